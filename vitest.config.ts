@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+// One project a tier. unit: pure, fake clock. postgres: real servers on the host. cluster: real Kubernetes. faults: what
+// breaks in production. Nothing is retried; a test that needs a second try is a defect.
+const tier = (name: string, options: { timeout: number; parallel: boolean; setup?: string }) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout: options.timeout,
+    hookTimeout: options.timeout,
+    fileParallelism: options.parallel,
+    retry: 0,
+    ...(options.setup === undefined ? {} : { globalSetup: [options.setup] }),
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      tier('unit', { timeout: 30_000, parallel: true }),
+      tier('postgres', { timeout: 120_000, parallel: false, setup: 'test/support/postgres/global-setup.ts' }),
+      tier('cluster', { timeout: 300_000, parallel: true, setup: 'test/support/cluster/global-setup.ts' }),
+    ],
+  },
+});
