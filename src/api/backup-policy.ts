@@ -1,0 +1,205 @@
+import { z } from 'zod';
+import { conditions } from './condition.ts';
+import { jobTemplate } from './job-template.ts';
+import { logical } from './logical.ts';
+import { source } from './postgres-server.ts';
+import {
+  duration,
+  exactlyOne,
+  formed,
+  identifier,
+  integer,
+  list,
+  listMap,
+  localRef,
+  objectName,
+  ruled,
+  text,
+  time,
+  transferRate,
+  wideInteger,
+} from './schema.ts';
+
+const number = (range: string) => `(\\*|(${range})(-(${range}))?)(/[1-9][0-9]?)?`;
+const field = (range: string) => `${number(range)}(,${number(range)})*`;
+const months = '0?[1-9]|1[0-2]|[Jj][Aa][Nn]|[Ff][Ee][Bb]|[Mm][Aa][Rr]|[Aa][Pp][Rr]|[Mm][Aa][Yy]|[Jj][Uu][Nn]|[Jj][Uu][Ll]|[Aa][Uu][Gg]|[Ss][Ee][Pp]|[Oo][Cc][Tt]|[Nn][Oo][Vv]|[Dd][Ee][Cc]';
+const weekdays = '[0-6]|[Ss][Uu][Nn]|[Mm][Oo][Nn]|[Tt][Uu][Ee]|[Ww][Ee][Dd]|[Tt][Hh][Uu]|[Ff][Rr][Ii]|[Ss][Aa][Tt]';
+const fiveFields = [field('[0-5]?[0-9]'), field('[01]?[0-9]|2[0-3]'), field('0?[1-9]|[12][0-9]|3[01]'), field(months), field(weekdays)];
+
+export const cron = formed(
+  `^${fiveFields.join(' +')}$`,
+  128,
+  'must be five cron fields: minute hour day-of-month month day-of-week (a sixth field for seconds is not taken)',
+);
+export const timeZone = formed('^[A-Za-z][-A-Za-z0-9_+/]*$', 64, 'must be a time zone name such as Europe/Amsterdam');
+
+const method = z.enum(['Physical', 'Logical']);
+const backupType = z.enum(['Full', 'Differential', 'Incremental']);
+
+const schedule = ruled(
+  z.object({
+    name: formed('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$', 40, 'must be a lower-case label of at most 40 characters'),
+    cron,
+    timeZone: timeZone.default('Etc/UTC'),
+    method,
+    type: backupType.default('Full'),
+  }),
+  {
+    cel: "self.method == 'Physical' || self.type == 'Full'",
+    message: 'a Logical backup is always Full; Differential and Incremental need method: Physical',
+    holds: ({ method, type }) => method === 'Physical' || type === 'Full',
+  },
+);
+
+const levels = { zstd: 19, gzip: 9, lz4: 12, none: 0 } as const;
+/** How bytes are packed before they are stored. The level's bounds are those of the tool. */
+export const compression = ruled(
+  z.object({ algorithm: z.enum(['zstd', 'gzip', 'lz4', 'none']).default('zstd'), level: integer(1, 19).optional() }),
+  {
+    cel: "!has(self.level) || self.level <= {'zstd': 19, 'gzip': 9, 'lz4': 12, 'none': 0}[self.algorithm]",
+    message: 'level goes up to 19 for zstd, 9 for gzip, 12 for lz4, and does not go with none',
+    holds: ({ algorithm, level }) => level === undefined || level <= levels[algorithm],
+  },
+);
+
+const physical = z.object({
+  checkpoint: z.enum(['Fast', 'Spread']).default('Fast'),
+  maxRate: transferRate.optional(),
+  walMethod: z.enum(['Archive', 'Fetch', 'Stream']).default('Archive'),
+});
+
+const walArchiving = z.object({
+  mode: z.enum(['Archive', 'Stream', 'None']).default('None'),
+  archiveTimeoutSeconds: integer(0, 86_400).default(60),
+  maxParallel: integer(1, 64).default(8),
+  compression: compression.prefault({ level: 1 }),
+});
+
+const count = integer(0, 100_000);
+const retention = z.object({
+  recoveryWindow: duration.optional(),
+  keepLast: count.optional(),
+  keepDaily: count.optional(),
+  keepWeekly: count.optional(),
+  keepMonthly: count.optional(),
+  keepYearly: count.optional(),
+  minBackups: count.default(2),
+});
+
+export const assertion = z.object({ database: identifier, query: text(4096, 1), expect: text(4096) });
+
+const verification = z.object({
+  cron,
+  timeZone: timeZone.default('Etc/UTC'),
+  target: z.enum(['Latest', 'RandomPoint']).default('Latest'),
+  checks: z.object({ amcheck: z.boolean().default(true), dataChecksums: z.boolean().default(true) }).prefault({}),
+  assertions: list(assertion, 16).default([]),
+});
+
+const exec = z.object({ container: objectName.optional(), command: list(text(4096), 64, 1) });
+const http = z.object({
+  url: formed('^https?://[^ \\x00-\\x1f]+$', 2048, 'must be an http or https URL'),
+  method: z.enum(['GET', 'POST', 'PUT', 'HEAD']).default('POST'),
+});
+const hookFields = {
+  exec: exec.optional(),
+  http: http.optional(),
+  timeoutSeconds: integer(1, 86_400).default(60),
+  onError: z.enum(['Fail', 'Continue']).default('Fail'),
+};
+const preBackup = ruled(z.object(hookFields), exactlyOne('exec', 'http'));
+const postBackup = ruled(
+  z.object({ ...hookFields, when: z.enum(['Always', 'OnSuccess', 'OnFailure']).default('Always') }),
+  exactlyOne('exec', 'http'),
+);
+const hooks = z.object({ preBackup: list(preBackup, 16).default([]), postBackup: list(postBackup, 16).default([]) });
+
+export const backupPolicySpec = ruled(
+  z.object({
+    source,
+    repositoryRefs: listMap(localRef, 'name', 4, 1),
+    schedules: listMap(schedule, 'name', 32).default([]),
+    suspend: z.boolean().default(false),
+    logical: logical.prefault({}),
+    physical: physical.prefault({}),
+    walArchiving: walArchiving.prefault({}),
+    compression: compression.prefault({}),
+    retention: retention.optional(),
+    verification: verification.optional(),
+    hooks: hooks.optional(),
+    jobTemplate: jobTemplate.prefault({}),
+    historyLimits: z
+      .object({ succeeded: integer(1, 10_000).default(50), failed: integer(1, 10_000).default(20) })
+      .prefault({}),
+  }),
+  {
+    cel: "self.walArchiving.mode != 'Archive' || has(self.source.workloadRef)",
+    message: 'walArchiving.mode: Archive sets the pods of workloadRef up; for a host use mode: Stream',
+    holds: ({ source, walArchiving }) => walArchiving.mode !== 'Archive' || source.workloadRef !== undefined,
+  },
+  {
+    cel: "self.physical.walMethod != 'Archive' || self.walArchiving.mode != 'None' || !self.schedules.exists(schedule, schedule.method == 'Physical')",
+    message: 'a Physical schedule with physical.walMethod: Archive needs walArchiving.mode Archive or Stream; without an archive choose walMethod Fetch or Stream',
+    holds: ({ physical, walArchiving, schedules }) =>
+      physical.walMethod !== 'Archive' || walArchiving.mode !== 'None' || !schedules.some(({ method }) => method === 'Physical'),
+  },
+  {
+    cel: '!has(self.hooks) || has(self.source.workloadRef) || !(self.hooks.preBackup.exists(hook, has(hook.exec)) || self.hooks.postBackup.exists(hook, has(hook.exec)))',
+    message: 'an exec hook runs in a pod of source.workloadRef; for a host use an http hook',
+    holds: ({ hooks, source }) =>
+      source.workloadRef !== undefined ||
+      ![...(hooks?.preBackup ?? []), ...(hooks?.postBackup ?? [])].some(({ exec }) => exec !== undefined),
+  },
+);
+
+export const serverFacts = z.object({
+  version: text(64).optional(),
+  systemIdentifier: wideInteger.optional(),
+  timeline: integer(1, 4_294_967_295).optional(),
+  role: z.enum(['Primary', 'Standby']).optional(),
+});
+
+const runSummary = z.object({ name: text(253).optional(), completionTime: time.optional(), reason: text(128).optional() });
+const segmentName = text(24);
+const gap = z.object({
+  timeline: integer(1, 4_294_967_295),
+  fromWal: segmentName,
+  toWal: segmentName,
+  fromTime: time.optional(),
+  toTime: time.optional(),
+});
+
+export const backupPolicyStatus = z.object({
+  observedGeneration: integer(-1, Number.MAX_SAFE_INTEGER).optional(),
+  conditions: conditions.optional(),
+  server: serverFacts.optional(),
+  nextScheduleTime: time.optional(),
+  lastSuccessfulRun: runSummary.optional(),
+  lastFailedRun: runSummary.optional(),
+  restorable: z
+    .object({ earliestTime: time.optional(), latestTime: time.optional(), gaps: list(gap, 64).optional() })
+    .optional(),
+  wal: z
+    .object({
+      lastArchivedSegment: segmentName.optional(),
+      lastArchivedTime: time.optional(),
+      lagBytes: wideInteger.optional(),
+      pendingSegments: integer(0, 2_147_483_647).optional(),
+    })
+    .optional(),
+  retention: z
+    .object({
+      plan: list(
+        z.object({ run: text(253), action: text(32), dueTime: time.optional(), reason: text(1024).optional() }),
+        256,
+      ).optional(),
+    })
+    .optional(),
+});
+
+export type Schedule = z.output<typeof schedule>;
+export type Compression = z.output<typeof compression>;
+export type Assertion = z.output<typeof assertion>;
+export type ServerFacts = z.output<typeof serverFacts>;
+export type BackupPolicySpec = z.output<typeof backupPolicySpec>;
+export type BackupPolicyStatus = z.output<typeof backupPolicyStatus>;

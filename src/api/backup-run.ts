@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { serverFacts } from './backup-policy.ts';
+import { conditions } from './condition.ts';
+import { agentReport, progress } from './report.ts';
+import { identifier, integer, list, listMap, localRef, ruled, text, time, transitionRules, wideInteger } from './schema.ts';
+
+export const backupRunSpec = transitionRules(
+  ruled(
+    z.object({
+      policyRef: localRef,
+      method: z.enum(['Physical', 'Logical']),
+      type: z.enum(['Full', 'Differential', 'Incremental']).default('Full'),
+      hold: z.boolean().default(false),
+      cancel: z.boolean().default(false),
+      deletionPolicy: z.enum(['Retain', 'Delete']).default('Retain'),
+    }),
+    {
+      cel: "self.method == 'Physical' || self.type == 'Full'",
+      message: 'a Logical backup is always Full; Differential and Incremental need method: Physical',
+      holds: ({ method, type }) => method === 'Physical' || type === 'Full',
+    },
+  ),
+  {
+    cel: 'self.policyRef == oldSelf.policyRef && self.method == oldSelf.method && self.type == oldSelf.type && self.deletionPolicy == oldSelf.deletionPolicy',
+    message: 'a BackupRun says what was done, so only hold and cancel may change; for another backup create another BackupRun',
+  },
+  { cel: '!oldSelf.cancel || self.cancel', message: 'a cancelled run stays cancelled; create another BackupRun' },
+);
+
+export const phase = z.enum(['Pending', 'Running', 'Completed', 'Failed', 'Cancelled', 'Expired']);
+
+const storedIn = z.object({
+  name: text(253, 1),
+  state: z.enum(['Stored', 'Failed', 'Pending']),
+  /** Where the backup lies under the repository's prefix. */
+  path: text(1024).optional(),
+  message: text(1024).optional(),
+});
+
+const databaseFacts = z.object({
+  name: identifier,
+  bytes: wideInteger.optional(),
+  storedBytes: wideInteger.optional(),
+  encoding: text(64).optional(),
+});
+
+const lsn = text(17);
+
+export const backupRunStatus = z.object({
+  observedGeneration: integer(-1, Number.MAX_SAFE_INTEGER).optional(),
+  phase: phase.optional(),
+  conditions: conditions.optional(),
+  backupID: text(64).optional(),
+  jobName: text(253).optional(),
+  startTime: time.optional(),
+  completionTime: time.optional(),
+  progress: progress.optional(),
+  size: z
+    .object({ source: wideInteger.optional(), stored: wideInteger.optional(), compressionRatio: text(16).optional() })
+    .optional(),
+  server: serverFacts.optional(),
+  wal: z
+    .object({ beginLSN: lsn.optional(), endLSN: lsn.optional(), beginSegment: text(24).optional(), endSegment: text(24).optional() })
+    .optional(),
+  parentBackupID: text(64).optional(),
+  checksum: text(80).optional(),
+  repositories: listMap(storedIn, 'name', 4).optional(),
+  databases: list(databaseFacts, 1024).optional(),
+  verified: z.object({ time: time.optional(), restoreSeconds: integer(0, 2_147_483_647).optional() }).optional(),
+  report: agentReport.optional(),
+  error: text(4096).optional(),
+});
+
+export type BackupRunSpec = z.output<typeof backupRunSpec>;
+export type BackupRunStatus = z.output<typeof backupRunStatus>;
+export type Phase = z.output<typeof phase>;

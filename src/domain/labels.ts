@@ -1,0 +1,32 @@
+/** Labels, annotations, finalizers and field managers: the marks by which Tidemark knows its own objects. */
+export const labels = {
+  policy: 'tidemark.dev/policy',
+  schedule: 'tidemark.dev/schedule',
+  run: 'tidemark.dev/run',
+  restore: 'tidemark.dev/restore',
+  repository: 'tidemark.dev/repository',
+  action: 'tidemark.dev/action',
+  /** On a ServiceAccount: a policy may run its Jobs under this account. */
+  agent: 'tidemark.dev/agent',
+  managedBy: 'app.kubernetes.io/managed-by',
+} as const;
+
+export const managedBy = 'tidemark';
+
+export const annotations = {
+  /** On a Job: the hash of the task it was built from. */
+  taskHash: 'tidemark.dev/task-hash',
+  /** On a BackupRepository: change its value to probe again now. */
+  probe: 'tidemark.dev/probe',
+  /** On a BackupRun that is being deleted: `true` lets the object go though its backup could not be removed. */
+  abandon: 'tidemark.dev/abandon-stored-backup',
+} as const;
+
+/** On a BackupRun with deletionPolicy Delete: the stored backup goes first. */
+export const storedBackupFinalizer = 'tidemark.dev/stored-backup';
+/** On a run or restore whose Job runs: the Job ends, and cleans up, before the object goes. */
+export const runningJobFinalizer = 'tidemark.dev/running-job';
+
+export const operatorFieldManager = 'tidemark-operator';
+export const agentFieldManager = 'tidemark-agent';
+export const agentServiceAccount = 'tidemark-agent';

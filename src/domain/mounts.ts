@@ -1,0 +1,24 @@
+/**
+ * Where the agent finds what the operator mounted for it. Secrets are mounted as optional volumes: a missing one then
+ * is a sentence in the status within a second, not a pod that hangs in ContainerCreating.
+ */
+export const mounts = {
+  /** username and password of a kubernetes.io/basic-auth Secret. */
+  credentials: '/var/run/tidemark/server/credentials',
+  /** The file that tls.caSecretRef.key names. */
+  serverCa: '/var/run/tidemark/server/ca',
+  /** tls.crt and tls.key. */
+  clientCertificate: '/var/run/tidemark/server/client-certificate',
+  /** Writable, for staged dumps (Directory format). */
+  scratch: '/scratch',
+  /** Writable and small: pgpass files, sockets, list files. */
+  temporary: '/tmp',
+  /** A ConfigMap of RestoreRequest.spec.databases[index].listFile. */
+  listFile: (index: number) => `/var/run/tidemark/list-files/${index}`,
+  repository: {
+    credentials: (index: number) => `/var/run/tidemark/repositories/${index}/credentials`,
+    ca: (index: number) => `/var/run/tidemark/repositories/${index}/ca`,
+    /** The claim of a volume repository. */
+    volume: (index: number) => `/var/run/tidemark/repositories/${index}/volume`,
+  },
+} as const;

@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { assertion, compression } from '../api/backup-policy.ts';
+import { backupRepositorySpec } from '../api/backup-repository.ts';
+import { logical } from '../api/logical.ts';
+import { tls } from '../api/postgres-server.ts';
+import { backupID, restoreRequestSpec } from '../api/restore-request.ts';
+
+/**
+ * What the operator asks of an agent. It travels as JSON in the environment variable TIDEMARK_TASK of the Job's pod, so
+ * that a Job runs to its end without the operator and without reading any object. It holds no secret: those are mounted
+ * (domain/mounts.ts), and the names of the Secrets are here for messages only.
+ */
+const server = z.object({
+  /** Candidates in order: the pods of a workload, or the one host. The agent takes the first that has the wanted role. */
+  hosts: z.array(z.string()).min(1),
+  port: z.int(),
+  database: z.string(),
+  role: z.enum(['Primary', 'PreferStandby']),
+  tls: tls.optional(),
+  credentialsSecretName: z.string(),
+});
+
+const repository = z.object({ name: z.string(), spec: backupRepositorySpec });
+
+const owner = z.object({ name: z.string(), uid: z.string() });
+
+const backup = z.object({
+  action: z.literal('backup'),
+  namespace: z.string(),
+  policy: owner,
+  schedule: z.string().optional(),
+  method: z.literal('Logical'),
+  type: z.literal('Full'),
+  server,
+  repositories: z.array(repository).min(1),
+  logical,
+  compression,
+  /** activeDeadlineSeconds of the Job: after it, what an attempt left without a manifest may be swept. */
+  deadlineSeconds: z.int(),
+});
+
+const restore = z.object({
+  action: z.literal('restore'),
+  namespace: z.string(),
+  request: owner,
+  repository,
+  /** Where to look. Known from a BackupRun, or, in a bare cluster, only the ID: then the agent searches for it. */
+  backup: z.object({ backupID, path: z.string().optional() }),
+  server,
+  restore: z.object({
+    databases: restoreRequestSpec.shape.databases,
+    globals: restoreRequestSpec.shape.globals,
+    jobs: restoreRequestSpec.shape.jobs,
+    noOwner: restoreRequestSpec.shape.noOwner,
+    noPrivileges: restoreRequestSpec.shape.noPrivileges,
+    role: restoreRequestSpec.shape.role,
+    exitOnError: restoreRequestSpec.shape.exitOnError,
+    assertions: z.array(assertion),
+    dryRun: restoreRequestSpec.shape.dryRun,
+  }),
+});
+
+const probe = z.object({
+  action: z.literal('probe'),
+  namespace: z.string(),
+  repositoryObject: owner.extend({ generation: z.int() }),
+  repository,
+});
+
+/** Removes one stored backup: the manifest first, then the objects it names. */
+const deletion = z.object({
+  action: z.literal('delete'),
+  namespace: z.string(),
+  run: owner,
+  repositories: z.array(repository).min(1),
+  backup: z.object({ backupID, path: z.string() }),
+});
+
+export const task = z.discriminatedUnion('action', [backup, restore, probe, deletion]);
+
+export type Task = z.output<typeof task>;
+export type BackupTask = z.output<typeof backup>;
+export type RestoreTask = z.output<typeof restore>;
+export type ProbeTask = z.output<typeof probe>;
+export type DeleteTask = z.output<typeof deletion>;
+export type ServerTask = z.output<typeof server>;
+export type RepositoryTask = z.output<typeof repository>;
+
+/** The environment of an agent's container, by the downward API where it is about the pod itself. */
+export const agentEnvironment = {
+  task: 'TIDEMARK_TASK',
+  /** The Job's name: the name of the BackupRun that records a scheduled Job. */
+  jobName: 'TIDEMARK_JOB_NAME',
+  /** The BackupRun or RestoreRequest that the Job belongs to; absent for a scheduled Job, whose run has the Job's name. */
+  runName: 'TIDEMARK_RUN_NAME',
+  podName: 'TIDEMARK_POD_NAME',
+  podUID: 'TIDEMARK_POD_UID',
+} as const;
+
+/** Exit codes by which the Job decides (podFailurePolicy): 1 is tried again up to backoffLimit, 3 is not. */
+export const agentExit = { succeeded: 0, retryable: 1, terminal: 3, cancelled: 4 } as const;
