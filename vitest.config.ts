@@ -2,10 +2,14 @@ import { defineConfig } from 'vitest/config';
 
 // One project a tier. unit: pure, fake clock. postgres: real servers on the host. cluster: real Kubernetes. faults: what
 // breaks in production. Nothing is retried; a test that needs a second try is a defect.
-const tier = (name: string, options: { timeout: number; parallel: boolean; setup?: string }) => ({
+const tier = (
+  name: string,
+  options: { timeout: number; parallel: boolean; setup?: string; folder?: string; exclude?: string },
+) => ({
   test: {
     name,
-    include: [`test/${name}/**/*.test.ts`],
+    include: [`test/${options.folder ?? name}/**/*.test.ts`],
+    exclude: options.exclude === undefined ? [] : [options.exclude],
     testTimeout: options.timeout,
     hookTimeout: options.timeout,
     fileParallelism: options.parallel,
@@ -19,7 +23,19 @@ export default defineConfig({
     projects: [
       tier('unit', { timeout: 30_000, parallel: true }),
       tier('postgres', { timeout: 120_000, parallel: false, setup: 'test/support/postgres/global-setup.ts' }),
-      tier('cluster', { timeout: 300_000, parallel: true, setup: 'test/support/cluster/global-setup.ts' }),
+      tier('cluster', {
+        timeout: 300_000,
+        parallel: true,
+        setup: 'test/support/tidemark/global-setup.ts',
+        exclude: 'test/cluster/alone/**',
+      }),
+      // What stops the cluster's one operator runs when nothing else does.
+      tier('cluster-alone', {
+        timeout: 300_000,
+        parallel: false,
+        setup: 'test/support/tidemark/global-setup.ts',
+        folder: 'cluster/alone',
+      }),
     ],
   },
 });

@@ -1,0 +1,100 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { operatorNamespace } from '../../support/tidemark/install.ts';
+import { logicalPolicy } from '../../support/tidemark/policy.ts';
+import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
+import { loadShop } from '../../support/tidemark/shop.ts';
+import { until } from '../../support/tidemark/until.ts';
+
+/** These stop the one operator of the cluster, so they run when nothing else does. */
+describe('the operator', () => {
+  let scenario: Scenario;
+
+  beforeAll(async () => {
+    scenario = await startScenario('operator');
+    const postgres = await scenario.postgres();
+    await loadShop(postgres);
+    const schedules = [{ name: 'yearly', cron: '0 0 1 1 *', method: 'Logical' }];
+    await scenario.apply(...scenario.repositoryObjects(), logicalPolicy(scenario.namespace, { schedules }));
+    await scenario.condition('backuppolicy', 'orders', { type: 'Ready', status: 'True' });
+  });
+
+  test.each(['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'])(
+    'has no right to %s Secrets, says the API server',
+    async (verb) => {
+      for (const scope of [
+        ['--all-namespaces'],
+        ['--namespace', scenario.namespace],
+        ['--namespace', operatorNamespace],
+      ]) {
+        expect(await canI(verb, 'secrets', scope)).toBe('no');
+      }
+    },
+  );
+
+  test('may do what it must: the question above is not answered with no to everything', async () => {
+    expect(await canI('create', 'jobs.batch', ['--namespace', scenario.namespace])).toBe('yes');
+    expect(await canI('patch', 'backuppolicies.tidemark.dev/status', ['--namespace', scenario.namespace])).toBe('yes');
+  });
+
+  test('records a scheduled Job that ran while the operator was down', async () => {
+    explainFailure(scenario);
+    const { namespace, kubectl } = scenario;
+    const [cronJob] = await kubectl.list('cronjobs', namespace, 'tidemark.dev/policy=orders');
+    const cronJobName = cronJob?.metadata.name ?? 'none';
+    await scaleOperator(0);
+    try {
+      await kubectl.run(['create', 'job', 'while-down', `--from=cronjob/${cronJobName}`], { namespace });
+      await until(
+        'the Job to complete without an operator',
+        async () => (await kubectl.get('job', 'while-down', namespace))?.status?.['succeeded'] === 1,
+      );
+      // The agent recorded it by itself; take that away too, so that only the operator's own bookkeeping can bring it back.
+      expect(await kubectl.get('backuprun', 'while-down', namespace)).toBeDefined();
+    } finally {
+      await scaleOperator(2);
+    }
+    const run = await scenario.finished('backuprun', 'while-down');
+    expect(run.status).toMatchObject({ phase: 'Completed', repositories: [{ state: 'Stored' }] });
+  });
+
+  test('goes on where it was when the leader dies', async () => {
+    explainFailure(scenario);
+    const { namespace, kubectl } = scenario;
+    const holder = async () => {
+      const [lease] = await kubectl.list<{ spec: { holderIdentity?: string } }>('leases', operatorNamespace);
+      return lease?.spec.holderIdentity;
+    };
+    const first = await until('a leader', holder);
+    const pod = (await kubectl.list('pods', operatorNamespace)).find(({ metadata }) => first.includes(metadata.name));
+    await kubectl.run(['delete', 'pod', pod?.metadata.name ?? '', '--grace-period=0', '--force'], {
+      namespace: operatorNamespace,
+    });
+    await scenario.apply(logicalPolicy(namespace, {}, 'after-the-leader'));
+    await scenario.condition('backuppolicy', 'after-the-leader', { type: 'Ready', status: 'True' }, 60);
+    expect(await holder()).not.toBe(first);
+  });
+
+  async function canI(verb: string, resource: string, scope: readonly string[]): Promise<string> {
+    const [deployment] = await scenario.kubectl.list<{ spec: { template: { spec: { serviceAccountName: string } } } }>(
+      'deployments',
+      operatorNamespace,
+    );
+    const account = `system:serviceaccount:${operatorNamespace}:${deployment?.spec.template.spec.serviceAccountName}`;
+    const [name = '', subresource] = resource.split('/');
+    const parts = subresource === undefined ? [name] : [name, `--subresource=${subresource}`];
+    // `auth can-i` exits 1 with the answer "no".
+    return await scenario.kubectl
+      .run(['auth', 'can-i', verb, ...parts, `--as=${account}`, ...scope])
+      .catch((error: { stdout?: string }) => error.stdout ?? String(error));
+  }
+
+  async function scaleOperator(replicas: number): Promise<void> {
+    const { kubectl } = scenario;
+    await kubectl.run(['scale', 'deployment', '--all', `--replicas=${replicas}`], { namespace: operatorNamespace });
+    await until(`${replicas} operator pods`, async () => {
+      const pods = await kubectl.list('pods', operatorNamespace, 'app.kubernetes.io/name=tidemark');
+      const ready = (await kubectl.list('deployments', operatorNamespace))[0]?.status?.['readyReplicas'] ?? 0;
+      return pods.length === replicas && ready === replicas;
+    });
+  }
+});

@@ -1,0 +1,45 @@
+import { BucketAlreadyExists, BucketAlreadyOwnedByYou } from '@aws-sdk/client-s3';
+import { s3Repository } from '../support/tidemark/scenario-objects.ts';
+import { until } from '../support/tidemark/until.ts';
+import { bucket, type DemoState, demoNamespace, type Step } from './demo-state.ts';
+
+/** Where the backups go, and what is protected: the two objects that a user writes. */
+export async function createPolicy(state: DemoState, step: Step): Promise<void> {
+  const { kubectl, s3 } = state;
+  await s3.createBucket(bucket).catch((error: unknown) => {
+    if (!(error instanceof BucketAlreadyOwnedByYou || error instanceof BucketAlreadyExists)) throw error;
+  });
+  await kubectl.apply([
+    s3.secret(demoNamespace, 'offsite-s3'),
+    s3Repository(demoNamespace, 'offsite', s3.endpoint, bucket),
+    policy,
+  ]);
+  await until('the policy and its repository to be ready', async () => {
+    const objects = await Promise.all([
+      kubectl.get('backuprepository', 'offsite', demoNamespace),
+      kubectl.get('backuppolicy', 'orders', demoNamespace),
+    ]);
+    step.output = objects.map((object) => readiness(object?.status?.conditions)).join('; ');
+    return objects.every((object) =>
+      object?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
+    );
+  });
+}
+
+const policy = {
+  apiVersion: 'tidemark.dev/v1alpha1',
+  kind: 'BackupPolicy',
+  metadata: { name: 'orders', namespace: demoNamespace },
+  spec: {
+    source: { workloadRef: { kind: 'StatefulSet', name: 'orders-db' }, credentialsSecretRef: { name: 'orders-db' } },
+    repositoryRefs: [{ name: 'offsite' }],
+    schedules: [{ name: 'every-minute', cron: '* * * * *', timeZone: 'Europe/Amsterdam', method: 'Logical' }],
+    logical: { format: 'Directory', jobs: 2, databases: { include: ['pgbench', 'shop'] } },
+    historyLimits: { succeeded: 5, failed: 3 },
+  },
+};
+
+function readiness(conditions: readonly { type: string; status: string; message: string }[] | undefined): string {
+  const ready = conditions?.find(({ type }) => type === 'Ready');
+  return ready === undefined ? 'not looked at yet' : `Ready=${ready.status} ${ready.message}`;
+}

@@ -1,0 +1,85 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+
+/** What a request was, with its body read whole. */
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+}
+
+/** An answer, or a fault of the connection. */
+export type Answer =
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string | Buffer }
+  | { readonly fault: 'reset' | 'silence' }
+  /** The header promises the whole body; the connection breaks after some bytes of it. */
+  | {
+      readonly fault: 'cut';
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body: Buffer;
+      readonly after: number;
+    };
+
+export interface FaultyServer {
+  readonly endpoint: string;
+  readonly seen: readonly SeenRequest[];
+  readonly stop: () => Promise<void>;
+}
+
+/** An S3 server that does what a script says: `script` is asked for every request, with how many came before. */
+export async function startFaultyServer(
+  script: (request: SeenRequest, index: number) => Answer,
+): Promise<FaultyServer> {
+  const seen: SeenRequest[] = [];
+  const server = createServer((request, response) => {
+    void readBody(request).then((body) => {
+      const url = new URL(request.url ?? '/', 'http://localhost');
+      const one = {
+        method: request.method ?? '',
+        path: url.pathname,
+        query: url.searchParams,
+        headers: request.headers,
+        body,
+      };
+      seen.push(one);
+      reply(response, script(one, seen.length - 1));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return { endpoint: `http://127.0.0.1:${port}`, seen, stop: () => stop(server) };
+}
+
+/** The XML of an S3 error. */
+export function errorBody(code: string, message = 'scripted'): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+}
+
+function reply(response: ServerResponse, answer: Answer): void {
+  if (!('fault' in answer)) {
+    response.writeHead(answer.status, answer.headers).end(answer.body ?? '');
+    return;
+  }
+  if (answer.fault === 'reset') response.socket?.resetAndDestroy();
+  if (answer.fault !== 'cut') return;
+  response.writeHead(200, { 'content-length': String(answer.body.length), ...answer.headers });
+  response.write(answer.body.subarray(0, answer.after), () => response.socket?.destroy());
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of request) chunks.push(chunk);
+  } catch {
+    // The client went away in the middle: what came is what was seen.
+  }
+  return Buffer.concat(chunks);
+}
+
+async function stop(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeAllConnections();
+  await closed;
+}

@@ -1,0 +1,69 @@
+import { type Cluster, ensureCluster } from '../cluster/cluster.ts';
+import { ensureImages, type ImageName } from '../images/build.ts';
+import { installTidemark } from './install.ts';
+import { type Kubectl, kubectlFor } from './kubectl.ts';
+import { type S3Workload, startS3Workload } from './s3-workload.ts';
+
+/** All that a scenario on the real cluster stands on: the cluster, the images in it, the operator, an S3 server. */
+export interface Environment {
+  readonly cluster: Cluster;
+  readonly kubectl: Kubectl;
+  readonly images: Readonly<Record<string, string>>;
+  readonly s3: S3Workload;
+}
+
+export interface EnvironmentOptions {
+  readonly log: (line: string) => void;
+  readonly images?: readonly ImageName[];
+  readonly s3Namespace?: string;
+}
+
+export const standardImages: readonly ImageName[] = ['operator', 'agent', 'postgres-17', 's3'];
+
+/** Idempotent, and quick where everything stands. The cluster and the images are made side by side. */
+export async function prepareEnvironment({
+  log,
+  images = standardImages,
+  s3Namespace = 'tidemark-test-s3',
+}: EnvironmentOptions): Promise<Environment> {
+  const { cluster, references } = await prepareCluster({ log, images });
+  const kubectl = kubectlFor(cluster.kubectl, cluster.kubeconfig);
+  await ensureNamespace(kubectl, s3Namespace);
+  const s3Image = references['s3'] ?? '';
+  const [s3] = await Promise.all([
+    startS3Workload(kubectl, s3Namespace, s3Image),
+    installTidemark({ kubectl, helm: cluster.helm, kubeconfig: cluster.kubeconfig, images: references, log }),
+  ]);
+  return { cluster, kubectl, images: references, s3 };
+}
+
+export async function prepareCluster({
+  log,
+  images,
+}: {
+  readonly log: (line: string) => void;
+  readonly images: readonly ImageName[];
+}): Promise<{ readonly cluster: Cluster; readonly references: Readonly<Record<string, string>> }> {
+  const [cluster, built] = await Promise.all([ensureCluster({ log }), ensureImages(images, { log })]);
+  for (const { reference, archive } of built) {
+    if (await cluster.hasImage(reference)) continue;
+    log(`Loading ${reference} into the cluster`);
+    await cluster.loadImage(archive);
+  }
+  return { cluster, references: Object.fromEntries(built.map(({ name, reference }) => [name, reference])) };
+}
+
+/** A namespace in which only pods of the restricted Pod Security Standard may run. */
+export async function ensureNamespace(
+  kubectl: Kubectl,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await kubectl.apply([
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name, labels: { 'pod-security.kubernetes.io/enforce': 'restricted', ...labels } },
+    },
+  ]);
+}

@@ -1,0 +1,56 @@
+import { execa } from 'execa';
+import type { Kubectl } from './kubectl.ts';
+
+export const operatorNamespace = 'tidemark-system';
+export const release = 'tidemark';
+
+interface InstallOptions {
+  readonly kubectl: Kubectl;
+  readonly helm: string;
+  readonly kubeconfig: string;
+  readonly images: Readonly<Record<string, string>>;
+  readonly log: (line: string) => void;
+  /** Further `--set` values. */
+  readonly values?: readonly string[];
+}
+
+/** The chart as a user installs it, with the images that were built here; an installed one is upgraded to them. */
+export async function installTidemark({
+  kubectl,
+  helm,
+  kubeconfig,
+  images,
+  log,
+  values = [],
+}: InstallOptions): Promise<void> {
+  log('Installing the operator with Helm');
+  const settings = [
+    ...imageValues('operator', images['operator'] ?? ''),
+    ...imageValues('agent', images['agent'] ?? ''),
+    ...values,
+  ];
+  await execa(
+    helm,
+    [
+      ...['--kubeconfig', kubeconfig, 'upgrade', '--install', release, 'charts/tidemark'],
+      ...['--namespace', operatorNamespace, '--create-namespace', '--wait', '--timeout', '300s'],
+      ...settings.flatMap((setting) => ['--set', setting]),
+    ],
+    { cwd: new URL('../../..', import.meta.url) },
+  ).catch(async (error: unknown) => {
+    const pods = await kubectl
+      .run(['get', 'pods,events', '-o', 'wide'], { namespace: operatorNamespace })
+      .catch(String);
+    throw new Error(`Helm could not install the operator. The state of ${operatorNamespace}:\n${pods}`, {
+      cause: error,
+    });
+  });
+}
+
+function imageValues(program: 'operator' | 'agent', reference: string): readonly string[] {
+  const colon = reference.lastIndexOf(':');
+  return [
+    `${program}.image.repository=${reference.slice(0, colon)}`,
+    `${program}.image.tag=${reference.slice(colon + 1)}`,
+  ];
+}

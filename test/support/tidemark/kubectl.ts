@@ -1,0 +1,81 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { execa } from 'execa';
+
+/** kubectl with one cluster's kubeconfig: what a person would type, for the steps of tests and of the demo. */
+export interface Kubectl {
+  /** Runs kubectl; resolves with its standard output, rejects with its standard error. */
+  run(args: readonly string[], options?: RunOptions): Promise<string>;
+  /** `kubectl apply -f -` of one or more objects, or of YAML text. */
+  apply(objects: string | readonly object[], options?: RunOptions): Promise<string>;
+  /** One object as JSON; undefined where there is none. */
+  get<Shape = Loose>(resource: string, name: string, namespace?: string): Promise<Shape | undefined>;
+  list<Shape = Loose>(resource: string, namespace?: string, selector?: string): Promise<readonly Shape[]>;
+  /** A kubectl that goes on running; the caller ends it. */
+  start(args: readonly string[]): ChildProcessByStdio<null, Readable, Readable>;
+}
+
+/** An object as the API server answers it, in so far as a test looks at it. */
+export interface Loose {
+  readonly metadata: { readonly name: string; readonly uid: string; readonly [field: string]: unknown };
+  readonly spec?: Readonly<Record<string, unknown>>;
+  readonly status?: Status;
+}
+
+export interface Status {
+  readonly phase?: string;
+  readonly error?: string;
+  readonly backupID?: string;
+  readonly conditions?: readonly {
+    readonly type: string;
+    readonly status: string;
+    readonly reason: string;
+    readonly message: string;
+  }[];
+  readonly [field: string]: unknown;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly namespace?: string;
+  readonly timeoutSeconds?: number;
+  readonly signal?: AbortSignal;
+}
+
+export function kubectlFor(kubectl: string, kubeconfig: string): Kubectl {
+  const run = async (args: readonly string[], options: RunOptions = {}) => {
+    const namespaced = options.namespace === undefined ? args : ['--namespace', options.namespace, ...args];
+    const { stdout } = await execa(kubectl, ['--kubeconfig', kubeconfig, ...namespaced], {
+      input: options.input ?? '',
+      timeout: (options.timeoutSeconds ?? 120) * 1000,
+      maxBuffer: 64 * 1024 * 1024,
+      ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    });
+    return stdout;
+  };
+  return {
+    run,
+    start: (args) => spawn(kubectl, ['--kubeconfig', kubeconfig, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }),
+    apply: (objects, options = {}) =>
+      run(['apply', '-f', '-'], {
+        ...options,
+        input:
+          typeof objects === 'string' ? objects : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+      }),
+    get: async <Shape>(resource: string, name: string, namespace?: string) => {
+      const answer = await run(
+        ['get', resource, name, '-o', 'json', '--ignore-not-found'],
+        namespace === undefined ? {} : { namespace },
+      );
+      return answer === '' ? undefined : (JSON.parse(answer) as Shape);
+    },
+    list: async <Shape>(resource: string, namespace?: string, selector?: string) => {
+      const filter = selector === undefined ? [] : ['--selector', selector];
+      const answer = await run(
+        ['get', resource, '-o', 'json', ...filter],
+        namespace === undefined ? {} : { namespace },
+      );
+      return (JSON.parse(answer) as { items: readonly Shape[] }).items;
+    },
+  };
+}

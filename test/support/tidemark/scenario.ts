@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, inject, onTestFailed } from 'vitest';
+import { ensureCluster } from '../cluster/cluster.ts';
+import { describeNamespace } from './describe-namespace.ts';
+import { ensureNamespace } from './environment.ts';
+import { type Kubectl, kubectlFor, type Loose } from './kubectl.ts';
+import { type PostgresOptions, type PostgresWorkload, startPostgresWorkload } from './postgres-workload.ts';
+import { type S3Workload, startS3Workload } from './s3-workload.ts';
+import { s3Repository } from './scenario-objects.ts';
+import { until } from './until.ts';
+
+/**
+ * What a test on the real cluster has to itself: a namespace and a bucket, removed after it; on a failure the custom
+ * resources, events and pod logs are printed before they go.
+ */
+export interface Scenario {
+  readonly namespace: string;
+  readonly bucket: string;
+  readonly kubectl: Kubectl;
+  readonly helm: string;
+  readonly kubeconfig: string;
+  readonly images: Readonly<Record<string, string>>;
+  readonly s3: S3Workload;
+  postgres(options?: Partial<PostgresOptions>): Promise<PostgresWorkload>;
+  /** A BackupRepository `offsite` over the scenario's bucket, and the Secret it needs. */
+  repositoryObjects(name?: string): readonly object[];
+  apply(...objects: readonly object[]): Promise<void>;
+  /** Waits until an object's phase is terminal, and returns the object. */
+  finished(resource: string, name: string, seconds?: number): Promise<Loose>;
+  /** Waits until a condition has the status (and the reason), and returns the object. */
+  condition(
+    resource: string,
+    name: string,
+    wanted: { type: string; status: string; reason?: string },
+    seconds?: number,
+  ): Promise<Loose>;
+}
+
+export async function startScenario(prefix: string): Promise<Scenario> {
+  const environment = inject('environment');
+  const cluster = await ensureCluster({ log: () => undefined });
+  const kubectl = kubectlFor(cluster.kubectl, cluster.kubeconfig);
+  const namespace = `${prefix}-${randomBytes(3).toString('hex')}`;
+  await ensureNamespace(kubectl, namespace, { 'tidemark.dev/test': 'true' });
+  afterAll(() => removeNamespace(kubectl, namespace));
+  const s3 = await startS3Workload(kubectl, environment.s3Namespace, environment.images['s3'] ?? '');
+  await s3.createBucket(namespace);
+  return {
+    namespace,
+    bucket: namespace,
+    kubectl,
+    helm: cluster.helm,
+    kubeconfig: cluster.kubeconfig,
+    images: environment.images,
+    s3,
+    postgres: (options = {}) =>
+      startPostgresWorkload(kubectl, {
+        namespace,
+        name: 'orders-db',
+        image: environment.images['postgres-17'] ?? '',
+        password: randomBytes(9).toString('base64url'),
+        ...options,
+      }),
+    repositoryObjects: (name = 'offsite') => [
+      s3.secret(namespace, `${name}-s3`),
+      s3Repository(namespace, name, s3.endpoint, namespace),
+    ],
+    apply: async (...objects) => {
+      await kubectl.apply(objects);
+    },
+    finished: (resource, name, seconds = 180) => untilFinished(kubectl, namespace, resource, name, seconds),
+    condition: (resource, name, wanted, seconds = 90) =>
+      untilCondition(kubectl, namespace, resource, name, wanted, seconds),
+  };
+}
+
+/** Prints what a person would look at, when the running test fails. Call it first in a test. */
+export function explainFailure(scenario: Pick<Scenario, 'kubectl' | 'namespace'>): void {
+  onTestFailed(async () => {
+    process.stderr.write(await describeNamespace(scenario.kubectl, scenario.namespace));
+  });
+}
+
+/** The operator lets go of its finalizers by itself; a namespace that stays is a defect that the last test finds. */
+async function removeNamespace(kubectl: Kubectl, namespace: string): Promise<void> {
+  await kubectl.run(['delete', 'namespace', namespace, '--wait=false', '--ignore-not-found']);
+}
+
+async function untilFinished(
+  kubectl: Kubectl,
+  namespace: string,
+  resource: string,
+  name: string,
+  seconds: number,
+): Promise<Loose> {
+  let last: Loose | undefined;
+  return await until(
+    `${resource} ${name} to end`,
+    async () => {
+      last = await kubectl.get(resource, name, namespace);
+      return ['Completed', 'Failed', 'Cancelled'].includes(last?.status?.phase ?? '') && last;
+    },
+    { seconds, seen: () => JSON.stringify(last?.status ?? 'no such object') },
+  );
+}
+
+async function untilCondition(
+  kubectl: Kubectl,
+  namespace: string,
+  resource: string,
+  name: string,
+  wanted: { readonly type: string; readonly status: string; readonly reason?: string },
+  seconds: number,
+): Promise<Loose> {
+  let last: Loose | undefined;
+  return await until(
+    `${resource} ${name} to have ${JSON.stringify(wanted)}`,
+    async () => {
+      last = await kubectl.get(resource, name, namespace);
+      const found = last?.status?.conditions?.find(({ type }) => type === wanted.type);
+      return found?.status === wanted.status && (wanted.reason === undefined || found.reason === wanted.reason) && last;
+    },
+    { seconds, seen: () => JSON.stringify(last?.status ?? 'no such object') },
+  );
+}
