@@ -5,9 +5,12 @@ export const manifestFormat = 1;
 
 const sha256 = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
+/** Names no hidden, no parent and no empty folder: a manifest of a hostile repository leads nowhere else. */
+const segment = '[A-Za-z0-9_%][A-Za-z0-9_%.=-]*';
+
 /** One stored object. `path` is relative to the backup's folder. Sizes are bytes. */
 const storedObject = z.object({
-  path: z.string(),
+  path: z.string().regex(new RegExp(`^${segment}(/${segment})*$`)),
   size: z.int().nonnegative(),
   /** Of the object as it is stored. */
   sha256,

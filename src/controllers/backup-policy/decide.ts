@@ -1,0 +1,159 @@
+import type { BackupPolicy, BackupRepository, BackupRun } from '../../api/kinds.ts';
+import type { BackupPolicyStatus } from '../../api/backup-policy.ts';
+import { conditionsAfter, findCondition, type NewCondition, rfc3339 } from '../../domain/conditions.ts';
+import { annotations } from '../../domain/labels.ts';
+import { nextFiring } from '../../domain/schedule.ts';
+import type { EventNote } from '../../kube/events.ts';
+import type { Desired } from '../../kube/objects.ts';
+import type { CronJob } from '../../kube/workloads.ts';
+import { backupTask } from '../backup-task.ts';
+import type { AgentSettings } from '../jobs/build-job.ts';
+import { isRefusal, type Refusal, refused } from '../refusal.ts';
+import { buildCronJob } from './cron-jobs.ts';
+
+export interface Gathered {
+  readonly policy: BackupPolicy;
+  readonly repositories: readonly (BackupRepository | undefined)[];
+  readonly hosts: readonly string[] | Refusal;
+  readonly account: Refusal | undefined;
+  readonly runs: readonly BackupRun[];
+  readonly cronJobs: readonly CronJob[];
+  readonly agent: AgentSettings;
+  readonly now: Date;
+}
+
+export interface Decision {
+  readonly apply: readonly Desired[];
+  readonly remove: readonly CronJob[];
+  readonly prune: readonly BackupRun[];
+  readonly status: BackupPolicyStatus;
+  readonly events: readonly EventNote[];
+  /** When the status will be out of date by itself. */
+  readonly lookAgainAt: Date | undefined;
+}
+
+/** Everything that follows from a policy and what is around it; pure. */
+export function decide(gathered: Gathered): Decision {
+  const { policy, cronJobs, now, runs } = gathered;
+  const wanted = wantedCronJobs(gathered);
+  const refusal = isRefusal(wanted) ? wanted : undefined;
+  const desired = isRefusal(wanted) ? [] : wanted;
+  const names = new Set(desired.map(({ metadata }) => metadata.name));
+  const next = refusal === undefined && !policy.spec.suspend ? nextOf(policy, now) : undefined;
+  const conditions = conditionsAfter(
+    policy.status?.conditions,
+    [readiness(gathered, refusal), ...stalled(refusal), lastBackup(runs)],
+    policy.metadata.generation,
+    now,
+  );
+  return {
+    apply: desired.filter((cronJob) => differs(cronJob, cronJobs)),
+    remove: cronJobs.filter(({ metadata }) => !names.has(metadata.name)),
+    prune: surplusRuns(policy, runs),
+    status: {
+      observedGeneration: policy.metadata.generation,
+      conditions: [...conditions],
+      ...(next === undefined ? {} : { nextScheduleTime: rfc3339(next) }),
+      ...lastRuns(runs),
+    },
+    events: eventsOf(policy, conditions),
+    lookAgainAt: next === undefined ? undefined : new Date(next.getTime() + 1000),
+  };
+}
+
+/** The fields of the status that the operator writes. */
+export const ownedStatus = ['observedGeneration', 'conditions', 'server', 'nextScheduleTime', 'lastSuccessfulRun', 'lastFailedRun'] as const;
+
+function wantedCronJobs({ policy, repositories, hosts, account, agent, now }: Gathered): readonly Desired[] | Refusal {
+  const task = backupTask({ policy, repositories, hosts });
+  if (isRefusal(task)) return task;
+  if (account !== undefined) return account;
+  try {
+    for (const { name, cron, timeZone } of policy.spec.schedules) {
+      if (nextFiring(cron, timeZone, now) === undefined) return refused('InvalidSchedule', `Schedule ${name} never fires: '${cron}' names no day that exists. Correct it.`);
+    }
+    return policy.spec.schedules.map((schedule) => buildCronJob(policy, schedule, task, agent));
+  } catch (error) {
+    const { message, reason = 'InvalidSchedule' } = error as Error & { readonly reason?: string };
+    return refused(reason, reason === 'InvalidSchedule' ? `A schedule cannot be used: ${message}.` : message);
+  }
+}
+
+function readiness({ policy, repositories }: Gathered, refusal: Refusal | undefined): NewCondition {
+  if (refusal !== undefined) return { type: 'Ready', status: 'False', reason: refusal.reason, message: refusal.message };
+  const { schedules, suspend } = policy.spec;
+  for (const [index, { name }] of policy.spec.repositoryRefs.entries()) {
+    const ready = findCondition(repositories[index]?.status?.conditions, 'Ready');
+    if (ready?.status !== 'True') {
+      const status = ready?.status ?? 'Unknown';
+      const message = `BackupRepository ${name}: ${ready?.message ?? 'it was not probed yet'}`;
+      return { type: 'Ready', status, reason: status === 'False' ? 'RepositoryNotReady' : 'RepositoryNotProbed', message };
+    }
+  }
+  if (suspend) return { type: 'Ready', status: 'True', reason: 'Suspended', message: 'The schedules are suspended; a BackupRun made by hand still runs' };
+  if (schedules.length === 0) return { type: 'Ready', status: 'True', reason: 'OnDemand', message: 'There is no schedule; create a BackupRun for a backup' };
+  return { type: 'Ready', status: 'True', reason: 'Scheduled', message: `${schedules.length} schedule${schedules.length === 1 ? '' : 's'}` };
+}
+
+/** kstatus: present only while a person must act. */
+function stalled(refusal: Refusal | undefined): readonly NewCondition[] {
+  return refusal === undefined || refusal.mayCome ? [] : [{ type: 'Stalled', status: 'True', reason: refusal.reason, message: refusal.message }];
+}
+
+function lastBackup(runs: readonly BackupRun[]): NewCondition {
+  const type = 'LastBackupSucceeded';
+  const last = newestFirst(runs).find(({ status }) => status?.phase === 'Completed' || status?.phase === 'Failed');
+  if (last === undefined) return { type, status: 'Unknown', reason: 'NoBackupYet', message: 'No backup has ended yet' };
+  if (last.status?.phase === 'Completed') return { type, status: 'True', reason: 'Completed', message: `${last.metadata.name} completed at ${last.status.completionTime}` };
+  const reason = findCondition(last.status?.conditions, 'Succeeded')?.reason ?? 'Failed';
+  return { type, status: 'False', reason, message: `${last.metadata.name} failed: ${last.status?.error ?? ''}` };
+}
+
+function lastRuns(runs: readonly BackupRun[]): Pick<BackupPolicyStatus, 'lastSuccessfulRun' | 'lastFailedRun' | 'server'> {
+  const newest = (phase: string) => newestFirst(runs).find(({ status }) => status?.phase === phase);
+  const [succeeded, failed] = [newest('Completed'), newest('Failed')];
+  const summary = ({ metadata, status }: BackupRun) => ({
+    name: metadata.name,
+    ...(status?.completionTime === undefined ? {} : { completionTime: status.completionTime }),
+    reason: findCondition(status?.conditions, 'Succeeded')?.reason ?? '',
+  });
+  return {
+    ...(succeeded === undefined ? {} : { lastSuccessfulRun: summary(succeeded) }),
+    ...(failed === undefined ? {} : { lastFailedRun: summary(failed) }),
+    ...(succeeded?.status?.server === undefined ? {} : { server: succeeded.status.server }),
+  };
+}
+
+/**
+ * Ended runs beyond the history limits, the oldest first. Their stored backups stay: what a repository holds is
+ * retention's affair. A held run stays, and one whose deletion would delete the backup.
+ */
+export function surplusRuns({ spec }: Pick<BackupPolicy, 'spec'>, runs: readonly BackupRun[]): readonly BackupRun[] {
+  const free = newestFirst(runs).filter(({ metadata, spec: run }) => !run.hold && run.deletionPolicy === 'Retain' && metadata.deletionTimestamp === undefined);
+  const succeeded = free.filter(({ status }) => status?.phase === 'Completed');
+  const failed = free.filter(({ status }) => status?.phase === 'Failed' || status?.phase === 'Cancelled');
+  return [...succeeded.slice(spec.historyLimits.succeeded), ...failed.slice(spec.historyLimits.failed)];
+}
+
+function newestFirst(runs: readonly BackupRun[]): readonly BackupRun[] {
+  const time = ({ metadata, status }: BackupRun) => status?.completionTime ?? metadata.creationTimestamp;
+  return [...runs].sort((a, b) => time(b).localeCompare(time(a)) || b.metadata.name.localeCompare(a.metadata.name));
+}
+
+function nextOf({ spec }: BackupPolicy, now: Date): Date | undefined {
+  const times = spec.schedules.flatMap(({ cron, timeZone }) => nextFiring(cron, timeZone, now) ?? []);
+  return times.sort((a, b) => a.getTime() - b.getTime())[0];
+}
+
+function differs(cronJob: Desired, present: readonly CronJob[]): boolean {
+  const found = present.find(({ metadata }) => metadata.name === cronJob.metadata.name);
+  const hash = (cronJob.metadata.annotations as Readonly<Record<string, string>>)[annotations.taskHash];
+  return found?.metadata.annotations?.[annotations.taskHash] !== hash;
+}
+
+/** An Event when Ready changes its status or its reason. */
+function eventsOf({ status }: BackupPolicy, conditions: NonNullable<BackupPolicyStatus['conditions']> | readonly NewCondition[]): readonly EventNote[] {
+  const [before, after] = [findCondition(status?.conditions, 'Ready'), conditions.find(({ type }) => type === 'Ready')];
+  if (after === undefined || (before?.status === after.status && before.reason === after.reason)) return [];
+  return [{ type: after.status === 'False' ? 'Warning' : 'Normal', reason: after.reason, action: 'Schedule', note: after.message }];
+}

@@ -1,0 +1,144 @@
+import type { BackupPolicy, BackupRepository, BackupRun } from '../../api/kinds.ts';
+import { type Fate, fateOf } from '../../domain/job-state.ts';
+import { labels, runningJobFinalizer, storedBackupFinalizer } from '../../domain/labels.ts';
+import { labelValue } from '../../domain/label-value.ts';
+import { jobName } from '../../domain/naming.ts';
+import { missingForRun, notImplementedMessage } from '../../domain/not-implemented.ts';
+import type { EventNote } from '../../kube/events.ts';
+import type { Desired } from '../../kube/objects.ts';
+import type { Pod } from '../../kube/workloads.ts';
+import { backupTask } from '../backup-task.ts';
+import { type AgentSettings, buildJob, ownerOf, policyLabels } from '../jobs/build-job.ts';
+import type { FoundJob } from '../jobs/find-job.ts';
+import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
+import { eventsOf, hasEnded, refusedFate, type RunStatus, statusOf } from '../run-progress.ts';
+
+export interface Gathered {
+  readonly run: BackupRun;
+  readonly policy: BackupPolicy | undefined;
+  readonly repositories: readonly (BackupRepository | undefined)[];
+  readonly hosts: readonly string[] | Refusal;
+  readonly account: Refusal | undefined;
+  /** The other runs of the policy. */
+  readonly others: readonly BackupRun[];
+  readonly job: FoundJob | undefined;
+  /** The API server has the Job, though the cache has not heard of it: a run is not given up for a slow watch. */
+  readonly jobExists: boolean;
+  /** Pods of the Job that have not ended, also after the Job itself is gone. */
+  readonly activePods: readonly Pod[];
+  readonly agent: AgentSettings;
+  readonly now: Date;
+}
+
+export interface Decision {
+  readonly finalizers: readonly string[];
+  readonly create: Desired | undefined;
+  readonly removeJob: boolean;
+  readonly status: RunStatus | undefined;
+  readonly events: readonly EventNote[];
+  readonly lookAgainMilliseconds: number | undefined;
+}
+
+/** What becomes of a run that is not being deleted; pure. */
+export function decide(gathered: Gathered): Decision {
+  const { run, job, activePods, now } = gathered;
+  if (hasEnded(run)) return settled(run);
+  const cancelled = run.spec.cancel;
+  const name = runJobName(run);
+  if (cancelled && !mayHaveCompleted(gathered)) {
+    // The pods are told to end by the deletion of their Job, clean up, and are waited for: only then is nothing left.
+    if (job !== undefined && job.view.finished === undefined) return { ...next(gathered, cancelling), removeJob: true };
+    if (activePods.length > 0) return next(gathered, cancelling);
+    return next(gathered, { state: 'Cancelled', reason: 'Cancelled', message: 'It was cancelled' });
+  }
+  if (job !== undefined) return next(gathered, fateOf(job.view, run.status?.report, cancelled));
+  // The Job was seen before, or its agent has spoken: then it is gone, and is not made a second time.
+  if (hadJob(run)) {
+    if (gathered.jobExists) return next(gathered, unseen, 2_000);
+    return activePods.length > 0 ? next(gathered, stopping) : next(gathered, fateOf(undefined, run.status?.report, cancelled));
+  }
+  const made = makeJob(gathered, name);
+  if (isRefusal(made)) {
+    // A place in the queue is waited for as long as it takes; what is missing, for a minute.
+    const fate: Fate = made.reason === 'Queued' ? { state: 'Pending', reason: made.reason, message: made.message } : refusedFate(made, run, now);
+    return next(gathered, fate, made.mayCome ? 5_000 : undefined);
+  }
+  return { ...next(gathered, { state: 'Pending', reason: 'Starting', message: 'Its Job is being made' }), create: made };
+}
+
+/** A scheduled run has its Job's name; a hand-made one gives the Job its own. */
+export function runJobName({ metadata }: Pick<BackupRun, 'metadata'>): string {
+  return metadata.labels?.[labels.schedule] === undefined ? jobName(undefined, metadata.name) : metadata.name;
+}
+
+const cancelling: Fate = { state: 'Running', reason: 'Cancelling', message: 'It is being cancelled: the agent ends and removes what it wrote' };
+const unseen: Fate = { state: 'Running', reason: 'Running', message: 'The agent is at work' };
+const stopping: Fate = { state: 'Running', reason: 'Stopping', message: 'Its Job is gone; its pod is ending' };
+
+/** A schedule's run is made from a Job; a hand-made one once had one if its status says so. */
+export function hadJob({ metadata, status }: BackupRun): boolean {
+  return metadata.labels?.[labels.schedule] !== undefined || status?.jobName !== undefined || status?.report !== undefined;
+}
+
+function mayHaveCompleted({ run, job }: Gathered): boolean {
+  return run.status?.report?.outcome === 'Succeeded' || job?.view.finished !== undefined;
+}
+
+function settled(run: BackupRun): Decision {
+  return { finalizers: finalizersOf(run, false), create: undefined, removeJob: false, status: undefined, events: [], lookAgainMilliseconds: undefined };
+}
+
+function next(gathered: Gathered, fate: Fate, lookAgainMilliseconds?: number): Decision {
+  const { run, now } = gathered;
+  const knownJob = gathered.job === undefined ? run.status?.jobName : runJobName(run);
+  const status = statusOf(run, fate, knownJob, now);
+  const active = fate.state === 'Pending' || fate.state === 'Running';
+  return {
+    finalizers: finalizersOf(run, active),
+    create: undefined,
+    removeJob: false,
+    status,
+    events: eventsOf(run, status, 'Backup'),
+    lookAgainMilliseconds,
+  };
+}
+
+function finalizersOf({ metadata, spec }: BackupRun, active: boolean): readonly string[] {
+  const foreign = (metadata.finalizers ?? []).filter((name) => name !== runningJobFinalizer && name !== storedBackupFinalizer);
+  return [...foreign, ...(active ? [runningJobFinalizer] : []), ...(spec.deletionPolicy === 'Delete' ? [storedBackupFinalizer] : [])];
+}
+
+function makeJob(gathered: Gathered, name: string): Desired | Refusal {
+  const { run, policy, repositories, hosts, account, agent } = gathered;
+  const absent = missingForRun(run.spec);
+  if (absent.length > 0) return refused('NotImplemented', notImplementedMessage(absent));
+  if (policy === undefined) return missing('PolicyNotFound', `BackupPolicy ${run.metadata.namespace}/${run.spec.policyRef.name} does not exist. Create it, or correct policyRef in a new BackupRun.`);
+  const task = backupTask({ policy, repositories, hosts });
+  if (isRefusal(task)) return task;
+  if (account !== undefined) return account;
+  const ahead = gathered.others.find((other) => isAhead(other, run));
+  if (ahead !== undefined) return { reason: 'Queued', message: `It waits for ${ahead.metadata.name}: one ${run.spec.method} backup of a policy runs at a time`, mayCome: true };
+  const job = buildJob({
+    task,
+    template: policy.spec.jobTemplate,
+    agent,
+    runName: run.metadata.name,
+    labels: { ...policyLabels(policy.metadata.name), [labels.run]: labelValue(run.metadata.name) },
+    ttlSecondsAfterFinished: 7 * 86_400,
+  });
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name, namespace: run.metadata.namespace, ...job.metadata, ownerReferences: [ownerOf(run)] },
+    spec: job.spec,
+  };
+}
+
+/** One that runs is ahead; of two that wait, the one that was created first. */
+function isAhead(other: BackupRun, run: BackupRun): boolean {
+  if (hasEnded(other) || other.spec.method !== run.spec.method || other.metadata.deletionTimestamp !== undefined) return false;
+  if (other.status?.jobName !== undefined || other.metadata.labels?.[labels.schedule] !== undefined) return true;
+  const [theirs, ours] = [other.metadata.creationTimestamp, run.metadata.creationTimestamp];
+  return theirs < ours || (theirs === ours && other.metadata.name < run.metadata.name);
+}
+

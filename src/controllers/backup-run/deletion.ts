@@ -1,0 +1,103 @@
+import type { BackupRepository, BackupRun } from '../../api/kinds.ts';
+import { annotations, labels, runningJobFinalizer, storedBackupFinalizer } from '../../domain/labels.ts';
+import { labelValue } from '../../domain/label-value.ts';
+import { jobName } from '../../domain/naming.ts';
+import type { DeleteTask } from '../../domain/task.ts';
+import type { EventNote } from '../../kube/events.ts';
+import type { Desired } from '../../kube/objects.ts';
+import type { Pod } from '../../kube/workloads.ts';
+import { isList, repositoryTasks } from '../backup-task.ts';
+import { type AgentSettings, buildJob, ownerOf } from '../jobs/build-job.ts';
+import type { FoundJob } from '../jobs/find-job.ts';
+import { isRefusal, type Refusal, refused } from '../refusal.ts';
+import { jobTemplate } from '../../api/job-template.ts';
+
+export interface GatheredDeletion {
+  readonly run: BackupRun;
+  readonly job: FoundJob | undefined;
+  readonly activePods: readonly Pod[];
+  readonly deleteJob: FoundJob | undefined;
+  /** In the order of status.repositories. */
+  readonly repositories: readonly (BackupRepository | undefined)[];
+  readonly agent: AgentSettings;
+}
+
+export interface DeletionDecision {
+  readonly finalizers: readonly string[];
+  readonly removeJob: boolean;
+  readonly create: Desired | undefined;
+  readonly events: readonly EventNote[];
+}
+
+/** A run that a person deleted: a running Job ends first, then, with deletionPolicy Delete, the stored backup goes. */
+export function decideDeletion(gathered: GatheredDeletion): DeletionDecision {
+  const { run, job, activePods } = gathered;
+  const present = run.metadata.finalizers ?? [];
+  const stay = { finalizers: present, removeJob: false, create: undefined, events: [] };
+  if (job !== undefined && job.view.finished === undefined) return { ...stay, removeJob: true };
+  if (activePods.length > 0) return stay;
+  const withoutJob = present.filter((name) => name !== runningJobFinalizer);
+  const released = { ...stay, finalizers: withoutJob.filter((name) => name !== storedBackupFinalizer) };
+  if (!withoutJob.includes(storedBackupFinalizer) || isAbandoned(run) || !isStored(run)) return released;
+  return decideStoredBackup(gathered, { ...stay, finalizers: withoutJob }, released);
+}
+
+export function deleteJobName({ metadata }: Pick<BackupRun, 'metadata'>): string {
+  return jobName('delete', metadata.name);
+}
+
+function decideStoredBackup(gathered: GatheredDeletion, stay: DeletionDecision, released: DeletionDecision): DeletionDecision {
+  const end = gathered.deleteJob?.view.finished;
+  if (end?.outcome === 'Complete') return { ...released, events: [deleted(gathered.run)] };
+  if (end?.outcome === 'Failed') {
+    const why = gathered.deleteJob?.view.pods.at(-1)?.termination?.message ?? end.message;
+    return { ...stay, events: [notDeleted(gathered.run, why)] };
+  }
+  if (gathered.deleteJob !== undefined) return stay;
+  const job = buildDeleteJob(gathered);
+  return isRefusal(job) ? { ...stay, events: [notDeleted(gathered.run, job.message)] } : { ...stay, create: job };
+}
+
+/** Kept for five minutes after its end; one that failed is made again after that. */
+function buildDeleteJob({ run, repositories, agent }: GatheredDeletion): Desired | Refusal {
+  const { metadata, status } = run;
+  const stored = status?.repositories ?? [];
+  const tasks = repositoryTasks(metadata.namespace, stored, repositories);
+  if (!isList(tasks)) return tasks;
+  const path = stored.find((each) => each.path !== undefined)?.path;
+  if (status?.backupID === undefined || path === undefined) return refused('UnknownPath', 'where the backup lies is not known');
+  const task: DeleteTask = {
+    action: 'delete',
+    namespace: metadata.namespace,
+    run: { name: metadata.name, uid: metadata.uid },
+    repositories: [...tasks],
+    backup: { backupID: status.backupID, path },
+  };
+  const own = { [labels.run]: labelValue(metadata.name) };
+  const job = buildJob({ task, template: jobTemplate.parse({}), agent, runName: metadata.name, labels: own, backoffLimit: 2, ttlSecondsAfterFinished: 300 });
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: deleteJobName(run), namespace: metadata.namespace, ...job.metadata, ownerReferences: [ownerOf(run)] },
+    spec: job.spec,
+  };
+}
+
+/** An object of an ended run without a stored backup has nothing to remove. */
+function isStored({ status }: BackupRun): boolean {
+  return status?.backupID !== undefined && (status.repositories ?? []).some(({ path }) => path !== undefined);
+}
+
+function isAbandoned({ metadata }: BackupRun): boolean {
+  return metadata.annotations?.[annotations.abandon] === 'true';
+}
+
+function deleted({ status }: BackupRun): EventNote {
+  return { type: 'Normal', reason: 'StoredBackupDeleted', action: 'Delete', note: `The stored backup ${status?.backupID} was removed` };
+}
+
+function notDeleted({ metadata, status }: BackupRun, why: string): EventNote {
+  const command = `kubectl annotate backuprun -n ${metadata.namespace} ${metadata.name} ${annotations.abandon}=true`;
+  const note = `The stored backup ${status?.backupID} could not be removed, so the BackupRun stays: ${why}. It is tried again every five minutes. To let the object go and leave the backup: ${command}`;
+  return { type: 'Warning', reason: 'StoredBackupNotDeleted', action: 'Delete', note };
+}

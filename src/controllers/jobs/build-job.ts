@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import type { JobTemplate } from '../../api/job-template.ts';
+import type { OwnerReference } from '../../api/kinds.ts';
+import { terminal } from '../../domain/failure.ts';
+import { labelValue } from '../../domain/label-value.ts';
+import { agentServiceAccount, annotations, labels, managedBy } from '../../domain/labels.ts';
+import { agentEnvironment, agentExit, type Task } from '../../domain/task.ts';
+import { volumesOf } from './volumes.ts';
+
+/** Of the operator's own configuration: what every agent pod has in common. */
+export interface AgentSettings {
+  readonly image: string;
+  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  readonly imagePullSecrets: readonly string[];
+}
+
+interface JobRequest {
+  readonly task: Task;
+  readonly template: JobTemplate;
+  readonly agent: AgentSettings;
+  /** The object that the Job works for; absent for a schedule's Job, whose run has the Job's name. */
+  readonly runName?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly backoffLimit?: number;
+  /** Kept this long after its end; absent: until its owner goes. */
+  readonly ttlSecondsAfterFinished?: number;
+}
+
+export interface JobParts {
+  readonly metadata: { readonly labels: Readonly<Record<string, string>>; readonly annotations: Readonly<Record<string, string>> };
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** A pod's environment may hold 128 KiB in one variable; the rest is room for the kernel's own bookkeeping. */
+const taskLimit = 100_000;
+
+/** The one builder of every Job that runs an agent: a schedule's, a person's, a restore's, a probe's. */
+export function buildJob({ task, template, agent, runName, labels: own, backoffLimit, ttlSecondsAfterFinished }: JobRequest): JobParts {
+  const podLabels = { ...template.labels, ...own, [labels.action]: task.action, [labels.managedBy]: managedBy };
+  const spec = {
+    backoffLimit: backoffLimit ?? template.backoffLimit,
+    activeDeadlineSeconds: template.activeDeadlineSeconds,
+    ...(ttlSecondsAfterFinished === undefined ? {} : { ttlSecondsAfterFinished }),
+    podFailurePolicy,
+    template: { metadata: { labels: podLabels, annotations: { ...template.annotations, ...unmoved } }, spec: podSpec(task, template, agent, runName) },
+  };
+  return { metadata: { labels: podLabels, annotations: { [annotations.taskHash]: hashOf(spec) } }, spec };
+}
+
+/** What makes an object of Tidemark's the owner of its Job. */
+export function ownerOf(object: { readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly name: string; readonly uid: string } }): OwnerReference {
+  const { apiVersion, kind, metadata } = object;
+  return { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true, blockOwnerDeletion: true };
+}
+
+/** A fault that a person must mend is not tried again; a pod that the cluster took away is no failure at all. */
+const podFailurePolicy = {
+  rules: [
+    { action: 'FailJob', onExitCodes: { containerName: 'agent', operator: 'In', values: [agentExit.terminal, agentExit.cancelled] } },
+    { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+  ],
+};
+
+/** A backup that is moved to another node begins anew: the autoscalers leave it alone. */
+const unmoved = { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false', 'karpenter.sh/do-not-disrupt': 'true' };
+
+function podSpec(task: Task, template: JobTemplate, agent: AgentSettings, runName: string | undefined): Readonly<Record<string, unknown>> {
+  const { volumes, mounts } = volumesOf(task, template);
+  const pullSecrets = [...agent.imagePullSecrets.map((name) => ({ name })), ...(template.imagePullSecrets ?? [])];
+  return {
+    restartPolicy: 'Never',
+    serviceAccountName: template.serviceAccountName ?? agentServiceAccount,
+    terminationGracePeriodSeconds: 60,
+    enableServiceLinks: false,
+    securityContext: { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, fsGroupChangePolicy: 'OnRootMismatch', seccompProfile: { type: 'RuntimeDefault' } },
+    ...(pullSecrets.length === 0 ? {} : { imagePullSecrets: pullSecrets }),
+    ...pick(template, 'nodeSelector', 'tolerations', 'affinity', 'priorityClassName'),
+    containers: [
+      {
+        name: 'agent',
+        image: agent.image,
+        imagePullPolicy: agent.imagePullPolicy,
+        env: environment(task, runName),
+        resources: resourcesOf(template),
+        securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+        terminationMessagePolicy: 'File',
+        volumeMounts: mounts,
+      },
+    ],
+    volumes,
+  };
+}
+
+function environment(task: Task, runName: string | undefined): readonly object[] {
+  const json = JSON.stringify(task);
+  if (Buffer.byteLength(json) > taskLimit) {
+    throw terminal('TaskTooLarge', `What the agent has to be told is ${Buffer.byteLength(json)} bytes, and ${taskLimit} are possible. Use fewer or shorter patterns, arguments and assertions.`);
+  }
+  const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+  return [
+    { name: agentEnvironment.task, value: json },
+    field(agentEnvironment.jobName, "metadata.labels['batch.kubernetes.io/job-name']"),
+    field(agentEnvironment.podName, 'metadata.name'),
+    field(agentEnvironment.podUID, 'metadata.uid'),
+    ...(runName === undefined ? [] : [{ name: agentEnvironment.runName, value: runName }]),
+  ];
+}
+
+/** Enough for any size of database, since everything streams; a Job without a request would be the first to be evicted. */
+function resourcesOf({ resources }: JobTemplate): object {
+  return {
+    requests: { cpu: '100m', memory: '128Mi', ...resources?.requests },
+    limits: { memory: '512Mi', ...resources?.limits },
+  };
+}
+
+function pick<Key extends keyof JobTemplate>(template: JobTemplate, ...keys: readonly Key[]): object {
+  return Object.fromEntries(keys.flatMap((key) => (template[key] === undefined ? [] : [[key, template[key]]])));
+}
+
+export function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
+}
+
+/** The labels of a policy's Jobs, by which its runs are found. */
+export function policyLabels(policy: string, schedule?: string): Readonly<Record<string, string>> {
+  return { [labels.policy]: labelValue(policy), ...(schedule === undefined ? {} : { [labels.schedule]: schedule }) };
+}

@@ -1,0 +1,83 @@
+import type { JobTemplate } from '../../api/job-template.ts';
+import { mounts as places } from '../../domain/mounts.ts';
+import type { RepositoryTask, ServerTask, Task } from '../../domain/task.ts';
+
+interface Mounted {
+  readonly name: string;
+  readonly path: string;
+  readonly readOnly: boolean;
+  readonly source: Readonly<Record<string, unknown>>;
+}
+
+/** The volumes of an agent's pod and where they are mounted, as the agent expects them (domain/mounts.ts). */
+export function volumesOf(task: Task, template: JobTemplate): { readonly volumes: readonly object[]; readonly mounts: readonly object[] } {
+  const mounted = [
+    { name: 'tmp', path: places.temporary, readOnly: false, source: { emptyDir: {} } },
+    ...('server' in task ? serverVolumes(task.server) : []),
+    ...repositoriesOf(task).flatMap(repositoryVolumes),
+    ...(task.action === 'backup' || task.action === 'restore' ? [scratchVolume(template)] : []),
+    ...(task.action === 'restore' ? listFileVolumes(task.restore.databases) : []),
+  ];
+  return {
+    volumes: mounted.map(({ name, source }) => ({ name, ...source })),
+    mounts: mounted.map(({ name, path, readOnly }) => ({ name, mountPath: path, ...(readOnly ? { readOnly } : {}) })),
+  };
+}
+
+function repositoriesOf(task: Task): readonly RepositoryTask[] {
+  return 'repositories' in task ? task.repositories : [task.repository];
+}
+
+function serverVolumes({ credentialsSecretName, tls }: ServerTask): readonly Mounted[] {
+  const ca = tls?.caSecretRef;
+  const certificate = tls?.clientCertificateSecretRef;
+  return [
+    secret('server-credentials', places.credentials, credentialsSecretName, ['username', 'password']),
+    ...(ca === undefined ? [] : [secret('server-ca', places.serverCa, ca.name, [ca.key])]),
+    ...(certificate === undefined ? [] : [secret('server-certificate', places.clientCertificate, certificate.name, ['tls.crt', 'tls.key'])]),
+  ];
+}
+
+const s3Keys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
+
+function repositoryVolumes({ spec }: RepositoryTask, index: number): readonly Mounted[] {
+  const { s3, volume } = spec;
+  const ca = s3?.caBundleSecretRef;
+  return [
+    ...(s3?.credentialsSecretRef === undefined ? [] : [secret(`repository-${index}-credentials`, places.repository.credentials(index), s3.credentialsSecretRef.name, s3Keys)]),
+    ...(ca === undefined ? [] : [secret(`repository-${index}-ca`, places.repository.ca(index), ca.name, [ca.key])]),
+    ...(volume === undefined ? [] : [claim(`repository-${index}`, places.repository.volume(index), volume.claimName)]),
+  ];
+}
+
+function scratchVolume({ scratch }: JobTemplate): Mounted {
+  const place = { name: 'scratch', path: places.scratch, readOnly: false };
+  if (scratch === undefined) return { ...place, source: { emptyDir: {} } };
+  const { size, storageClassName } = scratch;
+  const spec = {
+    accessModes: ['ReadWriteOnce'],
+    resources: { requests: { storage: size } },
+    ...(storageClassName === undefined ? {} : { storageClassName }),
+  };
+  return { ...place, source: { ephemeral: { volumeClaimTemplate: { spec } } } };
+}
+
+function listFileVolumes(databases: readonly { readonly listFile?: { readonly configMapRef: { readonly name: string; readonly key: string } } | undefined }[]): readonly Mounted[] {
+  return databases.flatMap(({ listFile }, index) => {
+    if (listFile === undefined) return [];
+    const { name, key } = listFile.configMapRef;
+    const source = { configMap: { name, items: [{ key, path: key }], optional: true } };
+    return [{ name: `list-file-${index}`, path: places.listFile(index), readOnly: true, source }];
+  });
+}
+
+/** Only the keys that are needed, and optional: the agent says in a sentence what is missing, where a pod would only hang. */
+function secret(name: string, path: string, secretName: string, keys: readonly string[]): Mounted {
+  // Keys that a Secret does not have are left out of an optional volume only as a whole, so all of it is projected by key.
+  const sources = keys.map((key) => ({ secret: { name: secretName, items: [{ key, path: key }], optional: true } }));
+  return { name, path, readOnly: true, source: { projected: { defaultMode: 0o440, sources } } };
+}
+
+function claim(name: string, path: string, claimName: string): Mounted {
+  return { name, path, readOnly: false, source: { persistentVolumeClaim: { claimName } } };
+}

@@ -1,0 +1,130 @@
+import { jobTemplate } from '../../api/job-template.ts';
+import type { RestoreRequest } from '../../api/kinds.ts';
+import { type Fate, fateOf } from '../../domain/job-state.ts';
+import { labels, runningJobFinalizer } from '../../domain/labels.ts';
+import { labelValue } from '../../domain/label-value.ts';
+import { jobName } from '../../domain/naming.ts';
+import { missingForRestore, notImplementedMessage } from '../../domain/not-implemented.ts';
+import type { RestoreTask } from '../../domain/task.ts';
+import type { EventNote } from '../../kube/events.ts';
+import type { Desired } from '../../kube/objects.ts';
+import type { Pod } from '../../kube/workloads.ts';
+import { isList } from '../backup-task.ts';
+import { type AgentSettings, buildJob, ownerOf } from '../jobs/build-job.ts';
+import type { FoundJob } from '../jobs/find-job.ts';
+import { isRefusal, type Refusal, refused } from '../refusal.ts';
+import { eventsOf, hasEnded, refusedFate, type RunStatus, statusOf } from '../run-progress.ts';
+import type { RestoreSource } from './source.ts';
+
+export interface Gathered {
+  readonly request: RestoreRequest;
+  readonly source: RestoreSource | Refusal;
+  readonly hosts: readonly string[] | Refusal;
+  readonly account: Refusal | undefined;
+  readonly job: FoundJob | undefined;
+  readonly jobExists: boolean;
+  readonly activePods: readonly Pod[];
+  readonly agent: AgentSettings;
+  readonly now: Date;
+}
+
+export interface Decision {
+  readonly finalizers: readonly string[];
+  readonly create: Desired | undefined;
+  readonly removeJob: boolean;
+  readonly status: RunStatus | undefined;
+  readonly events: readonly EventNote[];
+  readonly lookAgainMilliseconds: number | undefined;
+}
+
+/** What becomes of a restore; pure. It is done at most once: a Job that was made is never made again. */
+export function decide(gathered: Gathered): Decision {
+  const { request, job, activePods, now } = gathered;
+  if (request.metadata.deletionTimestamp !== undefined) return decideDeletion(gathered);
+  if (hasEnded(request)) return { ...nothing, finalizers: finalizersOf(request, false) };
+  const done = request.status?.report?.outcome === 'Succeeded' || job?.view.finished !== undefined;
+  if (request.spec.cancel && !done) {
+    if (job !== undefined) return { ...next(gathered, cancelling), removeJob: true };
+    if (activePods.length > 0) return next(gathered, cancelling);
+    return next(gathered, { state: 'Cancelled', reason: 'Cancelled', message: 'It was cancelled; what it had created was removed again where that was possible' });
+  }
+  if (job !== undefined) return next(gathered, fateOf(job.view, request.status?.report, request.spec.cancel));
+  if (request.status?.jobName !== undefined || request.status?.report !== undefined) {
+    if (gathered.jobExists || activePods.length > 0) return next(gathered, running, 2_000);
+    return next(gathered, fateOf(undefined, request.status.report, request.spec.cancel));
+  }
+  const made = makeJob(gathered);
+  if (isRefusal(made)) return next(gathered, refusedFate(made, request, now), made.mayCome ? 5_000 : undefined);
+  return { ...next(gathered, { state: 'Pending', reason: 'Starting', message: 'Its Job is being made' }), create: made };
+}
+
+export function restoreJobName({ metadata }: Pick<RestoreRequest, 'metadata'>): string {
+  return jobName('restore', metadata.name);
+}
+
+const nothing = { finalizers: [], create: undefined, removeJob: false, status: undefined, events: [], lookAgainMilliseconds: undefined };
+const cancelling: Fate = { state: 'Running', reason: 'Cancelling', message: 'It is being cancelled: the agent ends and takes back what it can' };
+const running: Fate = { state: 'Running', reason: 'Running', message: 'The agent is at work' };
+
+function decideDeletion({ request, job, activePods }: Gathered): Decision {
+  const present = request.metadata.finalizers ?? [];
+  if (job !== undefined && job.view.finished === undefined) return { ...nothing, finalizers: present, removeJob: true };
+  return { ...nothing, finalizers: activePods.length > 0 ? present : finalizersOf(request, false) };
+}
+
+function next({ request, job, now }: Gathered, fate: Fate, lookAgainMilliseconds?: number): Decision {
+  const status = statusOf(request, fate, job === undefined ? request.status?.jobName : restoreJobName(request), now);
+  const active = fate.state === 'Pending' || fate.state === 'Running';
+  return { ...nothing, finalizers: finalizersOf(request, active), status, events: eventsOf(request, status, 'Restore'), lookAgainMilliseconds };
+}
+
+function finalizersOf({ metadata }: RestoreRequest, active: boolean): readonly string[] {
+  const foreign = (metadata.finalizers ?? []).filter((name) => name !== runningJobFinalizer);
+  return active ? [...foreign, runningJobFinalizer] : foreign;
+}
+
+function makeJob({ request, source, hosts, account, agent }: Gathered): Desired | Refusal {
+  const absent = missingForRestore(request.spec);
+  if (absent.length > 0) return refused('NotImplemented', notImplementedMessage(absent));
+  if (isRefusal(source)) return source;
+  if (!isList(hosts)) return hosts;
+  if (account !== undefined) return account;
+  const job = buildJob({
+    task: taskOf(request, source, hosts),
+    template: jobTemplate.parse({}),
+    agent,
+    runName: request.metadata.name,
+    labels: { [labels.restore]: labelValue(request.metadata.name) },
+    // A restore is never repeated by itself: a person looks at what the first try left.
+    backoffLimit: 0,
+    ttlSecondsAfterFinished: 7 * 86_400,
+  });
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: restoreJobName(request), namespace: request.metadata.namespace, ...job.metadata, ownerReferences: [ownerOf(request)] },
+    spec: job.spec,
+  };
+}
+
+function taskOf({ metadata, spec }: RestoreRequest, { repository, backup }: RestoreSource, hosts: readonly string[]): RestoreTask {
+  const { databases, globals, jobs, noOwner, noPrivileges, role, exitOnError, assertions, dryRun, target } = spec;
+  const server = target.server;
+  if (server === undefined) throw new Error('a restore without a server has been refused before');
+  return {
+    action: 'restore',
+    namespace: metadata.namespace,
+    request: { name: metadata.name, uid: metadata.uid },
+    repository,
+    backup,
+    server: {
+      hosts: [...hosts],
+      port: server.port,
+      database: server.database,
+      role: 'Primary',
+      ...(server.tls === undefined ? {} : { tls: server.tls }),
+      credentialsSecretName: server.credentialsSecretRef.name,
+    },
+    restore: { databases, globals, jobs, noOwner, noPrivileges, role, exitOnError, assertions, dryRun },
+  };
+}

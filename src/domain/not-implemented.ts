@@ -1,0 +1,52 @@
+import type { BackupPolicySpec } from '../api/backup-policy.ts';
+import type { BackupRepositorySpec } from '../api/backup-repository.ts';
+import type { BackupRunSpec } from '../api/backup-run.ts';
+import type { RestoreRequestSpec } from '../api/restore-request.ts';
+
+/**
+ * What the API promises and this version does not do yet. Each entry names the field and what stands in its way; an
+ * object with one of them is refused with the reason NotImplemented, and nothing of it is done.
+ */
+export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
+  const physical = spec.schedules.flatMap(({ name, method }) => (method === 'Physical' ? [`spec.schedules[${name}].method: Physical`] : []));
+  return [
+    ...physical,
+    ...missingForFormat(spec.logical.format),
+    ...(spec.walArchiving.mode === 'None' ? [] : [`spec.walArchiving.mode: ${spec.walArchiving.mode}`]),
+    ...(spec.retention === undefined ? [] : ['spec.retention']),
+    ...(spec.verification === undefined ? [] : ['spec.verification']),
+    ...(hasHooks(spec) ? ['spec.hooks'] : []),
+    ...(['zstd', 'none'].includes(spec.compression.algorithm) ? [] : [`spec.compression.algorithm: ${spec.compression.algorithm}`]),
+    ...(spec.repositoryRefs.length > 1 ? ['more than one entry of spec.repositoryRefs'] : []),
+  ];
+}
+
+export function missingForRun(spec: Pick<BackupRunSpec, 'method'>): readonly string[] {
+  return spec.method === 'Physical' ? ['spec.method: Physical'] : [];
+}
+
+export function missingForRepository(spec: BackupRepositorySpec): readonly string[] {
+  const kinds = ['azureBlob', 'googleCloudStorage', 'rclone'] as const;
+  return [...kinds.filter((kind) => spec[kind] !== undefined).map((kind) => `spec.${kind}`), ...(spec.encryption === undefined ? [] : ['spec.encryption'])];
+}
+
+export function missingForRestore(spec: RestoreRequestSpec): readonly string[] {
+  const targets = ['instance', 'inPlace', 'ephemeral'] as const;
+  return [
+    ...targets.filter((target) => spec.target[target] !== undefined).map((target) => `spec.target.${target}`),
+    ...(spec.source.latest?.method === 'Physical' ? ['spec.source.latest.method: Physical'] : []),
+  ];
+}
+
+/** One sentence for the condition and the Event. */
+export function notImplementedMessage(missing: readonly string[]): string {
+  return `This version of Tidemark does not do this yet: ${missing.join(', ')}. Nothing was started; take it out, or wait for a version that has it.`;
+}
+
+function missingForFormat(format: BackupPolicySpec['logical']['format']): readonly string[] {
+  return format === 'Plain' || format === 'Tar' ? [`spec.logical.format: ${format}`] : [];
+}
+
+function hasHooks({ hooks }: BackupPolicySpec): boolean {
+  return hooks !== undefined && hooks.preBackup.length + hooks.postBackup.length > 0;
+}
