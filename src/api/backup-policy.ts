@@ -4,6 +4,7 @@ import { jobTemplate } from './job-template.ts';
 import { logical } from './logical.ts';
 import { source } from './postgres-server.ts';
 import {
+  argument,
   duration,
   exactlyOne,
   formed,
@@ -22,9 +23,16 @@ import {
 
 const number = (range: string) => `(\\*|(${range})(-(${range}))?)(/[1-9][0-9]?)?`;
 const field = (range: string) => `${number(range)}(,${number(range)})*`;
-const months = '0?[1-9]|1[0-2]|[Jj][Aa][Nn]|[Ff][Ee][Bb]|[Mm][Aa][Rr]|[Aa][Pp][Rr]|[Mm][Aa][Yy]|[Jj][Uu][Nn]|[Jj][Uu][Ll]|[Aa][Uu][Gg]|[Ss][Ee][Pp]|[Oo][Cc][Tt]|[Nn][Oo][Vv]|[Dd][Ee][Cc]';
+const months =
+  '0?[1-9]|1[0-2]|[Jj][Aa][Nn]|[Ff][Ee][Bb]|[Mm][Aa][Rr]|[Aa][Pp][Rr]|[Mm][Aa][Yy]|[Jj][Uu][Nn]|[Jj][Uu][Ll]|[Aa][Uu][Gg]|[Ss][Ee][Pp]|[Oo][Cc][Tt]|[Nn][Oo][Vv]|[Dd][Ee][Cc]';
 const weekdays = '[0-6]|[Ss][Uu][Nn]|[Mm][Oo][Nn]|[Tt][Uu][Ee]|[Ww][Ee][Dd]|[Tt][Hh][Uu]|[Ff][Rr][Ii]|[Ss][Aa][Tt]';
-const fiveFields = [field('[0-5]?[0-9]'), field('[01]?[0-9]|2[0-3]'), field('0?[1-9]|[12][0-9]|3[01]'), field(months), field(weekdays)];
+const fiveFields = [
+  field('[0-5]?[0-9]'),
+  field('[01]?[0-9]|2[0-3]'),
+  field('0?[1-9]|[12][0-9]|3[01]'),
+  field(months),
+  field(weekdays),
+];
 
 export const cron = formed(
   `^${fiveFields.join(' +')}$`,
@@ -86,7 +94,7 @@ const retention = z.object({
   minBackups: count.default(2),
 });
 
-export const assertion = z.object({ database: identifier, query: text(4096, 1), expect: text(4096) });
+export const assertion = z.object({ database: identifier, query: argument(4096, 1), expect: text(4096) });
 
 const verification = z.object({
   cron,
@@ -96,7 +104,7 @@ const verification = z.object({
   assertions: list(assertion, 16).default([]),
 });
 
-const exec = z.object({ container: objectName.optional(), command: list(text(4096), 64, 1) });
+const exec = z.object({ container: objectName.optional(), command: list(argument(4096), 64, 1) });
 const http = z.object({
   url: formed('^https?://[^ \\x00-\\x1f]+$', 2048, 'must be an http or https URL'),
   method: z.enum(['GET', 'POST', 'PUT', 'HEAD']).default('POST'),
@@ -139,9 +147,12 @@ export const backupPolicySpec = ruled(
   },
   {
     cel: "self.physical.walMethod != 'Archive' || self.walArchiving.mode != 'None' || !self.schedules.exists(schedule, schedule.method == 'Physical')",
-    message: 'a Physical schedule with physical.walMethod: Archive needs walArchiving.mode Archive or Stream; without an archive choose walMethod Fetch or Stream',
+    message:
+      'a Physical schedule with physical.walMethod: Archive needs walArchiving.mode Archive or Stream; without an archive choose walMethod Fetch or Stream',
     holds: ({ physical, walArchiving, schedules }) =>
-      physical.walMethod !== 'Archive' || walArchiving.mode !== 'None' || !schedules.some(({ method }) => method === 'Physical'),
+      physical.walMethod !== 'Archive' ||
+      walArchiving.mode !== 'None' ||
+      !schedules.some(({ method }) => method === 'Physical'),
   },
   {
     cel: '!has(self.hooks) || has(self.source.workloadRef) || !(self.hooks.preBackup.exists(hook, has(hook.exec)) || self.hooks.postBackup.exists(hook, has(hook.exec)))',
@@ -159,7 +170,11 @@ export const serverFacts = z.object({
   role: z.enum(['Primary', 'Standby']).optional(),
 });
 
-const runSummary = z.object({ name: text(253).optional(), completionTime: time.optional(), reason: text(128).optional() });
+const runSummary = z.object({
+  name: text(253).optional(),
+  completionTime: time.optional(),
+  reason: text(128).optional(),
+});
 const segmentName = text(24);
 const gap = z.object({
   timeline: integer(1, 4_294_967_295),

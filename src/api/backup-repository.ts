@@ -16,11 +16,24 @@ import {
 
 const segment = '[A-Za-z0-9_][A-Za-z0-9._=-]*';
 /** A key prefix or a folder: no empty, no hidden and no parent segment, so that nothing outside it can be named. */
-const prefix = formed(`^${segment}(/${segment})*$`, 512, 'must be a path such as prod/eu: no leading, trailing or double slash, no ..');
-const url = formed('^https?://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[-A-Za-z0-9._~/]*)?$', 512, 'must be an http or https URL');
+const prefix = formed(
+  `^${segment}(/${segment})*$`,
+  512,
+  'must be a path such as prod/eu: no leading, trailing or double slash, no ..',
+);
+const url = formed(
+  '^https?://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[-A-Za-z0-9._~/]*)?$',
+  512,
+  'must be an http or https URL',
+);
 
 const s3 = z.object({
-  bucket: formed('^[a-z0-9][a-z0-9.-]*[a-z0-9]$', 63, 'must be a bucket name: 3 to 63 lower-case letters, digits, dots, hyphens', 3),
+  bucket: formed(
+    '^[a-z0-9][a-z0-9.-]*[a-z0-9]$',
+    63,
+    'must be a bucket name: 3 to 63 lower-case letters, digits, dots, hyphens',
+    3,
+  ),
   prefix: prefix.optional(),
   region: formed('^[a-z0-9-]+$', 64, 'must be a region such as eu-west-1').default('us-east-1'),
   endpoint: url.optional(),
@@ -56,7 +69,11 @@ const googleCloudStorage = z.object({
 });
 
 const rclone = z.object({
-  remote: formed('^[A-Za-z0-9_][-A-Za-z0-9_.+@]*:[-A-Za-z0-9_./]*$', 512, 'must be an rclone remote and path such as offsite:backups/prod'),
+  remote: formed(
+    '^[A-Za-z0-9_][-A-Za-z0-9_.+@]*:[-A-Za-z0-9_./]*$',
+    512,
+    'must be an rclone remote and path such as offsite:backups/prod',
+  ),
   configSecretRef: secretKeyRef,
 });
 
@@ -64,7 +81,11 @@ const encryption = ruled(
   z.object({
     age: z
       .object({
-        recipients: list(formed('^(age1[a-z0-9]+|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+)$', 4096, 'must be an age or SSH public key'), 16, 1),
+        recipients: list(
+          formed('^(age1|ssh-ed25519 |ssh-rsa )[^\\x00-\\x1f\\x7f]+$', 4096, 'must be an age or SSH public key'),
+          16,
+          1,
+        ),
         identitySecretRef: secretKeyRef.optional(),
       })
       .optional(),

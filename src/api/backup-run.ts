@@ -2,7 +2,18 @@ import { z } from 'zod';
 import { serverFacts } from './backup-policy.ts';
 import { conditions } from './condition.ts';
 import { agentReport, progress } from './report.ts';
-import { identifier, integer, list, listMap, localRef, ruled, text, time, transitionRules, wideInteger } from './schema.ts';
+import {
+  identifier,
+  integer,
+  list,
+  listMap,
+  localRef,
+  ruled,
+  text,
+  time,
+  transitionRules,
+  wideInteger,
+} from './schema.ts';
 
 export const backupRunSpec = transitionRules(
   ruled(
@@ -22,7 +33,8 @@ export const backupRunSpec = transitionRules(
   ),
   {
     cel: 'self.policyRef == oldSelf.policyRef && self.method == oldSelf.method && self.type == oldSelf.type && self.deletionPolicy == oldSelf.deletionPolicy',
-    message: 'a BackupRun says what was done, so only hold and cancel may change; for another backup create another BackupRun',
+    message:
+      'a BackupRun says what was done, so only hold and cancel may change; for another backup create another BackupRun',
   },
   { cel: '!oldSelf.cancel || self.cancel', message: 'a cancelled run stays cancelled; create another BackupRun' },
 );
@@ -60,7 +72,12 @@ export const backupRunStatus = z.object({
     .optional(),
   server: serverFacts.optional(),
   wal: z
-    .object({ beginLSN: lsn.optional(), endLSN: lsn.optional(), beginSegment: text(24).optional(), endSegment: text(24).optional() })
+    .object({
+      beginLSN: lsn.optional(),
+      endLSN: lsn.optional(),
+      beginSegment: text(24).optional(),
+      endSegment: text(24).optional(),
+    })
     .optional(),
   parentBackupID: text(64).optional(),
   checksum: text(80).optional(),

@@ -1,10 +1,14 @@
 import { z } from 'zod';
-import { integer, labelName, list, listMap, localRef, objectName, quantity, stringMap, text } from './schema.ts';
+import { formed, integer, labelName, list, listMap, localRef, mapOf, objectName, quantity, text } from './schema.ts';
 
-const quantities = z
-  .record(z.string(), quantity)
-  .refine((map) => Object.keys(map).length <= 16, { message: 'at most 16 entries' })
-  .meta({ maxProperties: 16 });
+const quantities = mapOf(quantity, 16);
+const labelValue = formed(
+  '^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$',
+  63,
+  "must be a label's value: letters, digits, - _ .",
+  0,
+);
+const labels = mapOf(labelValue, 64);
 
 const resources = z.object({ requests: quantities.optional(), limits: quantities.optional() });
 
@@ -30,7 +34,10 @@ const nodeAffinity = z.object({
   requiredDuringSchedulingIgnoredDuringExecution: z
     .object({ nodeSelectorTerms: list(nodeSelectorTerm, 16, 1) })
     .optional(),
-  preferredDuringSchedulingIgnoredDuringExecution: list(z.object({ weight, preference: nodeSelectorTerm }), 16).optional(),
+  preferredDuringSchedulingIgnoredDuringExecution: list(
+    z.object({ weight, preference: nodeSelectorTerm }),
+    16,
+  ).optional(),
 });
 
 const labelRequirement = z.object({
@@ -39,7 +46,7 @@ const labelRequirement = z.object({
   values: list(text(63), 64).optional(),
 });
 const labelSelector = z.object({
-  matchLabels: stringMap(32, 63).optional(),
+  matchLabels: labels.optional(),
   matchExpressions: list(labelRequirement, 16).optional(),
 });
 const podAffinityTerm = z.object({
@@ -56,7 +63,7 @@ const podAffinity = z.object({
 /** What a user may say about the pods that Tidemark's Jobs run; the names are those of a PodSpec and a JobSpec. */
 export const jobTemplate = z.object({
   resources: resources.optional(),
-  nodeSelector: stringMap(32, 63).optional(),
+  nodeSelector: labels.optional(),
   tolerations: list(toleration, 32).optional(),
   affinity: z
     .object({
@@ -66,8 +73,8 @@ export const jobTemplate = z.object({
     })
     .optional(),
   priorityClassName: objectName.optional(),
-  annotations: stringMap(64, 4096).optional(),
-  labels: stringMap(64, 63).optional(),
+  annotations: mapOf(text(4096), 64).optional(),
+  labels: labels.optional(),
   imagePullSecrets: listMap(localRef, 'name', 16).optional(),
   /** Must carry the label tidemark.dev/agent=true: a policy's author may not borrow any account of the namespace. */
   serviceAccountName: objectName.optional(),

@@ -1,5 +1,10 @@
 import type { z } from 'zod';
-import { type BackupPolicySpec, type BackupPolicyStatus, backupPolicySpec, backupPolicyStatus } from './backup-policy.ts';
+import {
+  type BackupPolicySpec,
+  type BackupPolicyStatus,
+  backupPolicySpec,
+  backupPolicyStatus,
+} from './backup-policy.ts';
 import {
   type BackupRepositorySpec,
   type BackupRepositoryStatus,
@@ -7,8 +12,24 @@ import {
   backupRepositoryStatus,
 } from './backup-repository.ts';
 import { type BackupRunSpec, type BackupRunStatus, backupRunSpec, backupRunStatus } from './backup-run.ts';
-import { type PitrRecoverySpec, type PitrRecoveryStatus, pitrRecoverySpec, pitrRecoveryStatus } from './pitr-recovery.ts';
-import { type RestoreRequestSpec, type RestoreRequestStatus, restoreRequestSpec, restoreRequestStatus } from './restore-request.ts';
+import { backupPolicy as backupPolicyDocumentation } from './documentation/backup-policy.ts';
+import { backupRepository as backupRepositoryDocumentation } from './documentation/backup-repository.ts';
+import { backupRun as backupRunDocumentation } from './documentation/backup-run.ts';
+import { pitrRecovery as pitrRecoveryDocumentation } from './documentation/pitr-recovery.ts';
+import { restoreRequest as restoreRequestDocumentation } from './documentation/restore-request.ts';
+import type { Documentation } from './documentation/shared.ts';
+import {
+  type PitrRecoverySpec,
+  type PitrRecoveryStatus,
+  pitrRecoverySpec,
+  pitrRecoveryStatus,
+} from './pitr-recovery.ts';
+import {
+  type RestoreRequestSpec,
+  type RestoreRequestStatus,
+  restoreRequestSpec,
+  restoreRequestStatus,
+} from './restore-request.ts';
 
 export const group = 'tidemark.dev';
 export const version = 'v1alpha1';
@@ -28,6 +49,10 @@ export interface Kind {
   readonly plural: string;
   readonly shortName: string;
   readonly description: string;
+  /** The longest name: it becomes a label's value, and the start of other objects' names. */
+  readonly nameLength: number;
+  /** What `kubectl explain` says of the spec's fields. */
+  readonly documentation: Documentation;
   readonly spec: z.ZodType;
   readonly status: z.ZodType;
   readonly columns: readonly PrinterColumn[];
@@ -35,13 +60,23 @@ export interface Kind {
 }
 
 const age: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
-const conditionColumn = (name: string, type: string, part: 'status' | 'reason' | 'message', priority?: 1): PrinterColumn => ({
+const conditionColumn = (
+  name: string,
+  type: string,
+  part: 'status' | 'reason' | 'message',
+  priority?: 1,
+): PrinterColumn => ({
   name,
   type: 'string',
   jsonPath: `.status.conditions[?(@.type=="${type}")].${part}`,
   ...(priority === undefined ? {} : { priority }),
 });
-const column = (name: string, jsonPath: string, type: PrinterColumn['type'] = 'string', priority?: 1): PrinterColumn => ({
+const column = (
+  name: string,
+  jsonPath: string,
+  type: PrinterColumn['type'] = 'string',
+  priority?: 1,
+): PrinterColumn => ({
   name,
   type,
   jsonPath,
@@ -52,7 +87,9 @@ export const backupRepository = {
   kind: 'BackupRepository',
   plural: 'backuprepositories',
   shortName: 'brepo',
+  nameLength: 63,
   description: 'Where backups live: one object per bucket prefix, volume or remote; many policies may share it.',
+  documentation: backupRepositoryDocumentation,
   spec: backupRepositorySpec,
   status: backupRepositoryStatus,
   columns: [
@@ -70,7 +107,9 @@ export const backupPolicy = {
   kind: 'BackupPolicy',
   plural: 'backuppolicies',
   shortName: 'bpol',
+  nameLength: 52,
   description: 'What to protect, when, how long to keep it, and how often to prove it.',
+  documentation: backupPolicyDocumentation,
   spec: backupPolicySpec,
   status: backupPolicyStatus,
   columns: [
@@ -91,7 +130,9 @@ export const backupRun = {
   kind: 'BackupRun',
   plural: 'backupruns',
   shortName: 'brun',
+  nameLength: 63,
   description: 'One backup: made by a schedule, by a person, or re-created from what a repository holds.',
+  documentation: backupRunDocumentation,
   spec: backupRunSpec,
   status: backupRunStatus,
   columns: [
@@ -114,7 +155,10 @@ export const restoreRequest = {
   kind: 'RestoreRequest',
   plural: 'restorerequests',
   shortName: 'rreq',
-  description: "Brings back what one backup holds: databases, schemas or tables of a dump, or a whole server at a base backup's end.",
+  nameLength: 63,
+  description:
+    "Brings back what one backup holds: databases, schemas or tables of a dump, or a whole server at a base backup's end.",
+  documentation: restoreRequestDocumentation,
   spec: restoreRequestSpec,
   status: restoreRequestStatus,
   columns: [
@@ -134,7 +178,9 @@ export const pitrRecovery = {
   kind: 'PitrRecovery',
   plural: 'pitrrecoveries',
   shortName: 'pitr',
+  nameLength: 52,
   description: 'A server as it was at one moment: base backup, then WAL up to the target.',
+  documentation: pitrRecoveryDocumentation,
   spec: pitrRecoverySpec,
   status: pitrRecoveryStatus,
   columns: [

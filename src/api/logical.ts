@@ -19,10 +19,15 @@ const reservedOption = `^--(${[...new Set(reserved)].map(abbreviations).join('|'
 const reservedExpression = new RegExp(reservedOption);
 
 const extraArgument = ruled(
-  formed('^--[a-z][-a-z0-9]*(=[^\\x00-\\x1f]*)?$', 512, 'must be one long option, such as --no-comments or --extension=hstore'),
+  formed(
+    '^--[a-z][-a-z0-9]*(=[^\\x00-\\x1f]*)?$',
+    512,
+    'must be one long option, such as --no-comments or --extension=hstore',
+  ),
   {
     cel: `!self.matches('${reservedOption}')`,
-    message: 'extraArgs may not set the file, format, connection, password, jobs, compression or what a field of spec.logical says',
+    message:
+      'extraArgs may not set the file, format, connection, password, jobs, compression or what a field of spec.logical says',
     holds: (argument) => !reservedExpression.test(argument),
   },
 );

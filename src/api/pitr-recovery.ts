@@ -1,20 +1,23 @@
 import { z } from 'zod';
 import { assertion } from './backup-policy.ts';
 import { conditions } from './condition.ts';
-import { restoreServer } from './postgres-server.ts';
+import { hostNamePattern, restoreServer } from './postgres-server.ts';
 import { agentReport } from './report.ts';
-import { backupID, inPlace, newInstance } from './restore-request.ts';
+import { backupIDOrNone, inPlace, newInstance } from './restore-request.ts';
 import {
+  argument,
   atMostOne,
   exactlyOne,
   formed,
   identifier,
   integer,
+  integerOrText,
   labelName,
   list,
   localRef,
   objectName,
   pattern,
+  patterned,
   presence,
   ruled,
   text,
@@ -23,18 +26,28 @@ import {
   wideInteger,
 } from './schema.ts';
 
-const lsn = formed('^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$', 17, 'must be an LSN such as 0/EC000138');
+const lsn = formed('^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$', 64, 'must be an LSN such as 0/EC000138');
 const instant = formed(
   '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$',
-  40,
+  64,
   'must be RFC 3339 with an offset, such as 2026-11-21T10:15:00+01:00: a time without an offset is ambiguous',
+);
+
+const timeline = integerOrText(
+  integer(1, 4_294_967_295),
+  patterned('^(latest|current|[1-9][0-9]{0,9})$', 10, 'must be latest, current or a timeline number'),
 );
 
 const source = ruled(
   z.object({
     policyRef: localRef.optional(),
     repository: z
-      .object({ repositoryRef: localRef, policy: objectName, namespace: labelName, systemIdentifier: wideInteger.optional() })
+      .object({
+        repositoryRef: localRef,
+        policy: objectName,
+        namespace: labelName,
+        systemIdentifier: wideInteger.optional(),
+      })
       .optional(),
   }),
   exactlyOne('policyRef', 'repository'),
@@ -44,12 +57,12 @@ const recoveryTarget = ruled(
   z.object({
     targetTime: instant.optional(),
     targetLSN: lsn.optional(),
-    targetXID: formed('^[0-9]{1,20}$', 20, 'must be a transaction ID').optional(),
-    targetName: text(63, 1).optional(),
+    targetXID: formed('^[0-9]{1,20}$', 64, 'must be a transaction ID').optional(),
+    targetName: argument(63, 1).optional(),
     targetImmediate: z.literal(true).optional(),
-    targetTLI: formed('^(latest|current|[1-9][0-9]{0,9})$', 10, 'must be latest, current or a timeline number').default('latest'),
+    targetTLI: timeline.default('latest'),
     exclusive: z.boolean().default(false),
-    backupID: z.union([backupID, z.literal('')]).optional(),
+    backupID: backupIDOrNone.default(''),
   }),
   atMostOne('targetTime', 'targetLSN', 'targetXID', 'targetName', 'targetImmediate'),
   {
@@ -60,7 +73,18 @@ const recoveryTarget = ruled(
   },
 );
 
-const standbyOf = z.object({ host: text(253, 1), credentialsSecretRef: localRef });
+/** Empty is as good as absent, so that a manifest may name the fields without choosing them. */
+const standbyOf = ruled(
+  z.object({
+    host: formed(`^(${hostNamePattern})?$`, 253, 'must be a host name or an IP address', 0).default(''),
+    credentialsSecretRef: z.object({ name: objectName.optional() }).prefault({}),
+  }),
+  {
+    cel: "(self.host == '') == !has(self.credentialsSecretRef.name)",
+    message: 'standbyOf needs host and credentialsSecretRef.name together',
+    holds: ({ credentialsSecretRef, host }) => (host === '') === (credentialsSecretRef.name === undefined),
+  },
+);
 
 const target = ruled(
   z.object({
@@ -97,14 +121,18 @@ export const pitrRecoverySpec = transitionRules(
     }),
     {
       cel: '!has(self.extract) || !has(self.target.inPlace)',
-      message: 'extract copies out of a server that is removed afterwards, so it needs target.ephemeral or target.instance',
+      message:
+        'extract copies out of a server that is removed afterwards, so it needs target.ephemeral or target.instance',
       holds: ({ extract, target }) => extract === undefined || target.inPlace === undefined,
     },
   ),
   {
     cel: [
       ...fixed.map((field) => `self.${field} == oldSelf.${field}`),
-      ...fixedOptional.map((field) => `has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field})`),
+      ...fixedOptional.map(
+        (field) =>
+          `has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field})`,
+      ),
     ].join(' && '),
     message: 'a PitrRecovery is done once, so only cancel may change; for a new try create a new PitrRecovery',
   },

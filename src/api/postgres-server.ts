@@ -23,7 +23,8 @@ export const tls = z.object({
   clientCertificateSecretRef: localRef.optional(),
 });
 
-const hostName = formed('^[A-Za-z0-9]([-A-Za-z0-9.:_]*[A-Za-z0-9])?$', 253, 'must be a host name or an IP address');
+export const hostNamePattern = '[A-Za-z0-9]([-A-Za-z0-9.:_]*[A-Za-z0-9])?';
+const hostName = formed(`^${hostNamePattern}$`, 253, 'must be a host name or an IP address');
 
 const serverFields = {
   workloadRef: workloadRef.optional(),

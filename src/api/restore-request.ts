@@ -4,6 +4,7 @@ import { conditions } from './condition.ts';
 import { restoreServer } from './postgres-server.ts';
 import { agentReport, progress } from './report.ts';
 import {
+  argument,
   exactlyOne,
   formed,
   identifier,
@@ -12,6 +13,7 @@ import {
   localRef,
   objectName,
   pattern,
+  patterned,
   presence,
   quantity,
   ruled,
@@ -21,7 +23,11 @@ import {
   transitionRules,
 } from './schema.ts';
 
-export const backupID = formed('^[0-9]{8}T[0-9]{6}Z-[a-z0-9]+(-[a-z0-9]+)*$', 64, 'must be a backup ID such as 20261121T030000Z-logical');
+const backupIDPattern = '[0-9]{8}T[0-9]{6}Z-[a-z0-9]+(-[a-z0-9]+)*';
+const backupIDMessage = 'must be a backup ID such as 20261121T030000Z-logical';
+export const backupID = formed(`^${backupIDPattern}$`, 64, backupIDMessage);
+/** Empty: the choice is Tidemark's. */
+export const backupIDOrNone = formed(`^(${backupIDPattern})?$`, 64, backupIDMessage, 0);
 
 const source = ruled(
   z.object({
@@ -34,15 +40,23 @@ const source = ruled(
 
 /** A new StatefulSet, Service and volume. */
 export const newInstance = z.object({
-  name: formed('^[a-z]([-a-z0-9]*[a-z0-9])?$', 52, 'must be a lower-case label of at most 52 characters that starts with a letter'),
+  name: formed(
+    '^[a-z]([-a-z0-9]*[a-z0-9])?$',
+    52,
+    'must be a lower-case label of at most 52 characters that starts with a letter',
+  ),
   storage: z.object({ size: quantity, storageClassName: objectName.optional() }),
-  image: text(512).optional(),
+  image: patterned('^[^ \\x00-\\x1f]*$', 512, 'must be an image reference', 0).optional(),
 });
 
 /** A workload whose data directory is replaced; its name is said twice, because this cannot be meant by accident. */
 export const inPlace = ruled(
   z.object({
-    workloadRef: z.object({ kind: z.enum(['StatefulSet', 'Deployment']), name: objectName }),
+    workloadRef: z.object({
+      apiVersion: z.literal('apps/v1').optional(),
+      kind: z.enum(['StatefulSet', 'Deployment']),
+      name: objectName,
+    }),
     confirm: objectName,
     keepOldData: z.boolean().default(true),
   }),
@@ -83,10 +97,12 @@ const database = ruled(
   },
   {
     cel: "self.onConflict != 'Replace' || (self.content == 'All' && size(self.schemas.include) == 0 && size(self.schemas.exclude) == 0 && size(self.tables.include) == 0 && size(self.tables.exclude) == 0)",
-    message: 'onConflict: Replace drops the whole database, so it cannot go with a choice of schemas, tables or content; use Clean',
+    message:
+      'onConflict: Replace drops the whole database, so it cannot go with a choice of schemas, tables or content; use Clean',
     holds: ({ content, onConflict, schemas, tables }) =>
       onConflict !== 'Replace' ||
-      (content === 'All' && [schemas.include, schemas.exclude, tables.include, tables.exclude].every((names) => names.length === 0)),
+      (content === 'All' &&
+        [schemas.include, schemas.exclude, tables.include, tables.exclude].every((names) => names.length === 0)),
   },
   {
     cel: "self.onConflict != 'Clean' || self.content != 'DataOnly'",
@@ -105,32 +121,47 @@ export const restoreRequestSpec = transitionRules(
       jobs: integer(1, 64).default(1),
       noOwner: z.boolean().default(false),
       noPrivileges: z.boolean().default(false),
-      role: text(63).default(''),
+      role: argument(63).default(''),
       exitOnError: z.boolean().default(true),
       assertions: list(assertion, 16).default([]),
       dryRun: z.boolean().default(false),
       cancel: z.boolean().default(false),
     }),
     {
-      cel: '!has(self.source.latest) || self.source.latest.method == \'Logical\' || size(self.databases) == 0',
+      cel: "!has(self.source.latest) || self.source.latest.method == 'Logical' || size(self.databases) == 0",
       message: 'databases chooses from a Logical backup; a Physical one holds the whole server',
-      holds: ({ databases, source }) => source.latest === undefined || source.latest.method === 'Logical' || databases.length === 0,
+      holds: ({ databases, source }) =>
+        source.latest === undefined || source.latest.method === 'Logical' || databases.length === 0,
     },
     {
       cel: 'self.databases.all(one, self.databases.filter(other, (has(other.targetName) ? other.targetName : other.name) == (has(one.targetName) ? one.targetName : one.name)).size() == 1)',
       message: 'two entries of databases would be restored into the same database',
-      holds: ({ databases }) => new Set(databases.map(({ name, targetName }) => targetName ?? name)).size === databases.length,
+      holds: ({ databases }) =>
+        new Set(databases.map(({ name, targetName }) => targetName ?? name)).size === databases.length,
     },
   ),
   {
     cel: [
-      ...['source', 'target', 'databases', 'globals', 'jobs', 'noOwner', 'noPrivileges', 'role', 'exitOnError', 'assertions', 'dryRun'].map(
-        (field) => `self.${field} == oldSelf.${field}`,
-      ),
+      ...[
+        'source',
+        'target',
+        'databases',
+        'globals',
+        'jobs',
+        'noOwner',
+        'noPrivileges',
+        'role',
+        'exitOnError',
+        'assertions',
+        'dryRun',
+      ].map((field) => `self.${field} == oldSelf.${field}`),
     ].join(' && '),
     message: 'a RestoreRequest is done once, so only cancel may change; for a new try create a new RestoreRequest',
   },
-  { cel: '!oldSelf.cancel || self.cancel', message: 'a cancelled restore stays cancelled; create a new RestoreRequest' },
+  {
+    cel: '!oldSelf.cancel || self.cancel',
+    message: 'a cancelled restore stays cancelled; create a new RestoreRequest',
+  },
 );
 
 export const restoreRequestStatus = z.object({
@@ -153,7 +184,13 @@ export const restoreRequestStatus = z.object({
     })
     .optional(),
   assertions: list(
-    z.object({ database: identifier.optional(), query: text(4096), expect: text(4096), got: text(4096), passed: z.boolean() }),
+    z.object({
+      database: identifier.optional(),
+      query: text(4096),
+      expect: text(4096),
+      got: text(4096),
+      passed: z.boolean(),
+    }),
     16,
   ).optional(),
   report: agentReport.optional(),

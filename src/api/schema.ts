@@ -17,8 +17,10 @@ export function ruled<Schema extends z.ZodType>(schema: Schema, ...rules: readon
       if (!holds(value)) context.addIssue({ code: 'custom', message });
     }
   });
-  const validations = rules.map(({ cel, message }) => ({ rule: cel, message }));
-  return refined.meta({ ...schema.meta(), 'x-kubernetes-validations': validations }) as Schema;
+  return validated(
+    refined as Schema,
+    rules.map(({ cel, message }) => ({ rule: cel, message })),
+  );
 }
 
 /** Rules that compare with the stored object; only the API server knows both sides. */
@@ -26,9 +28,15 @@ export function transitionRules<Schema extends z.ZodType>(
   schema: Schema,
   ...rules: readonly { readonly cel: string; readonly message: string }[]
 ): Schema {
+  return validated(
+    schema,
+    rules.map(({ cel, message }) => ({ rule: cel, message, reason: 'FieldValueForbidden' })),
+  );
+}
+
+function validated<Schema extends z.ZodType>(schema: Schema, validations: readonly object[]): Schema {
   const earlier = (schema.meta()?.['x-kubernetes-validations'] ?? []) as readonly object[];
-  const added = rules.map(({ cel, message }) => ({ rule: cel, message, reason: 'FieldValueForbidden' }));
-  return schema.meta({ ...schema.meta(), 'x-kubernetes-validations': [...earlier, ...added] }) as Schema;
+  return schema.meta({ 'x-kubernetes-validations': [...earlier, ...validations] }) as Schema;
 }
 
 /** A union as the CRD rules want it: optional members of one object, exactly one of them present. */
@@ -58,13 +66,37 @@ export function text(maxLength: number, minLength = 0): z.ZodString {
     .meta({ maxLength, ...(minLength > 0 ? { minLength } : {}) });
 }
 
-/** ASCII text of a fixed form. The pattern must mean the same to RE2 and to JavaScript: no lookaround, no \s, \w, \b. */
+/**
+ * Text of a fixed form. The pattern must mean the same to RE2 and to JavaScript: no lookaround, no \s, \w, \b. In the
+ * CRD it is a rule rather than a `pattern`, so that the API server answers with the message and not with the expression.
+ */
 export function formed(pattern: string, maxLength: number, message: string, minLength = 1): z.ZodString {
+  return matching(pattern, maxLength, message, minLength).meta({
+    'x-kubernetes-validations': [{ rule: `self.matches(r'${pattern}')`, message }],
+  });
+}
+
+/** The same with a plain `pattern`: for the branches of integerOrText, and where nobody errs. */
+export function patterned(pattern: string, maxLength: number, message: string, minLength = 1): z.ZodString {
+  return matching(pattern, maxLength, message, minLength).meta({ pattern });
+}
+
+/** Text that becomes the argument of a process, or a name in PostgreSQL: neither takes NUL. */
+export function argument(maxLength: number, minLength = 0): z.ZodString {
+  return patterned(
+    '^[^\\x00]*$',
+    maxLength,
+    `must have ${minLength} to ${maxLength} characters, none of them NUL`,
+    minLength,
+  );
+}
+
+function matching(pattern: string, maxLength: number, message: string, minLength: number): z.ZodString {
   const expression = new RegExp(pattern);
   return z
     .string()
     .refine((value) => within([...value].length, minLength, maxLength) && expression.test(value), { message })
-    .meta({ pattern, maxLength, minLength });
+    .meta({ maxLength, minLength });
 }
 
 function within(length: number, least: number, most: number): boolean {
@@ -93,10 +125,10 @@ export function listMap<Item extends z.ZodType<Readonly<Record<Key, string>>>, K
   return unique.meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key] });
 }
 
-/** A string-to-string map with bounds on both sides. */
-export function stringMap(maxProperties: number, maxLength: number): z.ZodRecord<z.ZodString, z.ZodString> {
+/** A map with a bound on its entries. */
+export function mapOf<Value extends z.ZodType>(value: Value, maxProperties: number): z.ZodRecord<z.ZodString, Value> {
   return z
-    .record(z.string(), text(maxLength))
+    .record(z.string(), value)
     .refine((map) => Object.keys(map).length <= maxProperties, { message: `at most ${maxProperties} entries` })
     .meta({ maxProperties });
 }
@@ -111,29 +143,51 @@ export const objectName = formed(
   253,
   'must be a lower-case RFC 1123 subdomain, such as orders-db',
 );
-export const secretKey = formed('^[-._a-zA-Z0-9]+$', 253, 'must be a key of a Secret or ConfigMap: letters, digits, - _ .');
+export const secretKey = formed(
+  '^[-._a-zA-Z0-9]+$',
+  253,
+  'must be a key of a Secret or ConfigMap: letters, digits, - _ .',
+);
 
 export const localRef = z.object({ name: objectName });
 export const secretKeyRef = z.object({ name: objectName, key: secretKey });
 /** A database, role, schema or table name: PostgreSQL takes 63 bytes of anything but NUL. */
-export const identifier = text(63, 1);
+export const identifier = argument(63, 1);
 /** A pattern as pg_dump and psql read it (psql, "Patterns"). */
-export const pattern = text(256, 1);
+export const pattern = argument(256, 1);
 /** An int64 or a byte count: beyond 2^53, so a decimal string. */
 export const wideInteger = formed('^[0-9]+$', 20, 'must be a decimal number');
 /** RFC 3339 in UTC, as Kubernetes writes times. */
 export const time = text(64);
-export const duration = formed('^[1-9][0-9]{0,4}(h|d|w|m|y)$', 6, 'must be a number and a unit, such as 14d (h, d, w, m, y)');
+export const duration = formed(
+  '^[1-9][0-9]{0,4}(h|d|w|m|y)$',
+  32,
+  'must be a number and a unit, such as 14d (h, d, w, m, y)',
+);
 /** pg_basebackup's --max-rate: 32 kB/s to 1024 MB/s. */
-export const transferRate = formed('^[1-9][0-9]{0,6}[kM]?$', 8, 'must be a rate as pg_basebackup takes it, such as 200M');
+export const transferRate = formed(
+  '^[1-9][0-9]{0,6}[kM]?$',
+  32,
+  'must be a rate as pg_basebackup takes it, such as 200M',
+);
+
+/** The one union that a CRD knows: an integer or a string. */
+export function integerOrText<Text extends z.ZodType<string>>(
+  whole: z.ZodInt,
+  form: Text,
+): z.ZodUnion<readonly [z.ZodInt, Text]> {
+  return z.union([whole, form]).meta({ 'x-kubernetes-int-or-string': true });
+}
 
 /** Kubernetes' resource.Quantity: a number or a string such as 256Mi. */
-export const quantity = z
-  .union([
-    z.int(),
-    formed('^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$', 64, 'must be a quantity such as 256Mi or 500m'),
-  ])
-  .meta({ 'x-kubernetes-int-or-string': true });
+export const quantity = integerOrText(
+  z.int().min(0),
+  patterned(
+    '^[0-9]+([.][0-9]*)?([munkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?$',
+    32,
+    'must be a quantity such as 256Mi or 500m',
+  ),
+);
 
 /** Either an empty object or absent: presence is the choice. */
 export const presence = z.object({});

@@ -40,6 +40,12 @@ export interface Store {
   /** Ends unfinished multipart uploads (or temporary files) under a folder that began before `before`; returns how many. */
   sweepUnfinished(prefix: string, before: Date, options: CallOptions): Promise<number>;
 
+  /**
+   * Whether the store itself refuses a conditional put of a key that exists, found out by trying (the key's content may
+   * be lost). Absent where it always does, as a file system.
+   */
+  refusesSecondPut?(key: string, options: CallOptions): Promise<boolean>;
+
   close(): Promise<void>;
 }
 

@@ -5,5 +5,5 @@ import { binariesRoot, defaultMajor } from './binaries.ts';
 export default async function setup(): Promise<void> {
   const names = [`postgresql-${defaultMajor}`, `postgresql-client-${defaultMajor}`, 'zstd', 'openssl'];
   await ensureDebianPackages(names, (line) => process.stdout.write(`${line}\n`));
-  process.env['TIDEMARK_POSTGRESQL_ROOT'] = binariesRoot;
+  process.env.TIDEMARK_POSTGRESQL_ROOT = binariesRoot;
 }

@@ -68,7 +68,8 @@ export async function startPostgres(options: ServerOptions = {}): Promise<TestSe
   return { host, port, superuser, password, major, dataFolder, bin, psql, stop };
 }
 
-const defaultHba = 'local all all scram-sha-256\nhost all all all scram-sha-256\nhost replication all all scram-sha-256\n';
+const defaultHba =
+  'local all all scram-sha-256\nhost all all all scram-sha-256\nhost replication all all scram-sha-256\n';
 
 interface Template {
   readonly template: string;
@@ -89,7 +90,19 @@ async function makeTemplate(bin: string, account: Account): Promise<Template> {
   const passwordFile = join(folder, 'password');
   await writeOwned(passwordFile, password, account);
   const template = join(folder, 'template');
-  const args = ['-D', template, '-U', superuser, `--pwfile=${passwordFile}`, '-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'];
+  const args = [
+    '-D',
+    template,
+    '-U',
+    superuser,
+    `--pwfile=${passwordFile}`,
+    '-A',
+    'scram-sha-256',
+    '-E',
+    'UTF8',
+    '--locale=C.UTF-8',
+    '--no-sync',
+  ];
   await execa(join(bin, 'initdb'), args, { uid: account.uid, gid: account.gid, cwd: folder });
   return { template, password };
 }
@@ -117,7 +130,11 @@ async function launch({
   const exited = once(server, 'exit');
   const killOnExit = () => server.kill('SIGQUIT');
   process.once('exit', killOnExit);
-  await ready(join(dataFolder, 'postmaster.pid'), () => server.exitCode !== null, () => Buffer.concat(log).toString());
+  await ready(
+    join(dataFolder, 'postmaster.pid'),
+    () => server.exitCode !== null,
+    () => Buffer.concat(log).toString(),
+  );
   return async () => {
     process.removeListener('exit', killOnExit);
     server.kill('SIGINT');

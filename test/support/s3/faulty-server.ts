@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 
 /** What a request was, with its body read whole. */
 export interface SeenRequest {
@@ -27,29 +28,33 @@ export interface FaultyServer {
   readonly stop: () => Promise<void>;
 }
 
+/** PEM. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** An S3 server that does what a script says: `script` is asked for every request, with how many came before. */
 export async function startFaultyServer(
   script: (request: SeenRequest, index: number) => Answer,
+  certificate?: Certificate,
 ): Promise<FaultyServer> {
   const seen: SeenRequest[] = [];
-  const server = createServer((request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
     void readBody(request).then((body) => {
       const url = new URL(request.url ?? '/', 'http://localhost');
-      const one = {
-        method: request.method ?? '',
-        path: url.pathname,
-        query: url.searchParams,
-        headers: request.headers,
-        body,
-      };
+      const { method = '', headers } = request;
+      const one = { method, path: url.pathname, query: url.searchParams, headers, body };
       seen.push(one);
       reply(response, script(one, seen.length - 1));
     });
-  });
+  };
+  const server = certificate === undefined ? createServer(answer) : createTlsServer(certificate, answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
-  return { endpoint: `http://127.0.0.1:${port}`, seen, stop: () => stop(server) };
+  const scheme = certificate === undefined ? 'http' : 'https';
+  return { endpoint: `${scheme}://127.0.0.1:${port}`, seen, stop: () => stop(server) };
 }
 
 /** The XML of an S3 error. */

@@ -9,6 +9,7 @@ interface Place {
   readonly bucket: string;
   readonly prefix?: string;
   readonly checksumMode?: S3Settings['checksumMode'];
+  readonly ca?: string;
 }
 
 /** Short enough for a test, in the proportions of the real ones. */
@@ -23,6 +24,7 @@ export function openS3(
     bucket,
     prefix = 'pre/fix',
     checksumMode = 'WhenRequired',
+    ca,
   }: Place,
   timings?: S3Timings,
 ): Store {
@@ -34,7 +36,7 @@ export function openS3(
     forcePathStyle: true,
     credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
     credentialsFrom: 'the Secret store',
-    ca: undefined,
+    ca,
     storageClass: undefined,
     serverSideEncryption: undefined,
     checksumMode,

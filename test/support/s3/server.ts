@@ -28,7 +28,7 @@ export async function startS3Server({ signal }: { readonly signal?: AbortSignal 
   const secretKey = randomBytes(16).toString('hex');
   const port = await freePort();
   const child = spawn(binary, ['--port', `127.0.0.1:${port}`, 'posix', '--disableotmp', objects], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: 'ignore',
     env: { PATH: process.env.PATH, ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey },
   });
   const stop = async () => {

@@ -1,0 +1,99 @@
+{{- define "tidemark.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "tidemark.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else if contains (include "tidemark.name" .) .Release.Name }}
+{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "tidemark.name" .) | trunc 40 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "tidemark.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "tidemark.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "tidemark.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "tidemark.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* (dict "image" .Values.agent.image "chart" .Chart) */}}
+{{- define "tidemark.image" -}}
+{{- .image.repository }}:{{ default .chart.AppVersion .image.tag }}{{ with .image.digest }}@{{ . }}{{ end }}
+{{- end }}
+
+{{- define "tidemark.agentRoleName" -}}
+{{ include "tidemark.fullname" . }}-agent
+{{- end }}
+
+{{- /* The account that the agent's Jobs run under, in every namespace. */}}
+{{- define "tidemark.agentAccount" -}}
+tidemark-agent
+{{- end }}
+
+{{- define "tidemark.restrictedContainer" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "tidemark.restrictedPod" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- /* What the operator may do in a namespace; no rule of Tidemark's names Secrets. */}}
+{{- define "tidemark.operatorRules" -}}
+- apiGroups: [tidemark.dev]
+  resources: [backuprepositories, backuppolicies, restorerequests, pitrrecoveries]
+  verbs: [get, list, watch, patch, update]
+- apiGroups: [tidemark.dev]
+  resources: [backupruns]
+  verbs: [get, list, watch, create, patch, update, delete]
+- apiGroups: [tidemark.dev]
+  resources: [backuprepositories/status, backuppolicies/status, backupruns/status, restorerequests/status, pitrrecoveries/status]
+  verbs: [get, patch, update]
+- apiGroups: [tidemark.dev]
+  resources: [backuprepositories/finalizers, backuppolicies/finalizers, backupruns/finalizers, restorerequests/finalizers, pitrrecoveries/finalizers]
+  verbs: [update]
+- apiGroups: [batch]
+  resources: [jobs, cronjobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list]
+- apiGroups: [apps]
+  resources: [statefulsets, deployments]
+  verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
+{{- /* What an agent may do in its namespace: report on its own objects. */}}
+{{- define "tidemark.agentRules" -}}
+- apiGroups: [tidemark.dev]
+  resources: [backupruns]
+  verbs: [get, create]
+- apiGroups: [tidemark.dev]
+  resources: [restorerequests, backuppolicies, backuprepositories]
+  verbs: [get]
+- apiGroups: [tidemark.dev]
+  resources: [backupruns/status, restorerequests/status, backuprepositories/status]
+  verbs: [get, patch, update]
+{{- end }}

@@ -1,0 +1,44 @@
+import { type Manifest, type ManifestDatabase, manifestFormat } from '../../domain/manifest.ts';
+import type { BackupTask } from '../../domain/task.ts';
+import type { ServerIdentity } from '../../postgres/choose-server.ts';
+import type { StreamCompression } from './dump.ts';
+
+export function buildManifest(backup: {
+  readonly task: Pick<BackupTask, 'method' | 'type' | 'namespace' | 'policy'>;
+  readonly run: string;
+  readonly backupID: string;
+  readonly startTime: Date;
+  readonly completionTime: Date;
+  readonly server: ServerIdentity;
+  readonly compression: StreamCompression;
+  readonly databases: readonly ManifestDatabase[];
+  readonly globals: Manifest['logical']['globals'];
+  readonly tool: string;
+}): Manifest {
+  const { task, databases, globals } = backup;
+  const { version, systemIdentifier, timeline, role } = backup.server;
+  const { algorithm, level } = backup.compression;
+  return {
+    format: manifestFormat,
+    backupID: backup.backupID,
+    method: task.method,
+    type: task.type,
+    namespace: task.namespace,
+    policy: task.policy.name,
+    run: backup.run,
+    startTime: backup.startTime.toISOString(),
+    completionTime: backup.completionTime.toISOString(),
+    server: { version, systemIdentifier, timeline, role },
+    compression: { algorithm, ...(algorithm === 'none' || level === undefined ? {} : { level }) },
+    size: { source: totalBytes(databases), stored: storedBytes(databases) + (globals?.size ?? 0) },
+    logical: { databases: [...databases], ...(globals === undefined ? {} : { globals }), tool: backup.tool },
+  };
+}
+
+export function totalBytes(databases: readonly { readonly bytes: number }[]): number {
+  return databases.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+export function storedBytes(databases: readonly Pick<ManifestDatabase, 'objects' | 'contents'>[]): number {
+  return databases.flatMap(({ objects, contents }) => [...objects, contents]).reduce((sum, { size }) => sum + size, 0);
+}

@@ -1,0 +1,76 @@
+import { mkdir, realpath, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { libpqEnvironment } from '../../postgres/tools.ts';
+import { runPipeline } from '../../stream/pipeline.ts';
+import { requireDataFiles, storeContentsOfDirectory } from './contents.ts';
+import type { Dumped, DumpJob } from './dump.ts';
+import { createFinishedFiles } from './finished-files.ts';
+import { pgDumpArgs } from './pg-dump-args.ts';
+import { createShipper, type Shipper } from './ship-files.ts';
+
+const pollMilliseconds = 250;
+const tableOfContents = 'toc.dat';
+
+/**
+ * pg_dump's Directory format with its parallel workers. It cannot write to a pipe, so that it is staged in scratch; but
+ * each file that is finished goes to the repositories while others are still written, and leaves scratch then. What
+ * scratch must hold is the tables that are being dumped at one time.
+ */
+export async function dumpDirectory(job: DumpJob): Promise<Dumped> {
+  // As the kernel names it.
+  const folder = join(await realpath(job.scratch), 'dump');
+  const stopping = new AbortController();
+  const linked: DumpJob = { ...job, signal: AbortSignal.any([job.signal, stopping.signal]) };
+  const shipper = createShipper(linked, folder, (error) => stopping.abort(error));
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    await dumpAndShip(linked, folder, shipper);
+    const { contents, summary } = await storeContentsOfDirectory(linked, folder);
+    const objects = await shipper.finish(tableOfContents);
+    requireDataFiles(job.database.name, summary, shipper.names());
+    return { objects, contents };
+  } catch (error) {
+    stopping.abort(error);
+    await shipper.settled();
+    throw job.signal.aborted ? job.signal.reason : stopping.signal.reason;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function dumpAndShip(job: DumpJob, folder: string, shipper: Shipper): Promise<void> {
+  const { access, files, tools, database, logical, meter, step, signal } = job;
+  const dump = runPipeline(
+    [
+      {
+        command: tools.dump.path,
+        args: pgDumpArgs(logical, { format: 'Directory', folder }),
+        env: libpqEnvironment(access, database.name, files),
+      },
+    ],
+    { signal, stdout: 'ignore' },
+  );
+  const finishedFiles = createFinishedFiles(folder, dump.pids[0]);
+  meter.begin(step, database.bytes, async () => shipper.bytes() + (await finishedFiles.bytesPresent()));
+  let ended = false;
+  const finished = dump.finished.finally(() => {
+    ended = true;
+  });
+  try {
+    while (!ended) {
+      await Promise.race([finished, wait(pollMilliseconds)]);
+      if (!ended) await shipper.ship(await finishedFiles.whileRunning(tableOfContents));
+    }
+    await finished;
+    await shipper.ship(await finishedFiles.afterwards(tableOfContents));
+    meter.end();
+  } finally {
+    await finished.catch(() => undefined);
+  }
+}
+
+function wait(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
+}

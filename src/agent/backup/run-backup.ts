@@ -1,0 +1,242 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { terminal, transient } from '../../domain/failure.ts';
+import { type BackupLocation, backupIDFor } from '../../domain/layout.ts';
+import type { Manifest, ManifestDatabase } from '../../domain/manifest.ts';
+import { mounts } from '../../domain/mounts.ts';
+import { isOrphan, type RunState } from '../../domain/orphan.ts';
+import type { Started } from '../../domain/started.ts';
+import type { BackupTask } from '../../domain/task.ts';
+import { type AccessRoots, readAccess } from '../../postgres/access.ts';
+import { type ChosenServer, chooseServer } from '../../postgres/choose-server.ts';
+import { withConnection } from '../../postgres/query.ts';
+import { type LibpqFiles, type Tool, toolFor, toolVersion, writeLibpqFiles } from '../../postgres/tools.ts';
+import { commitBackup } from '../../repository/backups.ts';
+import { sweepOrphans } from '../../repository/sweep-orphans.ts';
+import type { ActionContext, ActionOutcome } from '../action.ts';
+import { factsAtBegin, factsAtEnd, factsAtFailure, summarize } from './backup-facts.ts';
+import { buildManifest, totalBytes } from './build-manifest.ts';
+import { chooseDatabases, type Database, listDatabases } from './databases.ts';
+import { type DumpJob, failureOfStage, isStreamCompression, type StreamCompression } from './dump.ts';
+import { dumpCustom } from './dump-custom.ts';
+import { dumpDirectory } from './dump-directory.ts';
+import { dumpGlobals } from './globals.ts';
+import { createMeter, type Meter } from './meter.ts';
+import { claimEverywhere, openRepositories, type Repository, removeEverywhere, type Target } from './targets.ts';
+
+export interface BackupContext extends ActionContext<BackupTask> {
+  /** Who this attempt is. */
+  readonly attempt: Pick<Started, 'run' | 'runUID' | 'jobName' | 'pod'>;
+  /** What became of the run that left a folder without a manifest. */
+  readonly runState: (started: Started) => Promise<RunState>;
+  readonly folders?: Folders;
+}
+
+/** Where the pod has what; tests have it elsewhere. */
+export interface Folders {
+  readonly access?: AccessRoots;
+  readonly mountRoot?: string;
+  readonly scratch: string;
+  readonly temporary: string;
+}
+
+/**
+ * One logical backup, from the server to a manifest in every repository. Whatever fails, nothing that looks like a backup
+ * is left behind, and the failure is thrown.
+ */
+export async function runBackup(context: BackupContext): Promise<ActionOutcome> {
+  const { task, signal, reporter } = context;
+  const folders = context.folders ?? { scratch: mounts.scratch, temporary: mounts.temporary };
+  const { compression, format } = supported(task);
+  const startTime = new Date();
+  const access = await readAccess(task.server, task.namespace, folders.access);
+  const server = await chooseServer(task.server, access, signal);
+  const tools = await findTools(server.facts.major);
+  const databases = chooseDatabases(await readDatabases(server, task, signal), task.logical.databases);
+  const repositories = await openRepositories(task.repositories, folders.mountRoot);
+  const privateFolder = await makeFolder(folders.temporary);
+  const scratch = await makeFolder(folders.scratch);
+  const meter = createMeter(reporter, totalBytes(databases));
+  let targets: readonly Target[] = [];
+  try {
+    const files = await writeLibpqFiles(server.access, privateFolder);
+    await sweep(context, repositories);
+    targets = await claim(context, repositories, server, startTime);
+    await reporter.facts(factsAtBegin(server.facts, databases, targets));
+    const work: Work = { context, server, tools, compression, format, files, scratch, meter, targets };
+    const dumped = await dumpAll(work, databases);
+    const globals = await dumpRoles(work);
+    const backup = buildManifest({
+      task,
+      run: context.attempt.run,
+      backupID: targets[0]?.location.backupID ?? '',
+      startTime,
+      completionTime: new Date(),
+      server: server.facts,
+      compression,
+      databases: dumped,
+      globals,
+      tool: await toolVersion(tools.dump),
+    });
+    const checksum = await commitEverywhere(targets, backup, signal);
+    await reporter.facts(factsAtEnd(backup, checksum, targets));
+    return { reason: 'BackupStored', message: summarize(backup, targets) };
+  } catch (error) {
+    const notRemoved = await removeEverywhere(targets);
+    if (targets.length > 0) await reporter.facts(factsAtFailure(targets, notRemoved));
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    meter.stop();
+    await Promise.all([privateFolder, scratch].map((folder) => rm(folder, { recursive: true, force: true })));
+    await Promise.allSettled(repositories.map(({ store }) => store.close()));
+  }
+}
+
+interface Tools {
+  readonly dump: Tool;
+  readonly dumpall: Tool;
+  readonly restore: Tool;
+}
+
+interface Work {
+  readonly context: BackupContext;
+  readonly server: ChosenServer;
+  readonly tools: Tools;
+  readonly compression: StreamCompression;
+  readonly format: 'Custom' | 'Directory';
+  readonly files: LibpqFiles;
+  readonly scratch: string;
+  readonly meter: Meter;
+  readonly targets: readonly Target[];
+}
+
+/** The operator refuses what is not there yet; an older operator with a newer policy may not. */
+function supported({ compression, logical }: BackupTask): Pick<Work, 'compression' | 'format'> {
+  if (!isStreamCompression(compression)) {
+    throw terminal(
+      'NotImplemented',
+      `compression.algorithm ${compression.algorithm} is not implemented: use zstd or none.`,
+    );
+  }
+  if (logical.format !== 'Custom' && logical.format !== 'Directory') {
+    throw terminal('NotImplemented', `logical.format ${logical.format} is not implemented: use Custom or Directory.`);
+  }
+  return { compression, format: logical.format };
+}
+
+async function findTools(major: number): Promise<Tools> {
+  const [dump, dumpall, restore] = await Promise.all([
+    toolFor('pg_dump', major),
+    toolFor('pg_dumpall', major),
+    toolFor('pg_restore', major),
+  ]);
+  return { dump, dumpall, restore };
+}
+
+async function makeFolder(within: string): Promise<string> {
+  try {
+    return await mkdtemp(join(within, 'backup-'));
+  } catch (cause) {
+    throw transient(
+      'ScratchUnavailable',
+      `Cannot make a folder in ${within}: ${cause instanceof Error ? cause.message : String(cause)}. Check the volume of jobTemplate.scratch.`,
+      cause,
+    );
+  }
+}
+
+function readDatabases(server: ChosenServer, task: BackupTask, signal: AbortSignal): Promise<readonly Database[]> {
+  return withConnection(server.access, task.server.database, signal, listDatabases);
+}
+
+async function sweep({ task, attempt, runState, log, signal }: BackupContext, repositories: readonly Repository[]) {
+  const scope = { namespace: task.namespace, policy: task.policy.name };
+  for (const { name, store } of repositories) {
+    const decide = async (candidate: Parameters<typeof isOrphan>[0]) =>
+      isOrphan(candidate, {
+        now: new Date(),
+        runState: candidate.started === undefined ? 'unknown' : await runState(candidate.started),
+        self: attempt,
+      });
+    const removed = await sweepOrphans(store, scope, decide, signal);
+    if (removed.length > 0) log.info({ repository: name, removed }, 'removed what earlier attempts left');
+  }
+}
+
+async function claim(
+  { task, attempt, signal }: BackupContext,
+  repositories: readonly Repository[],
+  { facts }: ChosenServer,
+  startTime: Date,
+): Promise<readonly Target[]> {
+  const location: BackupLocation = {
+    namespace: task.namespace,
+    policy: task.policy.name,
+    systemIdentifier: facts.systemIdentifier,
+    backupID: backupIDFor(startTime, task.method, task.type),
+  };
+  const started = { ...attempt, startTime: startTime.toISOString(), deadlineSeconds: task.deadlineSeconds };
+  return claimEverywhere(repositories, location, started, signal);
+}
+
+async function dumpAll(work: Work, databases: readonly Database[]): Promise<readonly ManifestDatabase[]> {
+  const dumped: ManifestDatabase[] = [];
+  for (const [index, database] of databases.entries()) {
+    const { name, encoding, collate, ctype, owner, bytes } = database;
+    const step = `dumping ${printable(name)} (${index + 1} of ${databases.length})`;
+    work.context.log.info({ database: name, bytes, format: work.format }, step);
+    const stored = await dumpOne(work, database, step);
+    const { objects, contents } = stored;
+    dumped.push({ name, format: work.format, encoding, collate, ctype, owner, bytes, objects: [...objects], contents });
+  }
+  return dumped;
+}
+
+/** A name may hold line breaks and worse. */
+function printable(name: string): string {
+  return /^[\p{L}\p{N}\p{P}\p{S} ]+$/u.test(name) ? name : JSON.stringify(name);
+}
+
+async function dumpOne(work: Work, database: Database, step: string) {
+  const { context, server, tools, compression, format, files, scratch, meter, targets } = work;
+  const { access } = server;
+  const { signal } = context;
+  // pg_dump's words come without a code and in the server's tongue: what stops a connection is found out here.
+  await withConnection(access, database.name, signal, async () => undefined);
+  const { logical } = context.task;
+  const job: DumpJob = { access, files, tools, database, logical, compression, targets, meter, step, scratch, signal };
+  try {
+    return await (format === 'Custom' ? dumpCustom(job) : dumpDirectory(job));
+  } catch (error) {
+    throw failureOfStage(error, access, database.name);
+  }
+}
+
+async function dumpRoles({ context, server, tools, compression, files, meter, targets }: Work) {
+  const { logical, server: asked } = context.task;
+  if (logical.globals === 'None') return undefined;
+  meter.begin('dumping roles and tablespaces', 0, async () => undefined);
+  const globals = await dumpGlobals({
+    access: server.access,
+    database: asked.database,
+    files,
+    tool: tools.dumpall,
+    scope: logical.globals,
+    compression,
+    targets,
+    signal: context.signal,
+  });
+  if (!globals.withPasswords && logical.globals !== 'Tablespaces') {
+    context.log.warn(
+      { role: server.access.username },
+      'roles are stored without passwords: reading them needs a superuser',
+    );
+  }
+  return globals;
+}
+
+async function commitEverywhere(targets: readonly Target[], backup: Manifest, signal: AbortSignal): Promise<string> {
+  let checksum = '';
+  for (const { store, location } of targets) checksum = (await commitBackup(store, location, backup, signal)).sha256;
+  return checksum;
+}

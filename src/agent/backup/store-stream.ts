@@ -1,0 +1,63 @@
+import { transient } from '../../domain/failure.ts';
+import { backupPath } from '../../domain/layout.ts';
+import type { StoredObject } from '../../domain/manifest.ts';
+import { type Pipeline, runPipeline, type Stage } from '../../stream/pipeline.ts';
+import { fanOut } from './fan-out.ts';
+import type { Target } from './targets.ts';
+
+export interface StreamToStore {
+  readonly targets: readonly Target[];
+  /** Relative to the backup's folder. */
+  readonly path: string;
+  /** undefined ones are left out: the compressor of `none`. */
+  readonly stages: readonly (Stage | undefined)[];
+  readonly input?: AsyncIterable<Buffer>;
+  readonly signal: AbortSignal;
+  /** Told when the processes run, so that they can be watched. */
+  readonly onStart?: (pipeline: Pipeline) => void;
+}
+
+/**
+ * Stores what a pipeline writes in every repository at once. Whatever fails first, a process or a repository, ends all of
+ * it and is the error; every process has ended when this settles.
+ */
+export async function storeStream({
+  targets,
+  path,
+  stages,
+  input,
+  signal,
+  onStart,
+}: StreamToStore): Promise<StoredObject> {
+  const stopping = new AbortController();
+  const either = AbortSignal.any([signal, stopping.signal]);
+  const present = stages.filter((stage) => stage !== undefined);
+  const pipeline =
+    present.length === 0
+      ? undefined
+      : runPipeline(present, { signal: either, ...(input === undefined ? {} : { input }) });
+  if (pipeline !== undefined) onStart?.(pipeline);
+  const body = pipeline?.output ?? input;
+  if (body === undefined) throw new Error('neither a process nor an input to store');
+  const bodies = fanOut(body, targets.length);
+  const upload = async ({ store, location }: Target, index: number) => {
+    try {
+      const part = bodies[index];
+      if (part === undefined) throw new Error('a repository without a stream');
+      return await store.upload(`${backupPath(location)}/${path}`, part, { signal: either });
+    } catch (error) {
+      stopping.abort(error);
+      throw error;
+    }
+  };
+  const settled = await Promise.allSettled(targets.map(upload));
+  await pipeline?.finished.catch(() => undefined);
+  signal.throwIfAborted();
+  stopping.signal.throwIfAborted();
+  const stored = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const [first] = stored;
+  if (first === undefined || stored.some(({ sha256 }) => sha256 !== first.sha256)) {
+    throw transient('ChecksumMismatch', `${path} was stored with different content in different repositories.`);
+  }
+  return { path, size: first.size, sha256: first.sha256 };
+}

@@ -1,0 +1,154 @@
+import { z } from 'zod';
+import { Failure, terminal } from '../domain/failure.ts';
+import { agentEnvironment, agentExit, type BackupTask, type Task, task as taskSchema } from '../domain/task.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { ActionContext, ActionOutcome } from './action.ts';
+import { runBackup } from './backup/run-backup.ts';
+import { runDelete } from './delete.ts';
+import type { AgentLog } from './log.ts';
+import { ownObject, recordScheduledRun, writeStatus } from './own-object.ts';
+import { runProbe } from './probe.ts';
+import { createReporter } from './report.ts';
+import { exitCodeOf, reportOf } from './report-of.ts';
+import { runRestore } from './restore/run-restore.ts';
+import { runStateOf } from './run-state.ts';
+
+export interface AgentOptions {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly connect: () => Promise<KubeClient>;
+  readonly log: AgentLog;
+  /** Aborts with a Failure: cancelled() when the pod is to stop. */
+  readonly signal: AbortSignal;
+  readonly terminationMessage?: string;
+}
+
+/** Does the one task that the environment holds, reports it, and gives the exit code (domain/task.ts). */
+export async function runAgent(options: AgentOptions): Promise<number> {
+  const { environment, log, signal } = options;
+  const startTime = new Date();
+  const task = parseTask(environment[agentEnvironment.task]);
+  if (task instanceof Failure) {
+    log.error({ reason: task.reason }, task.message);
+    return agentExit.terminal;
+  }
+  const pod = environment[agentEnvironment.podName];
+  const client = await connectOrGoOn(options);
+  const run = await findRun(task, environment, client, log, signal);
+  const own = ownObject(task, run);
+  const reporter = createReporter({
+    apply: async (status, writing) => {
+      if (client !== undefined) await writeStatus(client, own, status, log, writing, run.record);
+    },
+    log,
+    pod,
+    startTime,
+    ...(options.terminationMessage === undefined ? {} : { terminationMessage: options.terminationMessage }),
+  });
+  try {
+    signal.throwIfAborted();
+    const context = { reporter, log, signal };
+    const outcome = await act(task, context, async (backup) => ({
+      attempt: {
+        run: run.name,
+        ...(run.uid === undefined ? {} : { runUID: run.uid }),
+        jobName: run.jobName,
+        pod: pod ?? '',
+      },
+      runState: (started) => runStateOf(client, backup.namespace, started, signal),
+    }));
+    log.info({ reason: outcome.reason }, outcome.message);
+    await reporter.finish({ outcome: 'Succeeded', ...outcome });
+    return agentExit.succeeded;
+  } catch (error) {
+    const report = reportOf(error);
+    log.error({ reason: report.reason, err: error }, report.message);
+    await reporter.finish(report);
+    return exitCodeOf(report);
+  } finally {
+    await client?.close();
+  }
+}
+
+type BackupOnly = Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState'>;
+
+async function act(
+  task: Task,
+  context: Omit<ActionContext<Task>, 'task'>,
+  forBackup: (task: BackupTask) => Promise<BackupOnly>,
+): Promise<ActionOutcome> {
+  switch (task.action) {
+    case 'backup':
+      return runBackup({ ...context, task, ...(await forBackup(task)) });
+    case 'restore':
+      return runRestore({ ...context, task });
+    case 'probe':
+      return runProbe({ ...context, task });
+    case 'delete':
+      return runDelete({ ...context, task });
+  }
+}
+
+export function parseTask(text: string | undefined): Task | Failure {
+  if (text === undefined || text === '') {
+    return terminal(
+      'NoTask',
+      `The environment variable ${agentEnvironment.task} is not set: the agent runs in Jobs that the operator makes.`,
+    );
+  }
+  try {
+    const result = taskSchema.safeParse(JSON.parse(text));
+    if (result.success) return result.data;
+    return terminal(
+      'UnknownTask',
+      `The task in ${agentEnvironment.task} cannot be read: ${z.prettifyError(result.error)}. Let operator and agent have the same version.`,
+    );
+  } catch (cause) {
+    return terminal('UnknownTask', `The task in ${agentEnvironment.task} is not JSON.`, cause);
+  }
+}
+
+interface Run {
+  readonly name: string;
+  readonly jobName: string;
+  readonly uid?: string | undefined;
+  /** Records the run anew, where it is a schedule's and somebody deleted it. */
+  readonly record?: () => Promise<unknown>;
+}
+
+/** The BackupRun of a backup: the one that was made by hand, or the one of the scheduled Job, which has the Job's name. */
+async function findRun(
+  task: Task,
+  environment: NodeJS.ProcessEnv,
+  client: KubeClient | undefined,
+  log: AgentLog,
+  signal: AbortSignal,
+): Promise<Run> {
+  const jobName = environment[agentEnvironment.jobName] ?? '';
+  const runName = environment[agentEnvironment.runName];
+  if (task.action !== 'backup' || task.schedule === undefined || client === undefined)
+    return { name: runName || jobName, jobName };
+  const scheduled = { ...task, schedule: task.schedule };
+  const record = (within: AbortSignal) => recordScheduledRun(client, scheduled, jobName, within);
+  const again = () => record(AbortSignal.timeout(10_000));
+  try {
+    return {
+      name: jobName,
+      jobName,
+      uid: await record(AbortSignal.any([signal, AbortSignal.timeout(10_000)])),
+      record: again,
+    };
+  } catch (error) {
+    log.warn({ err: error }, 'the run could not be recorded yet; the backup goes on');
+    return { name: jobName, jobName, record: again };
+  }
+}
+
+/** The API server may be away, and the backup is made all the same. */
+async function connectOrGoOn({ connect, log }: AgentOptions): Promise<KubeClient | undefined> {
+  try {
+    return await connect();
+  } catch (error) {
+    log.warn({ err: error }, 'no way to the API server; going on without reporting');
+    return undefined;
+  }
+}

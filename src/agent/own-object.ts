@@ -1,0 +1,104 @@
+import { apiVersion, backupRepository, backupRun, restoreRequest } from '../api/kinds.ts';
+import type { AgentReport } from '../api/report.ts';
+import { agentFieldManager } from '../domain/labels.ts';
+import { scheduledRun } from '../domain/scheduled-run.ts';
+import type { BackupTask, Task } from '../domain/task.ts';
+import { isNotFound } from '../kube/api-error.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { applyStatus, createIfAbsent, read } from '../kube/objects.ts';
+import type { AgentLog } from './log.ts';
+
+type Status = Readonly<Record<string, unknown>>;
+
+/** The object that a task is done for. */
+export interface OwnObject {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** undefined for a scheduled run that is not recorded yet. */
+  readonly uid: string | undefined;
+  readonly fieldManager: string;
+  /** From what the reporter holds to this kind's status. */
+  readonly shape: (status: Status) => Status;
+}
+
+export function ownObject(task: Task, run: { readonly name: string; readonly uid?: string | undefined }): OwnObject {
+  const { namespace } = task;
+  const common = { namespace, fieldManager: agentFieldManager, shape: (status: Status) => status };
+  switch (task.action) {
+    case 'backup':
+      return { ...common, kind: backupRun.kind, name: run.name, uid: run.uid };
+    case 'restore':
+      return { ...common, kind: restoreRequest.kind, ...task.request };
+    case 'probe': {
+      const { name, uid, generation } = task.repositoryObject;
+      return { ...common, kind: backupRepository.kind, name, uid, shape: (status) => probeStatus(status, generation) };
+    }
+    case 'delete':
+      return {
+        ...common,
+        kind: backupRun.kind,
+        ...task.run,
+        // The backup's own facts stay with the manager that wrote them; applying without them would remove them.
+        fieldManager: `${agentFieldManager}-delete`,
+        shape: ({ report }) => ({ report }),
+      };
+  }
+}
+
+/** A BackupRepository has no report: its last word is `probe`. */
+function probeStatus({ capabilities, report }: Status, generation: number): Status {
+  const { outcome, reason, message, completionTime } = report as AgentReport;
+  return {
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(outcome === 'Running'
+      ? {}
+      : {
+          probe: {
+            generation,
+            outcome: outcome === 'Succeeded' ? outcome : 'Failed',
+            reason,
+            message,
+            time: completionTime ?? new Date().toISOString(),
+          },
+        }),
+  };
+}
+
+/** Records a scheduled Job as a BackupRun, where the operator has not done so yet; gives the run's UID. */
+export async function recordScheduledRun(
+  client: KubeClient,
+  task: BackupTask & { readonly schedule: string },
+  jobName: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { namespace, policy, schedule, method, type } = task;
+  const run = scheduledRun({ namespace, jobName, policy, schedule, method, type });
+  await createIfAbsent(client, run, agentFieldManager, signal);
+  return (await read(client, backupRun.kind, namespace, jobName, signal))?.metadata.uid;
+}
+
+/** Applies the whole status that this agent owns. An object that is gone wants no status. */
+export async function writeStatus(
+  client: KubeClient,
+  own: OwnObject,
+  status: Status,
+  log: AgentLog,
+  signal: AbortSignal,
+  recreate?: () => Promise<unknown>,
+): Promise<void> {
+  const { kind, namespace, name, uid } = own;
+  const metadata = { name, namespace, ...(uid === undefined ? {} : { uid }) };
+  const object = { apiVersion, kind, metadata, status: own.shape(status) };
+  try {
+    await applyStatus(client, object, own.fieldManager, signal);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    if (recreate === undefined) {
+      log.warn({ kind, name }, 'the object of this task is gone, so nothing is reported');
+      return;
+    }
+    await recreate();
+    await applyStatus(client, { ...object, metadata: { name, namespace } }, own.fieldManager, signal);
+  }
+}

@@ -1,0 +1,112 @@
+import type { RestoreDatabase } from '../../api/restore-request.ts';
+import type { ArchiveEntry } from './archive.ts';
+import { type ArchiveIndex, indexArchive } from './archive-index.ts';
+import { type Choice, readChoice } from './choice.ts';
+import { incomingForeignKeys, leaveOutUnfitting, type LeftOut } from './fitting.ts';
+import { isRelation } from './hangs-on.ts';
+import { addNeeded } from './needed.ts';
+import { keysOf } from './object-key.ts';
+import type { TargetCatalog } from './target-catalog.ts';
+
+/** What is restored of one database's archive. */
+export interface Selection {
+  /** In the archive's order, without what pg_restore does of itself. */
+  readonly entries: readonly ArchiveEntry[];
+  /** Nothing was chosen: the whole database, large objects included. */
+  readonly whole: boolean;
+  /** Not asked for, but what was asked for cannot be without it, and the target does not have it. */
+  readonly added: readonly ArchiveEntry[];
+  /** Belongs to what was asked for, but cannot be restored into this target. */
+  readonly leftOut: readonly LeftOut[];
+}
+
+type Asked = Pick<RestoreDatabase, 'schemas' | 'tables' | 'content' | 'onConflict'>;
+
+/** Rejects with NothingMatches for a pattern without a match, and with MissingDependency where it cannot work. */
+export function selectObjects(entries: readonly ArchiveEntry[], asked: Asked, target: TargetCatalog): Selection {
+  const index = indexArchive(entries);
+  const choice = readChoice(asked, entries);
+  const content = (selected: readonly ArchiveEntry[]) => selected.filter((entry) => inContent(entry, asked.content));
+  if (choice.everything) {
+    return { entries: content(entries.filter((entry) => isOwn(index, entry))), whole: true, added: [], leftOut: [] };
+  }
+  const chosen = withPartitions(index, choice, askedFor(index, choice, target));
+  if (asked.content !== 'DataOnly') incomingForeignKeys(index, chosen, target, asked.onConflict === 'Clean');
+  const leftOut = leaveOutUnfitting(index, chosen, target);
+  const added = asked.content === 'DataOnly' ? [] : addNeeded(index, chosen, target);
+  return {
+    entries: content(entries.filter(({ id }) => chosen.has(id))),
+    whole: false,
+    added: content(added),
+    leftOut: leftOut.filter(({ entry }) => inContent(entry, asked.content)),
+  };
+}
+
+/** pg_restore does these itself, or only with --create. */
+const specialKinds: ReadonlySet<string> = new Set([
+  'ENCODING',
+  'STDSTRINGS',
+  'SEARCHPATH',
+  'DATABASE',
+  'DATABASE PROPERTIES',
+]);
+
+function isOwn(index: ArchiveIndex, entry: ArchiveEntry): boolean {
+  return !specialKinds.has(index.topOf(entry).kind);
+}
+
+/** As pg_restore's --schema-only and --data-only take it. */
+function inContent({ kind, section }: ArchiveEntry, content: RestoreDatabase['content']): boolean {
+  const isData = section === 'Data' || kind.startsWith('BLOB');
+  return content === 'All' || isData === (content === 'DataOnly');
+}
+
+function askedFor(index: ArchiveIndex, choice: Choice, target: TargetCatalog): Set<number> {
+  const chosen = new Set<number>();
+  for (const entry of index.entries) {
+    const top = index.topOf(entry);
+    if (!isOwn(index, entry)) continue;
+    if (isAsked(top, choice, target) || (isRelation(entry) && isAskedByName(entry, choice))) {
+      addWithParts(index, chosen, entry);
+    }
+  }
+  return chosen;
+}
+
+function isAskedByName({ schema = '', name }: ArchiveEntry, choice: Choice): boolean {
+  return choice.namesTables && choice.meansRelation(schema, name);
+}
+
+function isAsked(top: ArchiveEntry, choice: Choice, target: TargetCatalog): boolean {
+  if (isRelation(top)) return choice.meansRelation(top.schema ?? '', top.name);
+  if (choice.namesTables) return false;
+  // What is there already stays: it is only the place of what was asked for.
+  if (top.kind === 'SCHEMA') return choice.meansSchema(top.name) && !isIn(target, top);
+  if (top.schema !== undefined) return choice.meansSchema(top.schema);
+  return !choice.namesSchemas && !(top.kind === 'EXTENSION' && isIn(target, top));
+}
+
+function isIn(target: TargetCatalog, entry: ArchiveEntry): boolean {
+  return keysOf(entry).some(target.has);
+}
+
+function addWithParts(index: ArchiveIndex, chosen: Set<number>, entry: ArchiveEntry): void {
+  if (chosen.has(entry.id)) return;
+  chosen.add(entry.id);
+  for (const part of index.partsOf(entry)) addWithParts(index, chosen, part);
+}
+
+/** A partitioned table is its partitions. */
+function withPartitions(index: ArchiveIndex, choice: Choice, chosen: Set<number>): Set<number> {
+  const attachments = index.entries.filter(({ kind }) => kind === 'TABLE ATTACH');
+  for (let before = -1; before !== chosen.size; ) {
+    before = chosen.size;
+    for (const attachment of attachments) {
+      const partition = index.holderOf(attachment);
+      if (partition === undefined || choice.excludes(partition.schema ?? '', partition.name)) continue;
+      const parents = index.dependenciesOf(attachment).filter((other) => isRelation(other) && other !== partition);
+      if (parents.some(({ id }) => chosen.has(id))) addWithParts(index, chosen, partition);
+    }
+  }
+  return chosen;
+}

@@ -1,0 +1,50 @@
+import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
+import { Failure } from '../domain/failure.ts';
+import type { S3Connection } from './s3-connection.ts';
+import { deleteObject } from './s3-write.ts';
+
+const batchSize = 1000;
+const singleDeletes = 8;
+
+/** Deletes many keys by one request where the store takes it, else one by one. Missing ones are fine. */
+export async function deleteObjects(s3: S3Connection, keys: readonly string[], signal: AbortSignal): Promise<void> {
+  for (let start = 0; start < keys.length; start += batchSize) {
+    const batch = keys.slice(start, start + batchSize);
+    const left = batch.length === 1 ? batch : await deleteBatch(s3, batch, signal);
+    await deleteSingly(s3, left, signal);
+  }
+}
+
+/** Returns the keys that are still to be deleted. */
+async function deleteBatch(s3: S3Connection, keys: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+  const byFullKey = new Map(keys.map((key) => [s3.fullKey(key), key]));
+  try {
+    const { Errors = [] } = await s3.run(
+      { operation: `delete ${keys.length} objects of`, signal },
+      (client, abortSignal) =>
+        client.send(
+          new DeleteObjectsCommand({
+            Bucket: s3.settings.bucket,
+            Delete: { Quiet: true, Objects: [...byFullKey.keys()].map((Key) => ({ Key })) },
+          }),
+          { abortSignal },
+        ),
+    );
+    // Once more by itself: a refusal then comes with its own reason.
+    return Errors.filter(({ Code }) => Code !== 'NoSuchKey').flatMap(({ Key }) => byFullKey.get(Key ?? '') ?? []);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.retryable || signal.aborted) throw error;
+    if (['NoSuchBucket', 'WrongCredentials', 'CredentialsMissing', 'UntrustedCertificate'].includes(error.reason))
+      throw error;
+    // Some stores refuse the request, or the checksum that the SDK sends with it.
+    return keys;
+  }
+}
+
+async function deleteSingly(s3: S3Connection, keys: readonly string[], signal: AbortSignal): Promise<void> {
+  const waiting = [...keys];
+  const work = async () => {
+    for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) await deleteObject(s3, key, signal);
+  };
+  await Promise.all(Array.from({ length: singleDeletes }, work));
+}

@@ -1,0 +1,148 @@
+import { Failure } from '../domain/failure.ts';
+import { denied, kindOfCode, mend, pass, type S3ErrorKind } from './s3-error-codes.ts';
+
+/** What was being done, for the message. Nothing here is secret. */
+export interface S3Call {
+  /** As a verb phrase: `store`, `read`, `list`, `finish the upload of`. */
+  readonly operation: string;
+  readonly bucket: string;
+  readonly key?: string | undefined;
+  /** The endpoint's URL, or `AWS <region>`. */
+  readonly endpoint: string;
+  /** Where the credentials come from: `the Secret x`, or the pod's own identity. */
+  readonly credentials: string;
+}
+
+/** The one place where an error of the SDK, of S3 or of the network becomes a Failure. Pure. */
+export function s3Failure(error: unknown, call: S3Call): Failure {
+  const failure = findFailure(error);
+  if (failure !== undefined) return failure;
+  const facts = readError(error);
+  const kind = classify(facts, call);
+  const target = `s3://${call.bucket}${call.key === undefined ? '' : `/${call.key}`}`;
+  return new Failure(
+    kind.reason,
+    `Cannot ${call.operation} ${target} at ${call.endpoint}: ${kind.why}. ${kind.remedy}`,
+    {
+      retryable: kind.retryable,
+      // Not the SDK's error itself: a refused signature carries the whole canonical request, session token included.
+      cause: new Error(`${facts.code}${facts.status === undefined ? '' : ` (HTTP ${facts.status})`}`),
+    },
+  );
+}
+
+interface Facts {
+  readonly code: string;
+  readonly status: number | undefined;
+  readonly message: string;
+}
+
+function classify(facts: Facts, call: S3Call): S3ErrorKind {
+  const { code, status } = facts;
+  const said = facts.message === '' || facts.message === 'UnknownError' ? code : `${code} (${facts.message})`;
+  return (
+    kindOfCode({ code, said, call }) ??
+    byNetwork(code, said, call) ??
+    byStatus(status, said, call) ?? {
+      reason: 'StoreError',
+      retryable: false,
+      why: `the store answered ${said}`,
+      remedy: 'Look the code up in the documentation of the store.',
+    }
+  );
+}
+
+function byNetwork(code: string, said: string, { endpoint }: S3Call): S3ErrorKind | undefined {
+  if (/CERT|SELF_SIGNED|ERR_TLS|UNABLE_TO_VERIFY|HOSTNAME_MISMATCH/.test(code)) {
+    return mend(
+      'UntrustedCertificate',
+      `the certificate of the store is not to be trusted (${said})`,
+      'Set spec.s3.caBundleSecretRef to the authority that signed it, or correct the name in spec.s3.endpoint.',
+    );
+  }
+  if (/^(EPROTO|ERR_SSL|HPE_)/.test(code)) {
+    return mend(
+      'WrongProtocol',
+      `what answers there does not speak ${endpoint.startsWith('https') ? 'TLS' : 'HTTP'} (${said})`,
+      'Correct the scheme or the port of spec.s3.endpoint.',
+    );
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return pass(
+      'StoreUnreachable',
+      `its name cannot be resolved (${code})`,
+      'Correct spec.s3.endpoint, or look at the DNS.',
+    );
+  }
+  if (code === 'TimeoutError' || code === 'RequestTimeout') {
+    return pass(
+      'StoreUnreachable',
+      'it does not answer in time',
+      'Look whether the store is up and the network lets the Job through.',
+    );
+  }
+  if (/^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|EADDR|ESOCKET|ERR_STREAM|ERR_SOCKET|UND_ERR)/.test(code)) {
+    return pass(
+      'StoreUnreachable',
+      `the connection failed (${said})`,
+      'Look whether the store is up and the network lets the Job through.',
+    );
+  }
+  return undefined;
+}
+
+function byStatus(status: number | undefined, said: string, call: S3Call): S3ErrorKind | undefined {
+  if (status === undefined) return undefined;
+  if (status === 401 || status === 403) return denied(said, call);
+  if (status === 404) return kindOfCode({ code: 'NoSuchKey', said, call });
+  if (status === 409) return kindOfCode({ code: 'OperationAborted', said, call });
+  if (status === 412) return kindOfCode({ code: 'PreconditionFailed', said, call });
+  if (status === 416) return kindOfCode({ code: 'InvalidRange', said, call });
+  if (status === 429) return kindOfCode({ code: 'SlowDown', said, call });
+  if (status === 501 || status === 405) return kindOfCode({ code: 'NotImplemented', said, call });
+  if (status === 507) return kindOfCode({ code: 'InsufficientStorage', said, call });
+  if (status === 301 || status === 307) return kindOfCode({ code: 'PermanentRedirect', said, call });
+  if (status >= 500) {
+    return pass(
+      'StoreError',
+      `the store failed (HTTP ${status}, ${said})`,
+      'It is tried again; if it stays so, look into the log of the store.',
+    );
+  }
+  return undefined;
+}
+
+function readError(error: unknown): Facts {
+  if (!(error instanceof Error)) return { code: 'UnknownError', status: undefined, message: bounded(String(error)) };
+  const status = httpStatus(error);
+  const code =
+    networkCode(error) ?? (error.name === 'Error' || /^\d+$|^Syntax/.test(error.name) ? 'UnknownError' : error.name);
+  return { code, status, message: bounded(error.message) };
+}
+
+function networkCode(error: Error): string | undefined {
+  if (error.name === 'TimeoutError') return 'TimeoutError';
+  if ('code' in error && typeof error.code === 'string' && /^[A-Z]/.test(error.code) && error.code.includes('E'))
+    return error.code;
+  return error.cause instanceof Error ? networkCode(error.cause) : undefined;
+}
+
+function httpStatus(error: Error): number | undefined {
+  for (const field of ['$metadata', '$response']) {
+    const value: unknown = Reflect.get(error, field);
+    if (typeof value !== 'object' || value === null) continue;
+    const status: unknown = Reflect.get(value, field === '$metadata' ? 'httpStatusCode' : 'statusCode');
+    if (typeof status === 'number') return status;
+  }
+  return undefined;
+}
+
+function findFailure(error: unknown): Failure | undefined {
+  if (error instanceof Failure) return error;
+  return error instanceof Error && error.cause !== undefined ? findFailure(error.cause) : undefined;
+}
+
+function bounded(message: string): string {
+  const line = message.replace(/\s+/g, ' ').trim().replace(/\.$/, '');
+  return line.length > 300 ? `${line.slice(0, 299)}…` : line;
+}

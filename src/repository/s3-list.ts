@@ -1,0 +1,101 @@
+import { AbortMultipartUploadCommand, ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { Failure } from '../domain/failure.ts';
+import type { S3Connection } from './s3-connection.ts';
+import type { Listed } from './store.ts';
+
+export async function* listObjects(
+  s3: S3Connection,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<Listed, void, void> {
+  const whole = fullPrefix(s3, prefix);
+  for await (const { Contents = [] } of listPages(s3, whole, undefined, signal)) {
+    for (const { Key, Size = 0, LastModified = new Date(0) } of Contents) {
+      // A store's console leaves empty objects named as folders.
+      if (Key === undefined || Key.endsWith('/')) continue;
+      yield { key: Key.slice(whole.length - prefix.length), size: Size, lastModified: LastModified };
+    }
+  }
+}
+
+export async function* listFolders(
+  s3: S3Connection,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<string, void, void> {
+  const whole = fullPrefix(s3, prefix);
+  for await (const { CommonPrefixes = [] } of listPages(s3, whole, '/', signal)) {
+    for (const { Prefix } of CommonPrefixes) {
+      if (Prefix !== undefined) yield Prefix.slice(whole.length, -1);
+    }
+  }
+}
+
+async function* listPages(s3: S3Connection, prefix: string, delimiter: '/' | undefined, signal: AbortSignal) {
+  let token: string | undefined;
+  do {
+    const page = await s3.run({ operation: 'list', key: undefined, signal }, (client, abortSignal) =>
+      client.send(
+        new ListObjectsV2Command({
+          Bucket: s3.settings.bucket,
+          Prefix: prefix,
+          ...(delimiter === undefined ? {} : { Delimiter: delimiter }),
+          ...(token === undefined ? {} : { ContinuationToken: token }),
+        }),
+        { abortSignal },
+      ),
+    );
+    yield page;
+    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+  } while (token !== undefined);
+}
+
+/** Ends the multipart uploads under a folder that began before an instant; returns how many. */
+export async function endUnfinishedUploads(
+  s3: S3Connection,
+  prefix: string,
+  before: Date,
+  signal: AbortSignal,
+): Promise<number> {
+  let ended = 0;
+  let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined;
+  do {
+    const page = await s3.run({ operation: 'list the unfinished uploads of', signal }, (client, abortSignal) =>
+      client.send(
+        new ListMultipartUploadsCommand({
+          Bucket: s3.settings.bucket,
+          Prefix: fullPrefix(s3, prefix),
+          ...(marker?.KeyMarker === undefined ? {} : { KeyMarker: marker.KeyMarker }),
+          ...(marker?.UploadIdMarker === undefined ? {} : { UploadIdMarker: marker.UploadIdMarker }),
+        }),
+        { abortSignal },
+      ),
+    );
+    for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+      if (Key === undefined || UploadId === undefined || (Initiated ?? new Date()) >= before) continue;
+      await endUpload(s3, Key, UploadId, signal);
+      ended += 1;
+    }
+    marker =
+      page.IsTruncated === true
+        ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
+        : undefined;
+  } while (marker !== undefined);
+  return ended;
+}
+
+async function endUpload(s3: S3Connection, key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+  try {
+    await s3.run({ operation: `end the unfinished upload ${key} of`, signal }, (client, abortSignal) =>
+      client.send(new AbortMultipartUploadCommand({ Bucket: s3.settings.bucket, Key: key, UploadId: uploadId }), {
+        abortSignal,
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof Failure) || (error.reason !== 'UploadLost' && error.reason !== 'NoSuchObject')) throw error;
+  }
+}
+
+function fullPrefix({ settings }: S3Connection, prefix: string): string {
+  return settings.prefix === '' ? prefix : `${settings.prefix}/${prefix}`;
+}

@@ -1,0 +1,140 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, link, mkdir, open, rename, rmdir, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { terminal } from '../domain/failure.ts';
+import type { Uploaded } from './store.ts';
+import { requireInside, temporaryPrefix } from './volume-path.ts';
+
+/** Room for another writer's pruning to take the folder away again between our mkdir and our open. */
+const folderAttempts = 10;
+
+export interface FileWrite {
+  readonly root: string;
+  readonly file: string;
+  readonly body: AsyncIterable<Buffer>;
+  /** An existing file stays, and is EEXIST; otherwise it is replaced. */
+  readonly ifAbsent: boolean;
+  readonly onProgress?: ((stored: number) => void) | undefined;
+}
+
+/**
+ * Writes beside the place, syncs, then gives the name: a name is there with the whole content or not at all, also after
+ * the power failed. On any failure nothing is left.
+ */
+export async function writeFile({ root, file, body, ifAbsent, onProgress }: FileWrite): Promise<Uploaded> {
+  const { handle, temporary } = await createTemporary(root, file);
+  try {
+    let written: Uploaded;
+    try {
+      written = await copy(body, handle, onProgress);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (ifAbsent) await nameOnce(temporary, file);
+    else await rename(temporary, file);
+    await syncFolders(root, dirname(file));
+    return written;
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    await prune(root, dirname(file));
+    throw error;
+  }
+}
+
+async function createTemporary(
+  root: string,
+  file: string,
+): Promise<{ readonly handle: FileHandle; readonly temporary: string }> {
+  const temporary = join(dirname(file), `${temporaryPrefix}${randomUUID()}`);
+  for (let attempt = 1; ; attempt += 1) {
+    await mkdir(dirname(file), { recursive: true });
+    try {
+      await requireInside(root, file);
+      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+      return { handle: await open(temporary, flags, 0o640), temporary };
+    } catch (error) {
+      if (!isCode(error, 'ENOENT') || attempt === folderAttempts) throw error;
+    }
+  }
+}
+
+async function copy(
+  body: AsyncIterable<Buffer>,
+  handle: FileHandle,
+  onProgress: FileWrite['onProgress'],
+): Promise<Uploaded> {
+  const hash = createHash('sha256');
+  let size = 0;
+  for await (const chunk of body) {
+    hash.update(chunk);
+    for (let offset = 0; offset < chunk.length; ) {
+      const { bytesWritten } = await handle.write(chunk, offset, chunk.length - offset, size + offset);
+      offset += bytesWritten;
+    }
+    size += chunk.length;
+    onProgress?.(size);
+  }
+  return { size, sha256: `sha256:${hash.digest('hex')}` };
+}
+
+/** A hard link refuses a name that is taken, atomically. */
+async function nameOnce(temporary: string, file: string): Promise<void> {
+  try {
+    await link(temporary, file);
+  } catch (error) {
+    if (!isCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) throw error;
+    await reserve(temporary, file);
+    return;
+  }
+  await unlink(temporary);
+}
+
+/** Where the file system knows no hard links: an empty file takes the name, and is replaced. */
+async function reserve(temporary: string, file: string): Promise<void> {
+  await (await open(file, 'wx', 0o640)).close();
+  try {
+    await rename(temporary, file);
+  } catch (error) {
+    await unlink(file).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A new name is durable when its folder is synced, and so is a new folder's name in its own parent. */
+async function syncFolders(root: string, folder: string): Promise<void> {
+  for (const each of foldersUpTo(root, folder)) {
+    const handle = await open(each, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await handle.sync();
+    } catch (error) {
+      // Some network file systems know no sync of folders; they name files on the server at once.
+      if (!isCode(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error;
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** Removes the folders that have become empty, but not the root: a folder without files is no backup. */
+export async function prune(root: string, folder: string): Promise<void> {
+  for (const each of foldersUpTo(root, folder).slice(0, -1)) {
+    try {
+      await rmdir(each);
+    } catch (error) {
+      if (!isCode(error, 'ENOENT')) return;
+    }
+  }
+}
+
+/** The folder, its parent and so on, the root last. */
+function foldersUpTo(root: string, folder: string): readonly string[] {
+  if (folder === root) return [root];
+  if (!folder.startsWith(root)) throw terminal('InvalidKey', `${folder} lies outside the repository ${root}.`);
+  return [folder, ...foldersUpTo(root, dirname(folder))];
+}
+
+export function isCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

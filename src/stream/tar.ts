@@ -1,0 +1,100 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import type { Stage } from './pipeline.ts';
+
+/** A file to be packed: its path relative to the folder, and its size in bytes. */
+export interface PackedFile {
+  readonly path: string;
+  readonly size: number;
+}
+
+/** Files that go into one tar sequence, and how long that is before compression. */
+export interface Chunk {
+  readonly files: readonly PackedFile[];
+  readonly size: number;
+}
+
+export const defaultChunkSize = 1024 ** 3;
+/** Their names travel as arguments, which the kernel bounds. */
+const maxFiles = 4096;
+const block = 512;
+/** GNU tar ends with zeros up to a multiple of this. */
+const record = 20 * block;
+
+/** Every regular file under a folder; a Directory-format dump has no others. */
+export async function listFiles(folder: string): Promise<readonly PackedFile[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Promise.all(
+    files.map(async (file) => ({ path: relative(folder, file).split(sep).join('/'), size: (await stat(file)).size })),
+  );
+}
+
+/**
+ * Puts files into chunks of at most `limit` bytes each, the largest files first, so that no long one is left for the
+ * end. Files are never cut: one that is larger than the limit is a chunk of its own.
+ */
+export function planChunks(files: readonly PackedFile[], limit: number = defaultChunkSize): readonly Chunk[] {
+  const sorted = [...files].sort((a, b) => b.size - a.size || (a.path < b.path ? -1 : 1));
+  const chunks: Chunk[] = [];
+  let current: PackedFile[] = [];
+  let bytes = 0;
+  const close = () => {
+    if (current.length > 0) chunks.push({ files: current, size: withTrailer(bytes) });
+    current = [];
+    bytes = 0;
+  };
+  for (const file of sorted) {
+    const entry = entrySize(file);
+    if (current.length === maxFiles || withTrailer(bytes + entry) > limit) close();
+    current.push(file);
+    bytes += entry;
+  }
+  close();
+  return chunks;
+}
+
+/** The stage that writes a chunk's tar sequence. The archive says nothing of users, groups and machines. */
+export function tarPacker(folder: string, files: readonly PackedFile[]): Stage {
+  const paths = files.map(({ path }) => path);
+  return {
+    command: 'tar',
+    args: [
+      '--create',
+      '--file=-',
+      '--format=gnu',
+      '--numeric-owner',
+      '--owner=0',
+      '--group=0',
+      '--mode=u=rw,go=',
+      '--no-recursion',
+      `--directory=${folder}`,
+      '--',
+      ...paths,
+    ],
+  };
+}
+
+/** The stage that unpacks a tar sequence from its input into a folder. Nothing outside the folder is written. */
+export function tarUnpacker(folder: string): Stage {
+  return {
+    command: 'tar',
+    args: [
+      '--extract',
+      '--file=-',
+      '--no-same-owner',
+      '--no-same-permissions',
+      '--no-overwrite-dir',
+      `--directory=${folder}`,
+    ],
+  };
+}
+
+/** A header and the content, for paths of at most 100 bytes. */
+function entrySize({ size }: PackedFile): number {
+  return block + Math.ceil(size / block) * block;
+}
+
+function withTrailer(bytes: number): number {
+  return Math.ceil((bytes + 2 * block) / record) * record;
+}
