@@ -13,7 +13,6 @@ import { parseArgs } from 'node:util';
 const checks: Readonly<Record<string, readonly string[]>> = {
   typecheck: ['tsc', '--noEmit'],
   lint: ['biome', 'check', '.'],
-  layers: ['depcruise', 'src', 'test', '--config', '.dependency-cruiser.mjs', '--output-type', 'err'],
   crds: ['node', 'src/cmd/crdgen.ts', '--check'],
 };
 const tiers = ['unit', 'postgres', 'cluster', 'cluster-alone'] as const;

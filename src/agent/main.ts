@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { backupRun } from '../api/kinds.ts';
 import { Failure, terminal } from '../domain/failure.ts';
 import { agentEnvironment, agentExit, type BackupTask, type Task, task as taskSchema } from '../domain/task.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { read } from '../kube/objects.ts';
 import type { ActionContext, ActionOutcome } from './action.ts';
 import { runBackup } from './backup/run-backup.ts';
 import { runDelete } from './delete.ts';
@@ -124,22 +126,24 @@ async function findRun(
   signal: AbortSignal,
 ): Promise<Run> {
   const jobName = environment[agentEnvironment.jobName] ?? '';
-  const runName = environment[agentEnvironment.runName];
-  if (task.action !== 'backup' || task.schedule === undefined || client === undefined)
-    return { name: runName || jobName, jobName };
-  const scheduled = { ...task, schedule: task.schedule };
-  const record = (within: AbortSignal) => recordScheduledRun(client, scheduled, jobName, within);
-  const again = () => record(AbortSignal.timeout(10_000));
+  const name = environment[agentEnvironment.runName] || jobName;
+  if (task.action !== 'backup' || client === undefined) return { name, jobName };
+  const within = () => AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
   try {
-    return {
-      name: jobName,
-      jobName,
-      uid: await record(AbortSignal.any([signal, AbortSignal.timeout(10_000)])),
-      record: again,
-    };
+    if (task.schedule === undefined) {
+      const found = await read(client, backupRun.kind, task.namespace, name, within());
+      return { name, jobName, uid: found?.metadata.uid };
+    }
+    const scheduled = { ...task, schedule: task.schedule };
+    const record = () => recordScheduledRun(client, scheduled, jobName, AbortSignal.timeout(10_000));
+    const uid = await record().catch((error: unknown) => {
+      log.warn({ err: error }, 'the run could not be recorded yet; the backup goes on');
+      return undefined;
+    });
+    return { name: jobName, jobName, uid, record };
   } catch (error) {
-    log.warn({ err: error }, 'the run could not be recorded yet; the backup goes on');
-    return { name: jobName, jobName, record: again };
+    log.warn({ err: error }, 'the run could not be read; the backup goes on');
+    return { name, jobName };
   }
 }
 

@@ -21,7 +21,8 @@ import {
   wideInteger,
 } from './schema.ts';
 
-const number = (range: string) => `(\\*|(${range})(-(${range}))?)(/[1-9][0-9]?)?`;
+/** A step follows * or a range: CronJobs would take 5/15 for 5-59/15, and others for something else. */
+const number = (range: string) => `((\\*|(${range})-(${range}))(/[1-9][0-9]?)?|(${range}))`;
 const field = (range: string) => `${number(range)}(,${number(range)})*`;
 const months =
   '0?[1-9]|1[0-2]|[Jj][Aa][Nn]|[Ff][Ee][Bb]|[Mm][Aa][Rr]|[Aa][Pp][Rr]|[Mm][Aa][Yy]|[Jj][Uu][Nn]|[Jj][Uu][Ll]|[Aa][Uu][Gg]|[Ss][Ee][Pp]|[Oo][Cc][Tt]|[Nn][Oo][Vv]|[Dd][Ee][Cc]';
@@ -37,7 +38,7 @@ const fiveFields = [
 export const cron = formed(
   `^${fiveFields.join(' +')}$`,
   128,
-  'must be five cron fields: minute hour day-of-month month day-of-week (a sixth field for seconds is not taken)',
+  'must be five cron fields: minute hour day-of-month month day-of-week, such as 15 3 * * 1-5 (a sixth one for seconds is not taken)',
 );
 export const timeZone = formed('^[A-Za-z][-A-Za-z0-9_+/]*$', 64, 'must be a time zone name such as Europe/Amsterdam');
 

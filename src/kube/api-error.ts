@@ -3,14 +3,24 @@ export class ApiError extends Error {
   readonly status: number;
   readonly reason: string;
   readonly retryAfterSeconds: number | undefined;
+  readonly details: StatusDetails | undefined;
 
-  constructor(status: number, reason: string, message: string, retryAfterSeconds?: number) {
+  constructor(status: number, reason: string, message: string, retryAfterSeconds?: number, details?: StatusDetails) {
     super(message);
     this.name = 'ApiError';
     this.status = status;
     this.reason = reason;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.details = details;
   }
+}
+
+/** What a Status object says of the object that was refused; `causes` names the fields that are wrong. */
+export interface StatusDetails {
+  readonly kind?: string;
+  readonly name?: string;
+  readonly retryAfterSeconds?: number;
+  readonly causes?: readonly { readonly reason?: string; readonly message?: string; readonly field?: string }[];
 }
 
 /** The API server did not answer: refused, reset, timed out. It may have done what it was asked. */
@@ -25,7 +35,7 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404;
 }
 
-/** A stale resourceVersion, or a JSON patch whose `test` failed (422 with reason Invalid and no other word for it). */
+/** The object is not the one that was looked at any more: its resourceVersion or its UID is another. Look again. */
 export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && error.status === 409 && error.reason !== 'AlreadyExists';
 }
@@ -47,18 +57,49 @@ export function isForbidden(error: unknown): boolean {
   return error instanceof ApiError && error.status === 403;
 }
 
-/** Builds the error of an answer: a Status object where the API server wrote it, else whatever stood before it. */
-export function errorOf(status: number, body: string, retryAfter: string | undefined, what: string): ApiError {
-  const parsed = parseStatus(body);
-  const seconds = retryAfter === undefined ? undefined : Number(retryAfter);
-  const message = `${what}: ${parsed?.message ?? (body.slice(0, 300) || `HTTP ${status}`)}`;
-  return new ApiError(status, parsed?.reason ?? 'Unknown', message, Number.isFinite(seconds) ? seconds : undefined);
+interface Refusal {
+  readonly status: number;
+  readonly body: string;
+  /** The Retry-After header: the API server gives seconds. */
+  readonly retryAfter?: string | undefined;
+  /** What was asked: a method and a path. */
+  readonly what: string;
 }
 
-function parseStatus(body: string): { readonly message?: string; readonly reason?: string } | undefined {
+/** The error of an answer: in the words of the Status object, or of whatever answered in the API server's place. */
+export function errorOf({ status, body, retryAfter, what }: Refusal): ApiError {
+  const { message, reason, details } = parseStatus(body);
+  const words = oneLine(message ?? body.slice(0, 300)) || `HTTP ${status}`;
+  const seconds = Number(retryAfter ?? details?.retryAfterSeconds ?? Number.NaN);
+  const wait = Number.isFinite(seconds) ? seconds : undefined;
+  return new ApiError(status, reason ?? 'Unknown', `${what}: ${words}`, wait, details);
+}
+
+/** As errorOf, of a Status object that came as a watch's ERROR event. */
+export function errorOfStatus(status: object, what: string): ApiError {
+  const { code } = status as { readonly code?: unknown };
+  return errorOf({ status: typeof code === 'number' ? code : 500, body: JSON.stringify(status), what });
+}
+
+interface Status {
+  readonly message?: string;
+  readonly reason?: string;
+  readonly details?: StatusDetails;
+}
+
+function parseStatus(body: string): Status {
   try {
-    return JSON.parse(body);
+    const { message, reason, details } = JSON.parse(body);
+    return {
+      ...(typeof message === 'string' ? { message } : {}),
+      ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
+      ...(typeof details === 'object' && details !== null ? { details } : {}),
+    };
   } catch {
-    return undefined;
+    return {};
   }
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*[\r\n]+\s*/g, ' ');
 }

@@ -20,7 +20,11 @@ export interface RequestOptions {
   readonly query?: Query;
   readonly body?: unknown;
   /** Default: application/json; a PATCH must say which patch it is. */
-  readonly contentType?: 'application/json' | 'application/apply-patch+yaml' | 'application/merge-patch+json' | 'application/json-patch+json';
+  readonly contentType?:
+    | 'application/json'
+    | 'application/apply-patch+yaml'
+    | 'application/merge-patch+json'
+    | 'application/json-patch+json';
   readonly signal?: AbortSignal;
   /** Milliseconds; default 30,000. */
   readonly timeout?: number;

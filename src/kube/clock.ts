@@ -9,10 +9,19 @@ export interface Clock {
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
 }
 
+/** Node fires a timer that is set for longer than this at once. */
+const longestTimer = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonic: () => performance.now(),
   sleep: async (milliseconds, signal) => {
-    await pause(milliseconds, undefined, { signal });
+    signal.throwIfAborted();
+    try {
+      for (let left = milliseconds; left > 0; left -= longestTimer)
+        await pause(Math.min(left, longestTimer), undefined, { signal });
+    } catch {
+      throw signal.reason;
+    }
   },
 };

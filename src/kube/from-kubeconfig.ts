@@ -1,58 +1,58 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import type { KubeClient } from './client.ts';
 import { clientInCluster } from './in-cluster.ts';
-import { clientOf } from './request.ts';
+import { type Credentials, clientOf } from './request.ts';
 
 /**
  * A client for the current context of a kubeconfig: `path`, else $KUBECONFIG, else ~/.kube/config. In a pod, and with no
  * path given, the pod's own service account. client-node reads the file and runs the login programs it may name; its
- * generated classes are not used (docs/architecture.md says why).
+ * generated classes are not used: they open a connection a call, and know no time-out.
  */
 export async function clientFromKubeconfig(path?: string): Promise<KubeClient> {
   if (path === undefined && process.env.KUBERNETES_SERVICE_HOST !== undefined) return await clientInCluster();
   const config = new KubeConfig();
   if (path === undefined) config.loadFromDefault();
   else config.loadFromFile(path);
+  const file = path ?? process.env.KUBECONFIG ?? '~/.kube/config';
   const cluster = config.getCurrentCluster();
-  if (cluster === null) throw new Error(`The kubeconfig ${path ?? ''} has no current context: choose one with kubectl config use-context.`);
-  const options = await tlsOf(config, cluster.server);
-  const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
+  if (cluster === null)
+    throw new Error(`The kubeconfig ${file} has no current context: choose one with kubectl config use-context.`);
+  if (cluster.proxyUrl !== undefined)
+    throw new Error(`The kubeconfig ${file} names a proxy-url, which is not supported: reach the API server directly.`);
   return clientOf({
-    url: cluster.server.replace(/\/$/, ''),
-    namespace,
-    tls: options,
-    authorize: async () => {
-      const authorization = await authorizationOf(config, cluster.server);
-      return authorization === undefined ? {} : { authorization };
-    },
+    url: cluster.server.replace(/\/+$/, ''),
+    namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? 'default',
+    credentials: () => credentialsOf(config, new URL(cluster.server).hostname),
   });
 }
 
-interface Loaded {
+/** What client-node writes into the options of a request. */
+interface Written {
+  readonly hostname: string;
+  readonly headers: Record<string, string>;
+  readonly auth?: string;
   readonly ca?: string | Buffer;
   readonly cert?: string | Buffer;
   readonly key?: string | Buffer;
+  readonly servername?: string;
   readonly rejectUnauthorized?: boolean;
-  readonly headers?: Record<string, string>;
 }
 
-async function tlsOf(config: KubeConfig, server: string) {
-  const { ca, cert, key, rejectUnauthorized } = await load(config, server);
+async function credentialsOf(config: KubeConfig, hostname: string): Promise<Credentials> {
+  const written: Written = { hostname, headers: {} };
+  await config.applyToHTTPSOptions(written as Parameters<KubeConfig['applyToHTTPSOptions']>[0]);
+  const { ca, cert, key, servername, rejectUnauthorized, auth, headers } = written;
   return {
-    ...(ca === undefined ? {} : { ca: String(ca) }),
-    ...(cert === undefined ? {} : { cert: String(cert) }),
-    ...(key === undefined ? {} : { key: String(key) }),
-    ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+    tls: {
+      ...(ca === undefined ? {} : { ca: String(ca) }),
+      ...(cert === undefined ? {} : { cert: String(cert) }),
+      ...(key === undefined ? {} : { key: String(key) }),
+      ...(servername === undefined ? {} : { servername }),
+      ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+    },
+    headers: {
+      ...(auth === undefined ? {} : { authorization: `Basic ${Buffer.from(auth).toString('base64')}` }),
+      ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
+    },
   };
-}
-
-async function authorizationOf(config: KubeConfig, server: string): Promise<string | undefined> {
-  const { headers } = await load(config, server);
-  return headers?.Authorization;
-}
-
-async function load(config: KubeConfig, server: string): Promise<Loaded> {
-  const options: { hostname: string; headers: Record<string, string> } = { hostname: new URL(server).hostname, headers: {} };
-  await config.applyToHTTPSOptions(options as Parameters<KubeConfig['applyToHTTPSOptions']>[0]);
-  return options as Loaded;
 }

@@ -1,26 +1,46 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeClient } from './client.ts';
-import { clientOf } from './request.ts';
+import { type Credentials, clientOf } from './request.ts';
 
-const folder = '/var/run/secrets/kubernetes.io/serviceaccount';
+interface Pod {
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Where the kubelet lays the service account. */
+  readonly folder?: string;
+}
+
+const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** The kubelet renews the token long before it ends; a minute is what client-go waits too. */
-const tokenAge = 60_000;
+const freshFor = 60_000;
 
 /** A client with the pod's own service account, and without client-node: an agent's memory belongs to the backup. */
-export async function clientInCluster(): Promise<KubeClient> {
-  const host = process.env.KUBERNETES_SERVICE_HOST;
-  const port = process.env.KUBERNETES_SERVICE_PORT ?? '443';
-  if (host === undefined) throw new Error('KUBERNETES_SERVICE_HOST is not set: this program runs in a pod of a cluster.');
-  const read = async (file: string) => await readFile(join(folder, file), 'utf8');
-  let token = { value: '', readAt: Number.NEGATIVE_INFINITY };
+export async function clientInCluster({
+  environment = process.env,
+  folder = serviceAccount,
+}: Pod = {}): Promise<KubeClient> {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = environment;
+  if (host === undefined)
+    throw new Error('KUBERNETES_SERVICE_HOST is not set: run this in a pod, or name a kubeconfig.');
+  let credentials = await readCredentials(folder);
+  let readAt = performance.now();
   return clientOf({
     url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    namespace: (await read('namespace')).trim(),
-    tls: { ca: await read('ca.crt') },
-    authorize: async () => {
-      if (performance.now() - token.readAt > tokenAge) token = { value: (await read('token')).trim(), readAt: performance.now() };
-      return { authorization: `Bearer ${token.value}` };
+    namespace: (await readFile(join(folder, 'namespace'), 'utf8')).trim(),
+    credentials: async () => {
+      if (performance.now() - readAt > freshFor) {
+        // The files are exchanged under us now and then; what was read a minute ago is still good for a while.
+        credentials = await readCredentials(folder).catch(() => credentials);
+        readAt = performance.now();
+      }
+      return credentials;
     },
   });
+}
+
+async function readCredentials(folder: string): Promise<Credentials> {
+  const [ca, token] = await Promise.all([
+    readFile(join(folder, 'ca.crt'), 'utf8'),
+    readFile(join(folder, 'token'), 'utf8'),
+  ]);
+  return { tls: { ca }, headers: { authorization: `Bearer ${token.trim()}` } };
 }

@@ -20,7 +20,11 @@ const foreign = [
   { kind: 'RoleBinding', apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'rolebindings' },
 ] as const satisfies readonly ResourceType[];
 
-const own: readonly ResourceType[] = kinds.map(({ kind, plural }) => ({ kind, plural, apiVersion: `${group}/${version}` }));
+const own: readonly ResourceType[] = kinds.map(({ kind, plural }) => ({
+  kind,
+  plural,
+  apiVersion: `${group}/${version}`,
+}));
 
 /** The resource type of a kind that Tidemark deals with. */
 export function resourceType(kind: string): ResourceType {
@@ -35,7 +39,7 @@ interface Place {
   readonly subresource?: 'status' | 'scale';
 }
 
-/** /apis/batch/v1/namespaces/shop/jobs/x/status, every part encoded. */
+/** /apis/batch/v1/namespaces/shop/jobs/x/status, every part encoded. Throws where a name cannot be one. */
 export function resourcePath(kind: string, { namespace, name, subresource }: Place = {}): string {
   const { apiVersion, plural } = resourceType(kind);
   const root = apiVersion.includes('/') ? ['apis', ...apiVersion.split('/')] : ['api', apiVersion];
@@ -46,5 +50,14 @@ export function resourcePath(kind: string, { namespace, name, subresource }: Pla
     ...(name === undefined ? [] : [name]),
     ...(subresource === undefined ? [] : [subresource]),
   ];
-  return `/${parts.map(encodeURIComponent).join('/')}`;
+  return `/${parts.map(encode).join('/')}`;
+}
+
+/**
+ * An empty name would make a path of the whole collection, which a DELETE empties; `.` and `..` stay as they are in an
+ * encoded path, and lead out of it.
+ */
+function encode(part: string): string {
+  if (part === '' || part === '.' || part === '..') throw new Error(`"${part}" is no name of a Kubernetes object`);
+  return encodeURIComponent(part);
 }

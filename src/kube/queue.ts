@@ -14,24 +14,29 @@ export class WorkQueue<Key extends string> {
   readonly #dirty = new Set<Key>();
   readonly #waiting = new Map<Key, number>();
   readonly #failures = new Map<Key, number>();
-  readonly #takers: ((key: Key) => void)[] = [];
-  #timer: AbortController | undefined;
+  readonly #takers = new Set<(key: Key) => void>();
+  #timer: { readonly due: number; readonly stop: AbortController } | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Keys that could be looked at now. */
+  /** Keys that are due. */
   get depth(): number {
     return this.#ready.size + this.#dirty.size;
   }
 
+  /** Keys that a worker looks at. */
   get active(): number {
     return this.#processing.size;
   }
 
+  /** Keys that are due later. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   add(key: Key): void {
-    this.#waiting.delete(key);
     if (this.#processing.has(key)) {
       this.#dirty.add(key);
       return;
@@ -40,7 +45,7 @@ export class WorkQueue<Key extends string> {
     this.#hand();
   }
 
-  /** The earliest of several times wins. */
+  /** The earliest of several times wins. An `add` in between does not make it superfluous: its hour is still to come. */
   addAfter(key: Key, milliseconds: number): void {
     if (milliseconds <= 0) {
       this.add(key);
@@ -50,7 +55,7 @@ export class WorkQueue<Key extends string> {
     const known = this.#waiting.get(key);
     if (known !== undefined && known <= due) return;
     this.#waiting.set(key, due);
-    this.#schedule();
+    if (this.#timer === undefined || due < this.#timer.due) this.#wakeAt(due);
   }
 
   /** Later by twice as much at each call, until `forget`; returns the milliseconds. */
@@ -71,12 +76,11 @@ export class WorkQueue<Key extends string> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Key>();
     const abort = () => {
-      const position = this.#takers.indexOf(resolve);
-      if (position >= 0) this.#takers.splice(position, 1);
-      reject(signal.reason);
+      // A key that was handed over already is the taker's, signal or not: it would be lost otherwise.
+      if (this.#takers.delete(resolve)) reject(signal.reason);
     };
     signal.addEventListener('abort', abort, { once: true });
-    this.#takers.push(resolve);
+    this.#takers.add(resolve);
     this.#hand();
     return await promise.finally(() => signal.removeEventListener('abort', abort));
   }
@@ -86,10 +90,18 @@ export class WorkQueue<Key extends string> {
     if (this.#dirty.delete(key)) this.add(key);
   }
 
+  /** Lets go of the timer, for a process that is to end by itself. Keys that wait are not handed out any more. */
+  close(): void {
+    this.#timer?.stop.abort();
+    this.#timer = undefined;
+    this.#waiting.clear();
+  }
+
   #hand(): void {
     for (const key of this.#ready) {
-      const taker = this.#takers.shift();
+      const [taker] = this.#takers;
       if (taker === undefined) return;
+      this.#takers.delete(taker);
       this.#ready.delete(key);
       this.#processing.add(key);
       taker(key);
@@ -97,21 +109,28 @@ export class WorkQueue<Key extends string> {
   }
 
   /** One timer, for the earliest of the waiting keys. */
-  #schedule(): void {
-    this.#timer?.abort();
-    if (this.#waiting.size === 0) return;
-    const due = Math.min(...this.#waiting.values());
-    const timer = new AbortController();
-    this.#timer = timer;
-    this.#clock.sleep(Math.max(0, due - this.#clock.monotonic()), timer.signal).then(
+  #wakeAt(due: number): void {
+    this.#timer?.stop.abort();
+    const stop = new AbortController();
+    this.#timer = { due, stop };
+    this.#clock.sleep(due - this.#clock.monotonic(), stop.signal).then(
       () => this.#release(),
       () => undefined,
     );
   }
 
   #release(): void {
+    this.#timer = undefined;
     const now = this.#clock.monotonic();
-    for (const [key, due] of [...this.#waiting]) if (due <= now) this.add(key);
-    this.#schedule();
+    let next = Number.POSITIVE_INFINITY;
+    for (const [key, due] of [...this.#waiting]) {
+      if (due > now) {
+        next = Math.min(next, due);
+        continue;
+      }
+      this.#waiting.delete(key);
+      this.add(key);
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#wakeAt(next);
   }
 }

@@ -1,107 +1,149 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { Agent, request } from 'undici';
-import { ApiUnreachable, errorOf, ApiError } from './api-error.ts';
+import { request } from 'undici';
+import { ApiError, ApiUnreachable, errorOf } from './api-error.ts';
 import type { KubeClient, Method, Query, RequestOptions, WatchEvent } from './client.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { Connections, type Tls } from './connections.ts';
 import { readLines } from './read-lines.ts';
+import { askAgain } from './retry.ts';
 
-/** How to reach one API server. `authorize` is asked anew for every call: a service account's token changes. */
+/** How to reach one API server. `credentials` is asked anew for every call: tokens and certificates change. */
 export interface Endpoint {
   readonly url: string;
   readonly namespace: string;
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly rejectUnauthorized?: boolean };
-  authorize(): Promise<Readonly<Record<string, string>>>;
+  credentials(): Promise<Credentials>;
+  /** Milliseconds without a word after which a watch is taken for a dead connection; default 150,000. */
+  readonly watchSilence?: number;
+}
+
+export interface Credentials {
+  readonly tls: Tls;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 const defaultTimeout = 30_000;
-/** Bookmarks come about once a minute; a watch that says nothing for longer than this is a dead connection. */
-const watchSilence = 150_000;
+/** Bookmarks come about once a minute. */
+const defaultWatchSilence = 150_000;
 
 /** A client with connections of its own: kept open, shared by every call, closed by `close`. */
-export function clientOf(endpoint: Endpoint): KubeClient {
-  const agent = new Agent({ connections: 32, keepAliveTimeout: 60_000, connect: { ...endpoint.tls, timeout: 10_000 }, allowH2: false });
+export function clientOf(endpoint: Endpoint, clock: Clock = systemClock): KubeClient {
+  const connections = new Connections();
   return {
     namespace: endpoint.namespace,
-    request: (method, path, options = {}) => requestWithRetries(endpoint, agent, method, path, options),
-    watch: (path, query, signal) => watchOnce(endpoint, agent, path, query, signal),
-    close: () => agent.destroy(),
+    request: (method, path, options = {}) => call(endpoint, connections, { method, path, options, clock }),
+    watch: (path, query, signal) => watchOnce(endpoint, connections, { path, query, signal }),
+    close: () => connections.close(),
   };
 }
 
-/**
- * Reads and server-side applies are asked again while the server is overloaded or the connection broke, within the
- * call's own time: both mean the same however often they are said. Nothing else is repeated here.
- */
-async function requestWithRetries<Answer>(endpoint: Endpoint, agent: Agent, method: Method, path: string, options: RequestOptions): Promise<Answer> {
-  const deadline = AbortSignal.timeout(options.timeout ?? defaultTimeout);
+interface Call {
+  readonly method: Method;
+  readonly path: string;
+  readonly options: RequestOptions;
+  readonly clock: Clock;
+}
+
+/** Reads and server-side applies are asked again: they mean the same however often they are said. Nothing else is. */
+async function call<Answer>(endpoint: Endpoint, connections: Connections, asked: Call): Promise<Answer> {
+  const { method, path, options, clock } = asked;
+  const timeout = options.timeout ?? defaultTimeout;
+  const endsAt = clock.monotonic() + timeout;
+  const deadline = AbortSignal.timeout(timeout);
   const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
+  const once = () => requestOnce<Answer>(endpoint, connections, asked, signal);
   const repeatable = method === 'GET' || options.contentType === 'application/apply-patch+yaml';
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await requestOnce<Answer>(endpoint, agent, method, path, options, signal);
-    } catch (error) {
-      const wait = repeatable ? retryDelay(error, attempt) : undefined;
-      if (wait === undefined || signal.aborted) throw explain(error, options.signal, `${method} ${path}`);
-      await pause(wait, undefined, { signal }).catch(() => undefined);
-    }
+  try {
+    return await (repeatable ? askAgain(once, { clock, endsAt, signal }) : once());
+  } catch (error) {
+    throw explain(error, options.signal, `${method} ${path}`);
   }
 }
 
-async function requestOnce<Answer>(endpoint: Endpoint, agent: Agent, method: Method, path: string, options: RequestOptions, signal: AbortSignal): Promise<Answer> {
+async function requestOnce<Answer>(
+  endpoint: Endpoint,
+  connections: Connections,
+  { method, path, options }: Call,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { tls, headers: authorization } = await unlessAborted(endpoint.credentials(), signal);
   const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-  const { statusCode, headers, body: answer } = await request(urlOf(endpoint, path, options.query), {
+  const {
+    statusCode,
+    headers,
+    body: answer,
+  } = await request(urlOf(endpoint, path, options.query), {
     method,
-    dispatcher: agent,
+    dispatcher: connections.of(tls).calls,
     signal,
     headers: {
-      accept: 'application/json',
-      'user-agent': 'tidemark',
+      ...commonHeaders,
       ...(body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
-      ...(await endpoint.authorize()),
+      ...authorization,
     },
     ...(body === undefined ? {} : { body }),
   });
   const text = await answer.text();
-  if (statusCode >= 300) throw errorOf(statusCode, text, single(headers['retry-after']), `${method} ${path}`);
-  const kind = single(headers['content-type']) ?? '';
-  return (kind.includes('json') ? JSON.parse(text) : text) as Answer;
+  const what = `${method} ${path}`;
+  if (statusCode >= 300) throw errorOf({ status: statusCode, body: text, retryAfter: retryAfter(headers), what });
+  return (String(headers['content-type']).includes('json') ? JSON.parse(text) : text) as Answer;
 }
 
-async function* watchOnce(endpoint: Endpoint, agent: Agent, path: string, query: Query, signal: AbortSignal): AsyncGenerator<WatchEvent> {
-  const url = urlOf(endpoint, path, { ...query, watch: true });
-  const { statusCode, headers, body } = await request(url, {
-    method: 'GET',
-    dispatcher: agent,
-    signal,
-    headers: { accept: 'application/json', 'user-agent': 'tidemark', ...(await endpoint.authorize()) },
-    headersTimeout: defaultTimeout,
-    bodyTimeout: watchSilence,
-  }).catch((error: unknown) => {
-    throw explain(error, signal, `WATCH ${path}`);
-  });
-  if (statusCode >= 300) throw errorOf(statusCode, await body.text(), single(headers['retry-after']), `WATCH ${path}`);
+interface Watch {
+  readonly path: string;
+  readonly query: Query;
+  readonly signal: AbortSignal;
+}
+
+async function* watchOnce(
+  endpoint: Endpoint,
+  connections: Connections,
+  { path, query, signal }: Watch,
+): AsyncGenerator<WatchEvent> {
+  const what = `WATCH ${path}`;
   try {
-    for await (const line of readLines(body)) yield JSON.parse(line) as WatchEvent;
+    const { tls, headers: authorization } = await unlessAborted(endpoint.credentials(), signal);
+    const { statusCode, headers, body } = await request(urlOf(endpoint, path, { ...query, watch: true }), {
+      method: 'GET',
+      dispatcher: connections.of(tls).watches,
+      signal,
+      headers: { ...commonHeaders, ...authorization },
+      headersTimeout: defaultTimeout,
+      bodyTimeout: endpoint.watchSilence ?? defaultWatchSilence,
+    });
+    try {
+      if (statusCode >= 300)
+        throw errorOf({ status: statusCode, body: await body.text(), retryAfter: retryAfter(headers), what });
+      for await (const line of readLines(body)) yield JSON.parse(line) as WatchEvent;
+    } finally {
+      body.destroy();
+    }
   } catch (error) {
-    throw explain(error, signal, `WATCH ${path}`);
-  } finally {
-    body.destroy();
+    throw explain(error, signal, what);
   }
 }
 
-/** Milliseconds until the next try, or undefined where another try would not help. */
-function retryDelay(error: unknown, attempt: number): number | undefined {
-  const overloaded = error instanceof ApiError && (error.status === 429 || error.status === 503);
-  if (error instanceof ApiError && !overloaded) return undefined;
-  if (attempt >= 5) return undefined;
-  const asked = error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
-  return Math.max(asked, 200 * 2 ** attempt);
+const commonHeaders = { accept: 'application/json', 'user-agent': 'tidemark' };
+
+/** What a login program or a file system does not end by itself ends here. */
+async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  return await Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort));
 }
 
 function explain(error: unknown, callers: AbortSignal | undefined, what: string): unknown {
   if (error instanceof ApiError || error instanceof ApiUnreachable) return error;
   if (callers?.aborted) return callers.reason;
-  const reason = error instanceof Error ? (error.name === 'TimeoutError' ? 'it did not answer in time' : error.message) : String(error);
-  return new ApiUnreachable(`The API server could not be asked (${what}): ${reason}`, error);
+  return new ApiUnreachable(`The API server could not be asked (${what}): ${reasonOf(error)}`, error);
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return 'it did not answer in time';
+  // Several addresses were tried: undici says nothing itself, each of its causes does.
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  return error.message || String((error as NodeJS.ErrnoException).code ?? error.name);
 }
 
 function urlOf(endpoint: Endpoint, path: string, query: Query = {}): string {
@@ -111,6 +153,7 @@ function urlOf(endpoint: Endpoint, path: string, query: Query = {}): string {
   return `${endpoint.url}${path}${suffix === '' ? '' : `?${suffix}`}`;
 }
 
-function single(header: string | string[] | undefined): string | undefined {
+function retryAfter(headers: Readonly<Record<string, string | string[] | undefined>>): string | undefined {
+  const header = headers['retry-after'];
   return Array.isArray(header) ? header[0] : header;
 }

@@ -7,24 +7,28 @@ import type { Dumped, DumpJob } from './dump.ts';
 import { createFinishedFiles } from './finished-files.ts';
 import { pgDumpArgs } from './pg-dump-args.ts';
 import { createShipper, type Shipper } from './ship-files.ts';
+import { createThrottle, type Throttle } from './throttle.ts';
 
-const pollMilliseconds = 250;
+const pollMilliseconds = 100;
+/** A look at a hundred thousand files takes its time; it may not take more than this part of it. */
+const pollShare = 1 / 6;
 const tableOfContents = 'toc.dat';
 
 /**
  * pg_dump's Directory format with its parallel workers. It cannot write to a pipe, so that it is staged in scratch; but
  * each file that is finished goes to the repositories while others are still written, and leaves scratch then. What
- * scratch must hold is the tables that are being dumped at one time.
+ * scratch must hold is the tables that are being dumped at one time, and a few chunks.
  */
 export async function dumpDirectory(job: DumpJob): Promise<Dumped> {
   // As the kernel names it.
   const folder = join(await realpath(job.scratch), 'dump');
   const stopping = new AbortController();
   const linked: DumpJob = { ...job, signal: AbortSignal.any([job.signal, stopping.signal]) };
-  const shipper = createShipper(linked, folder, (error) => stopping.abort(error));
+  const throttle = createThrottle(linked.signal);
+  const shipper = createShipper(linked, folder, throttle, (error) => stopping.abort(error));
   try {
     await mkdir(folder, { mode: 0o700 });
-    await dumpAndShip(linked, folder, shipper);
+    await dumpAndShip(linked, folder, shipper, throttle);
     const { contents, summary } = await storeContentsOfDirectory(linked, folder);
     const objects = await shipper.finish(tableOfContents);
     requireDataFiles(job.database.name, summary, shipper.names());
@@ -38,7 +42,7 @@ export async function dumpDirectory(job: DumpJob): Promise<Dumped> {
   }
 }
 
-async function dumpAndShip(job: DumpJob, folder: string, shipper: Shipper): Promise<void> {
+async function dumpAndShip(job: DumpJob, folder: string, shipper: Shipper, throttle: Throttle): Promise<void> {
   const { access, files, tools, database, logical, meter, step, signal } = job;
   const dump = runPipeline(
     [
@@ -50,16 +54,22 @@ async function dumpAndShip(job: DumpJob, folder: string, shipper: Shipper): Prom
     ],
     { signal, stdout: 'ignore' },
   );
+  throttle.watch(dump.pids[0]);
   const finishedFiles = createFinishedFiles(folder, dump.pids[0]);
-  meter.begin(step, database.bytes, async () => shipper.bytes() + (await finishedFiles.bytesPresent()));
+  meter.begin(step, database.bytes, async () => shipper.bytes() + finishedFiles.bytesPresent());
   let ended = false;
   const finished = dump.finished.finally(() => {
     ended = true;
   });
   try {
+    let pause = pollMilliseconds;
     while (!ended) {
-      await Promise.race([finished, wait(pollMilliseconds)]);
-      if (!ended) await shipper.ship(await finishedFiles.whileRunning(tableOfContents));
+      await Promise.race([finished, wait(pause)]);
+      if (ended) break;
+      const begun = performance.now();
+      const files = await finishedFiles.whileRunning(tableOfContents);
+      pause = Math.max(pollMilliseconds, (performance.now() - begun) / pollShare);
+      await shipper.ship(files);
     }
     await finished;
     await shipper.ship(await finishedFiles.afterwards(tableOfContents));

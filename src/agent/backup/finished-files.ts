@@ -11,15 +11,22 @@ export interface FinishedFiles {
   whileRunning(except: string): Promise<readonly PackedFile[]>;
   /** Every file that is there, for when pg_dump has ended. */
   afterwards(except: string): Promise<readonly PackedFile[]>;
-  bytesPresent(): Promise<number>;
+  /** Of all files that the last look found. */
+  bytesPresent(): number;
 }
 
 export function createFinishedFiles(folder: string, pid: number | undefined): FinishedFiles {
   let closedBefore: ReadonlyMap<string, number> = new Map();
+  let present = 0;
+  const look = async () => {
+    const files = await list(folder);
+    present = files.reduce((sum, { size }) => sum + size, 0);
+    return files;
+  };
   return {
     async whileRunning(except) {
       // The order matters: a file that is listed and then not held open has been closed.
-      const files = await list(folder);
+      const files = await look();
       const open = pid === undefined ? undefined : await openFiles(pid, folder);
       if (open === undefined) return [];
       const closed = files.filter(({ path }) => path !== except && !open.has(path));
@@ -27,8 +34,8 @@ export function createFinishedFiles(folder: string, pid: number | undefined): Fi
       closedBefore = new Map(closed.map(({ path, size }) => [path, size]));
       return finished;
     },
-    afterwards: async (except) => (await list(folder)).filter(({ path }) => path !== except),
-    bytesPresent: async () => (await list(folder)).reduce((sum, { size }) => sum + size, 0),
+    afterwards: async (except) => (await look()).filter(({ path }) => path !== except),
+    bytesPresent: () => present,
   };
 }
 

@@ -16,6 +16,7 @@ export function parseNamePattern(pattern: string): NamePattern {
   let name = '';
   let wild = false;
   let quoted = false;
+  let inBrackets = false;
   const characters = [...pattern];
   for (let index = 0; index < characters.length; index += 1) {
     const character = characters[index] ?? '';
@@ -27,7 +28,8 @@ export function parseNamePattern(pattern: string): NamePattern {
       index += 1;
     }
     const plain = quoted ? character : lowerCase(character);
-    const isSpecial = !quoted && special.has(character) && !(character === '[' && characters[index + 1] === ']');
+    const isSpecial = !quoted && hasMeaning(character, characters[index + 1], inBrackets);
+    if (isSpecial && (character === '[' || character === ']')) inBrackets = character === '[';
     wild ||= isSpecial;
     name += plain;
     expression += isSpecial ? (wildcards[character] ?? character) : quoteCharacter(plain);
@@ -36,7 +38,14 @@ export function parseNamePattern(pattern: string): NamePattern {
   return { matches: (candidate) => compiled.test(candidate), literal: wild ? undefined : name };
 }
 
-const special = new Set('*?|+()[]{}^\\');
+/** `[]` is rather an array's name than an expression, and a bracket that closes nothing is itself. */
+function hasMeaning(character: string, next: string | undefined, inBrackets: boolean): boolean {
+  if (character === '[') return next !== ']';
+  if (character === ']') return inBrackets;
+  return special.has(character);
+}
+
+const special = new Set('*?|+(){}^\\');
 const wildcards: Readonly<Record<string, string>> = { '*': '.*', '?': '.' };
 
 /** As PostgreSQL folds what is not quoted: ASCII letters. */

@@ -7,10 +7,14 @@ import { compressedSuffix, compressor } from '../../stream/compress.ts';
 import { type PackedFile, planChunks, tarPacker } from '../../stream/tar.ts';
 import type { DumpJob } from './dump.ts';
 import { storeStream } from './store-stream.ts';
+import type { Throttle } from './throttle.ts';
 
 /** Packs finished files into tar sequences, stores them, several at once, and removes them from scratch. */
 export interface Shipper {
-  /** Takes finished files, those it knows already included; waits while enough chunks are under way. */
+  /**
+   * Takes finished files, those it knows already included. While a full chunk waits because enough are under way, the dump
+   * is held, so that scratch does not fill faster than it empties.
+   */
   ship(files: readonly PackedFile[]): Promise<void>;
   /** Stores the last file and what waits for a fuller chunk; gives every object in order. */
   finish(last: string): Promise<readonly StoredObject[]>;
@@ -23,11 +27,16 @@ export interface Shipper {
 }
 
 /** Full enough to be worth an object, small enough for scratch and for parallel restores. */
-const chunkSize = 256 * 1024 ** 2;
+const chunkSize = 64 * 1024 ** 2;
 /** Each takes a zstd and the buffers of an upload. */
 const concurrency = 2;
 
-export function createShipper(job: DumpJob, folder: string, fail: (error: unknown) => void): Shipper {
+export function createShipper(
+  job: DumpJob,
+  folder: string,
+  throttle: Throttle,
+  fail: (error: unknown) => void,
+): Shipper {
   const names = new Set<string>();
   const running = new Set<Promise<void>>();
   const objects: StoredObject[] = [];
@@ -36,7 +45,11 @@ export function createShipper(job: DumpJob, folder: string, fail: (error: unknow
   let shipped = 0;
 
   const start = async (files: readonly PackedFile[]) => {
-    while (running.size >= concurrency) await Promise.race(running);
+    while (running.size >= concurrency) {
+      throttle.hold();
+      await Promise.race(running);
+    }
+    throttle.release();
     job.signal.throwIfAborted();
     number += 1;
     const path = `${databasePath(job.database.name)}/chunk-${String(number).padStart(5, '0')}.tar`;

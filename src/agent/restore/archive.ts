@@ -76,8 +76,9 @@ function readHead(reader: Reader) {
 }
 
 /** Text as it stands in the archive: in the database's encoding, which one of the entries tells. */
-type Raw = { readonly [Key in 'kind' | 'name' | 'schema' | 'owner' | 'tablespace' | 'definition']: Buffer | undefined } &
-  Pick<ArchiveEntry, 'id' | 'dependencies' | 'section'>;
+type Raw = {
+  readonly [Key in 'kind' | 'name' | 'schema' | 'owner' | 'tablespace' | 'definition']: Buffer | undefined;
+} & Pick<ArchiveEntry, 'id' | 'dependencies' | 'section'>;
 
 function readEntry(reader: Reader, version: number, format: Archive['format']): Raw {
   const id = reader.integer();
@@ -128,7 +129,9 @@ function decoded(raw: Raw, decode: Decode): ArchiveEntry {
 }
 
 function decoderFor(entries: readonly Raw[]): Decode {
-  const definition = entries.find(({ kind }) => kind?.toString('latin1') === 'ENCODING')?.definition?.toString('latin1');
+  const definition = entries
+    .find(({ kind }) => kind?.toString('latin1') === 'ENCODING')
+    ?.definition?.toString('latin1');
   const encoding = /'([^']*)'/.exec(definition ?? '')?.[1] ?? 'UTF8';
   const decoder = new TextDecoder(webName(encoding));
   return (text) => (text === undefined ? '' : decoder.decode(text));
@@ -140,9 +143,23 @@ function webName(encoding: string): string {
   const latin: Readonly<Record<string, string>> = { 5: '9', 6: '10', 7: '13', 8: '14', 9: '15', 10: '16' };
   if (family === 'LATIN') return `iso-8859-${latin[number ?? ''] ?? number}`;
   if (family === 'ISO_8859_') return `iso-8859-${number}`;
-  if (family === 'WIN') return number === '866' || number === '874' ? `windows-${number}`.replace('windows-866', 'ibm866') : `windows-${number}`;
+  if (family === 'WIN')
+    return number === '866' || number === '874'
+      ? `windows-${number}`.replace('windows-866', 'ibm866')
+      : `windows-${number}`;
   if (family === 'KOI8') return `koi8-${number?.toLowerCase()}`;
-  return { EUC_JP: 'euc-jp', EUC_KR: 'euc-kr', EUC_CN: 'gbk', UHC: 'euc-kr', GBK: 'gbk', BIG5: 'big5', SJIS: 'shift_jis', GB18030: 'gb18030' }[encoding] ?? 'utf-8';
+  return (
+    {
+      EUC_JP: 'euc-jp',
+      EUC_KR: 'euc-kr',
+      EUC_CN: 'gbk',
+      UHC: 'euc-kr',
+      GBK: 'gbk',
+      BIG5: 'big5',
+      SJIS: 'shift_jis',
+      GB18030: 'gb18030',
+    }[encoding] ?? 'utf-8'
+  );
 }
 
 interface Reader {

@@ -20,13 +20,12 @@ export function incomingForeignKeys(
   target: TargetCatalog,
   replacing: boolean,
 ): void {
-  const isIn = (entry: ArchiveEntry) => keysOf(entry).some(target.has);
   for (const key of index.entries) {
     if (key.kind !== 'FK CONSTRAINT' || chosen.has(key.id)) continue;
     const table = index.holderOf(key);
-    if (table === undefined || chosen.has(table.id) || !isIn(table)) continue;
+    if (table === undefined || chosen.has(table.id) || !target.holds(table)) continue;
     const pointsAtChosen = index.dependenciesOf(key).some((other) => isRelation(other) && chosen.has(other.id));
-    if (!pointsAtChosen || (isIn(key) && !replacing)) continue;
+    if (!pointsAtChosen || (target.holds(key) && !replacing)) continue;
     chosen.add(key.id);
     for (const part of index.partsOf(key)) chosen.add(part.id);
   }
@@ -38,7 +37,7 @@ const ties: ReadonlySet<string> = new Set(['FK CONSTRAINT', 'TABLE ATTACH', 'IND
 /** Takes out what ties a chosen table to another one that is neither chosen nor in the target. */
 export function leaveOutUnfitting(index: ArchiveIndex, chosen: Set<number>, target: TargetCatalog): readonly LeftOut[] {
   const leftOut: LeftOut[] = [];
-  const present = (entry: ArchiveEntry) => chosen.has(entry.id) || keysOf(entry).some(target.has);
+  const present = (entry: ArchiveEntry) => chosen.has(entry.id) || target.holds(entry);
   for (const entry of index.entries) {
     if (!chosen.has(entry.id) || !ties.has(entry.kind)) continue;
     const without = index.dependenciesOf(entry).find((other) => keysOf(other).length > 0 && !present(other));

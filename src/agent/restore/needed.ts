@@ -1,9 +1,9 @@
 import { terminal } from '../../domain/failure.ts';
 import type { ArchiveEntry } from './archive.ts';
 import type { ArchiveIndex } from './archive-index.ts';
+import { describeObject, listObjects } from './describe-object.ts';
 import { isRelation } from './hangs-on.ts';
 import { keysOf } from './object-key.ts';
-import { describeObject, listObjects } from './describe-object.ts';
 import type { TargetCatalog } from './target-catalog.ts';
 
 /**

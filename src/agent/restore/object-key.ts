@@ -11,7 +11,8 @@ export function keysOf({ kind, schema, name, definition }: ArchiveEntry): readon
   if (type !== undefined) return [objectKey(type, schema, name)];
   if (kind === 'BLOB') return [objectKey('large object', undefined, name)];
   // PostgreSQL 17 and later: many in one entry, which lists their OIDs.
-  if (kind === 'BLOB METADATA') return definition.match(/\d+/g)?.map((oid) => objectKey('large object', undefined, oid)) ?? [];
+  if (kind === 'BLOB METADATA')
+    return definition.match(/\d+/g)?.map((oid) => objectKey('large object', undefined, oid)) ?? [];
   return [];
 }
 

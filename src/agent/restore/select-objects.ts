@@ -2,10 +2,9 @@ import type { RestoreDatabase } from '../../api/restore-request.ts';
 import type { ArchiveEntry } from './archive.ts';
 import { type ArchiveIndex, indexArchive } from './archive-index.ts';
 import { type Choice, readChoice } from './choice.ts';
-import { incomingForeignKeys, leaveOutUnfitting, type LeftOut } from './fitting.ts';
+import { incomingForeignKeys, type LeftOut, leaveOutUnfitting } from './fitting.ts';
 import { isRelation } from './hangs-on.ts';
 import { addNeeded } from './needed.ts';
-import { keysOf } from './object-key.ts';
 import type { TargetCatalog } from './target-catalog.ts';
 
 /** What is restored of one database's archive. */
@@ -81,13 +80,9 @@ function isAsked(top: ArchiveEntry, choice: Choice, target: TargetCatalog): bool
   if (isRelation(top)) return choice.meansRelation(top.schema ?? '', top.name);
   if (choice.namesTables) return false;
   // What is there already stays: it is only the place of what was asked for.
-  if (top.kind === 'SCHEMA') return choice.meansSchema(top.name) && !isIn(target, top);
+  if (top.kind === 'SCHEMA') return choice.meansSchema(top.name) && !target.holds(top);
   if (top.schema !== undefined) return choice.meansSchema(top.schema);
-  return !choice.namesSchemas && !(top.kind === 'EXTENSION' && isIn(target, top));
-}
-
-function isIn(target: TargetCatalog, entry: ArchiveEntry): boolean {
-  return keysOf(entry).some(target.has);
+  return !choice.namesSchemas && !(top.kind === 'EXTENSION' && target.holds(top));
 }
 
 function addWithParts(index: ArchiveIndex, chosen: Set<number>, entry: ArchiveEntry): void {

@@ -1,18 +1,15 @@
 import type { Query } from '../../postgres/query.ts';
-import { objectKey } from './object-key.ts';
+import type { ArchiveEntry } from './archive.ts';
+import { keysOf, objectKey } from './object-key.ts';
 
 /** What a database holds already, by object-key.ts. */
 export interface TargetCatalog {
   readonly has: (key: string) => boolean;
+  /** Whether an object of an archive is there; never true of one without a name of its own. */
+  readonly holds: (entry: ArchiveEntry) => boolean;
   /** Nothing but what every new database has. */
   readonly isNew: boolean;
 }
-
-/** Of a database that this restore is going to make from template0. */
-export const newDatabase: TargetCatalog = {
-  has: (key) => builtIn.has(key),
-  isNew: true,
-};
 
 const builtIn: ReadonlySet<string> = new Set([
   objectKey('schema', undefined, 'public'),
@@ -20,12 +17,23 @@ const builtIn: ReadonlySet<string> = new Set([
   objectKey('language', undefined, 'plpgsql'),
 ]);
 
-export async function readTargetCatalog(query: Query): Promise<TargetCatalog> {
+/** Of a database that this restore is going to make from template0. */
+export const newDatabase: TargetCatalog = catalogOf(builtIn, true);
+export async function readTargetCatalog(
+  query: Query,
+  { largeObjects }: { readonly largeObjects: boolean },
+): Promise<TargetCatalog> {
   // Types are written as pg_dump writes them, which has every name qualified.
   await query("SELECT pg_catalog.set_config('search_path', '', false)");
-  const rows = await query<{ type: string; schema: string; name: string }>(allObjects);
+  const rows = await query<{ type: string; schema: string; name: string }>(
+    largeObjects ? `${allObjects} ${allLargeObjects}` : allObjects,
+  );
   const keys = new Set(rows.map(({ type, schema, name }) => objectKey(type, schema, name)));
-  return { has: (key) => keys.has(key) || builtIn.has(key), isNew: false };
+  return catalogOf(keys, false);
+}
+
+function catalogOf(keys: ReadonlySet<string>, isNew: boolean): TargetCatalog {
+  return { has: (key) => keys.has(key), holds: (entry) => keysOf(entry).some((key) => keys.has(key)), isNew };
 }
 
 const own = "nspname !~ '^pg_' AND nspname <> 'information_schema'";
@@ -59,5 +67,6 @@ const allObjects = `
   UNION ALL SELECT 'foreign data wrapper', '', fdwname FROM pg_catalog.pg_foreign_data_wrapper
   UNION ALL SELECT 'server', '', srvname FROM pg_catalog.pg_foreign_server
   UNION ALL SELECT 'publication', '', pubname FROM pg_catalog.pg_publication
-  UNION ALL SELECT 'event trigger', '', evtname FROM pg_catalog.pg_event_trigger
-  UNION ALL SELECT 'large object', '', oid::text FROM pg_catalog.pg_largeobject_metadata`;
+  UNION ALL SELECT 'event trigger', '', evtname FROM pg_catalog.pg_event_trigger`;
+// There may be millions.
+const allLargeObjects = "UNION ALL SELECT 'large object', '', oid::text FROM pg_catalog.pg_largeobject_metadata";

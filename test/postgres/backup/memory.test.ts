@@ -1,4 +1,6 @@
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
@@ -6,6 +8,8 @@ import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { createSetting, type Setting } from './setting.ts';
 
 const mebibyte = 1024 ** 2;
+/** Those of the image's entry point: buffers of a stream are short-lived, and a small young generation frees them soon. */
+const flags = ['--max-semi-space-size=4'];
 
 let server: TestServer;
 let s3: S3Server;
@@ -16,10 +20,12 @@ beforeAll(async () => {
   await s3.createBucket('backups');
   setting = await createSetting(server, s3);
   // Text that barely packs, so that as many bytes go to the store as come from the server.
-  await server.psql(`
-    CREATE UNLOGGED TABLE rows AS
-      SELECT i, (SELECT string_agg(encode(sha256((i * 1000 + j)::text::bytea), 'base64'), '') FROM generate_series(1, 24) j)
-        FROM generate_series(1, 500000) i`);
+  for (let number = 1; number <= 30; number += 1) {
+    await server.psql(`
+      CREATE UNLOGGED TABLE rows_${number} AS
+        SELECT i, (SELECT string_agg(encode(sha256((i * 1000 + j)::text::bytea), 'base64'), '') FROM generate_series(1, 24) j)
+          FROM generate_series(1, 17000) i`);
+  }
 });
 
 afterAll(async () => {
@@ -40,11 +46,41 @@ test.each([{ format: 'Custom' }, { format: 'Directory', jobs: 2 }])(
       folders: setting.folders,
       logical,
     });
-    const { stdout } = await execa(process.execPath, [join(import.meta.dirname, 'agent-process.ts'), input]);
-    const { seconds, peakBytes } = JSON.parse(stdout);
+    const running = execa(process.execPath, [...flags, join(import.meta.dirname, 'agent-process.ts'), input]);
+    const peakScratch = await highest(setting.folders.scratch, running);
+    const { seconds, peakBytes } = JSON.parse((await running).stdout);
     process.stdout.write(
-      `agent, ${logical.format} into S3, ${(bytes / 1e6).toFixed(0)} MB database: peak RSS ${(peakBytes / mebibyte).toFixed(0)} MiB, ${seconds.toFixed(1)} s\n`,
+      `agent, ${logical.format} into S3, ${(bytes / 1e6).toFixed(0)} MB database: peak RSS ${(peakBytes / mebibyte).toFixed(0)} MiB, peak scratch ${(peakScratch / mebibyte).toFixed(0)} MiB, ${seconds.toFixed(1)} s\n`,
     );
     expect(peakBytes).toBeLessThan(256 * mebibyte);
+    // What is finished leaves while the rest is dumped.
+    expect(peakScratch).toBeLessThan(logical.format === 'Custom' ? 1 : bytes * 0.9);
   },
 );
+
+/** The most bytes that lay in a folder while a process ran. */
+async function highest(folder: string, running: Promise<unknown>): Promise<number> {
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  running.then(end, end);
+  let peak = 0;
+  while (!ended) {
+    const files = await readdir(folder, { recursive: true });
+    const sizes = await Promise.all(
+      files.map((file) =>
+        stat(join(folder, file)).then(
+          (found) => (found.isFile() ? found.size : 0),
+          () => 0,
+        ),
+      ),
+    );
+    peak = Math.max(
+      peak,
+      sizes.reduce((sum, size) => sum + size, 0),
+    );
+    await delay(50);
+  }
+  return peak;
+}

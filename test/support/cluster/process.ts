@@ -16,15 +16,12 @@ interface StartOptions {
   readonly pidFile: string;
   readonly logFile: string;
   readonly environment?: Readonly<Record<string, string>>;
-  readonly umask?: number;
 }
 
 /** Starts a process in a session of its own and records it before anything else can go wrong. */
-export async function startDetached({ command, args, pidFile, logFile, environment = {}, umask }: StartOptions): Promise<Detached> {
+export async function startDetached({ command, args, pidFile, logFile, environment = {} }: StartOptions): Promise<Detached> {
   const log = openSync(logFile, 'a');
-  const before = umask === undefined ? undefined : process.umask(umask);
   const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...environment } });
-  if (before !== undefined) process.umask(before);
   child.unref();
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);

@@ -1,4 +1,4 @@
-import { access, chmod, cp, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, chmod, cp, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { cacheFolder } from '../cache.ts';
@@ -92,7 +92,23 @@ async function ensureFolder(name: string, make: (folder: string) => Promise<void
   await mkdir(partial, { recursive: true });
   await make(partial);
   await rename(partial, folder);
+  await prune(name);
   return folder;
+}
+
+/** The newest two of a sort stay: one for each of two checkouts. Whatever is half-made by now was given up. */
+async function prune(name: string): Promise<void> {
+  const sort = name.slice(0, name.indexOf('-') + 1);
+  const parts = cacheFolder('images', 'parts');
+  const alike = (await readdir(parts)).filter((other) => other.startsWith(sort)).map((other) => join(parts, other));
+  const whole = alike.filter((path) => !path.endsWith('.partial'));
+  const aged = await Promise.all(whole.map(async (path) => ({ path, made: (await stat(path)).ctimeMs })));
+  const old = aged
+    .sort((left, right) => right.made - left.made)
+    .slice(2)
+    .map(({ path }) => path);
+  const halves = alike.filter((path) => !whole.includes(path));
+  await Promise.all([...old, ...halves].map((path) => rm(path, { recursive: true, force: true })));
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,9 +1,10 @@
 import { access, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder } from '../cache.ts';
-import { chooseWay } from '../cluster/choose-way.ts';
+import { chooseWay, type Way } from '../cluster/choose-way.ts';
 import { withLock } from '../lock.ts';
 import { baseReference } from './base-image.ts';
+import type { Buildah } from './buildah.ts';
 import { contentHash } from './content-hash.ts';
 import { buildWithDocker } from './docker.ts';
 import { buildOnHost, openStorage } from './host.ts';
@@ -31,26 +32,29 @@ interface Planned extends BuiltImage {
 /** Builds what is not in the cache yet. Several processes may ask at once: one builds, the others then find its work. */
 export async function ensureImages(names: readonly ImageName[], options: BuildOptions): Promise<readonly BuiltImage[]> {
   const way = await chooseWay();
-  const planned = await Promise.all([...new Set(names)].map((name) => plan(name, way)));
-  if ((await missing(planned)).length > 0) {
-    await withLock(join(folder(), 'build.lock'), async () => {
-      const wanted = await missing(planned);
-      if (wanted.length === 0) return;
-      const storage = way === 'host' ? await openStorage(options) : undefined;
-      for (const image of wanted) {
-        options.signal?.throwIfAborted();
-        await timed(`image ${image.name}`, options, () => {
-          const target = { ...image, partial: `${image.archive}.partial` };
-          return storage === undefined ? buildWithDocker(target, options) : buildOnHost(target, storage, options);
-        });
-        await prune(image);
+  const unique = [...new Set(names)];
+  const planned = await Promise.all(unique.map((name) => plan(name, way)));
+  const present = await Promise.all(planned.map(({ archive }) => exists(archive)));
+  if (present.every(Boolean)) return planned.map(withoutRecipe);
+  return await withLock(join(folder(), 'build.lock'), async () => {
+    let storage: Buildah | undefined;
+    const built: BuiltImage[] = [];
+    for (const name of unique) {
+      options.signal?.throwIfAborted();
+      let image = await plan(name, way);
+      while (!(await exists(image.archive))) {
+        if (way === 'host') storage ??= await openStorage(options);
+        await build(image, storage, options);
+        image = await replan(image, way, options);
       }
-    });
-  }
-  return planned.map(({ name, reference, archive }) => ({ name, reference, archive }));
+      built.push(withoutRecipe(image));
+      await prune(image);
+    }
+    return built;
+  });
 }
 
-async function plan(name: ImageName, way: 'host' | 'kind'): Promise<Planned> {
+async function plan(name: ImageName, way: Way): Promise<Planned> {
   const recipe = recipeOf(name);
   // On the host, Node and the base come from here: their versions are not in the Containerfile.
   const versions = way === 'host' ? { node: process.version, base: baseReference('trixie') } : {};
@@ -63,16 +67,23 @@ async function plan(name: ImageName, way: 'host' | 'kind'): Promise<Planned> {
   };
 }
 
-async function missing(planned: readonly Planned[]): Promise<readonly Planned[]> {
-  const present = await Promise.all(
-    planned.map(({ archive }) =>
-      access(archive).then(
-        () => true,
-        () => false,
-      ),
-    ),
-  );
-  return planned.filter((_, index) => present[index] === false);
+async function build(image: Planned, storage: Buildah | undefined, options: BuildOptions): Promise<void> {
+  const begun = Date.now();
+  options.log(`Building image ${image.name}`);
+  await mkdir(folder(), { recursive: true });
+  const target = { ...image, partial: `${image.archive}.partial` };
+  await (storage === undefined ? buildWithDocker(target, options) : buildOnHost(target, storage, options));
+  options.log(`Built image ${image.name} in ${((Date.now() - begun) / 1000).toFixed(1)} s`);
+}
+
+/** A tag must not stand for other content than it was made of: what changed while it was built is built again. */
+async function replan(image: Planned, way: Way, { log }: BuildOptions): Promise<Planned> {
+  const now = await plan(image.name, way);
+  if (now.reference !== image.reference) {
+    log(`The sources of image ${image.name} changed while it was built`);
+    await rm(image.archive, { force: true });
+  }
+  return now;
 }
 
 /** The newest two archives of a name stay: another process may be about to load the one before. */
@@ -85,12 +96,15 @@ async function prune({ name }: Planned): Promise<void> {
   await Promise.all(old.map(({ path }) => rm(path, { force: true })));
 }
 
-async function timed(what: string, { log }: BuildOptions, work: () => Promise<void>): Promise<void> {
-  const begun = Date.now();
-  log(`Building ${what}`);
-  await mkdir(folder(), { recursive: true });
-  await work();
-  log(`Built ${what} in ${((Date.now() - begun) / 1000).toFixed(1)} s`);
+function withoutRecipe({ name, reference, archive }: Planned): BuiltImage {
+  return { name, reference, archive };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function folder(): string {

@@ -16,7 +16,7 @@ export async function openBuildah(): Promise<Buildah> {
   await mkdir(root(), { recursive: true });
   const driver = await chooseDriver();
   const buildah: Buildah = async (args, { signal } = {}) => {
-    await appendFile(logFile(), `\n$ buildah ${args.join(' ')}\n`);
+    await appendFile(logFile(), `\n${new Date().toISOString()} buildah ${args.join(' ')}\n`);
     const result = await execa('buildah', [...driver, ...args], {
       all: true,
       reject: false,

@@ -26,6 +26,7 @@ const alwaysFull = 'a Logical backup is always Full';
 export const refusals: readonly Refusal[] = [
   refusal('orders', 'schedules.0.cron', '0 15 1 * * 0', 'schedules[0].cron', fiveFields),
   refusal('orders', 'schedules.0.cron', '15 1 * *', 'schedules[0].cron', fiveFields),
+  refusal('orders', 'schedules.0.cron', '5/15 * * * *', 'schedules[0].cron', fiveFields),
   refusal('orders', 'schedules.0.cron', '@daily', 'schedules[0].cron', fiveFields),
   refusal('orders', 'schedules.0.cron', '60 1 * * *', 'schedules[0].cron', fiveFields),
   refusal('orders', 'schedules.0.cron', 'TZ=Europe/Amsterdam 0 3 * * *', 'schedules[0].cron', fiveFields),

@@ -35,5 +35,8 @@ func main() {
 		fmt.Fprintf(os.Stderr, "%s is none of the components that this program holds\n", name)
 		os.Exit(2)
 	}
+	if name == "kube-controller-manager" {
+		go openVolumes()
+	}
 	os.Exit(cli.Run(command()))
 }

@@ -11,7 +11,6 @@ export interface Component {
   readonly command: string;
   readonly args: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
-  readonly umask?: number;
 }
 
 interface Log {
@@ -28,7 +27,7 @@ export async function componentsOf(options: Log): Promise<Readonly<Record<Compon
     'kube-scheduler': {
       name: 'kube-scheduler',
       command: await kubernetes('kube-scheduler'),
-      args: [`--kubeconfig=${kubeconfigOf('scheduler')}`, '--leader-elect=false', '--bind-address=127.0.0.1', '--secure-port=16259'],
+      args: [`--kubeconfig=${kubeconfigOf('scheduler')}`, '--leader-elect=false', '--bind-address=127.0.0.1', '--secure-port=16259', '--pod-max-in-unschedulable-pods-duration=10s'],
     },
     containerd: await containerd(),
     kubelet: await kubelet(kubernetes),
@@ -93,8 +92,6 @@ async function controllerManager(kubernetes: Kubernetes): Promise<Component> {
       ...[`--service-account-private-key-file=${pki('service-accounts.key')}`, `--root-ca-file=${pki('ca.crt')}`],
       ...['--enable-hostpath-provisioner=true', '--bind-address=127.0.0.1', '--secure-port=16257'],
     ],
-    // fsGroup does not reach hostPath volumes: their folders must be open to every user of a pod.
-    umask: 0,
   };
 }
 

@@ -63,7 +63,6 @@ async function writeCniConfiguration(): Promise<void> {
     type: 'host-local',
     dataDir: join(layout.cni, 'addresses'),
     ranges: [[{ subnet: layout.podNetwork, rangeStart: layout.firstPod, rangeEnd: layout.lastPod, gateway: layout.node }]],
-    routes: [{ dst: '0.0.0.0/0' }],
   };
   const bridge = { type: 'bridge', bridge: layout.bridge, isDefaultGateway: true, ipMasq: false, hairpinMode: true, ipam };
   const list = { cniVersion: '0.4.0', name: 'tidemark', plugins: [bridge] };

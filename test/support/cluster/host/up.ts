@@ -81,7 +81,7 @@ const storageClass = {
   metadata: { name: 'standard', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
   provisioner: 'kubernetes.io/host-path',
   reclaimPolicy: 'Delete',
-  volumeBindingMode: 'Immediate',
+  volumeBindingMode: 'WaitForFirstConsumer',
 };
 
 async function nodeReady(): Promise<boolean> {

@@ -1,0 +1,22 @@
+import { quoteIdentifier } from '../../postgres/advice.ts';
+import type { Query } from '../../postgres/query.ts';
+import type { Selection } from './select-objects.ts';
+
+const batch = 500;
+
+/** A restored table has no statistics, and the planner guesses until autovacuum comes by. */
+export function analyzeStatements({ entries, whole }: Pick<Selection, 'entries' | 'whole'>): readonly string[] {
+  if (whole) return ['ANALYZE'];
+  const relations = entries
+    .filter(({ kind }) => kind === 'TABLE DATA' || kind === 'MATERIALIZED VIEW DATA')
+    .map(({ schema, name }) => `${quoteIdentifier(schema ?? 'public')}.${quoteIdentifier(name)}`);
+  const statements: string[] = [];
+  for (let from = 0; from < relations.length; from += batch) {
+    statements.push(`ANALYZE ${relations.slice(from, from + batch).join(', ')}`);
+  }
+  return statements;
+}
+
+export async function analyze(query: Query, selection: Pick<Selection, 'entries' | 'whole'>): Promise<void> {
+  for (const statement of analyzeStatements(selection)) await query(statement);
+}

@@ -1,0 +1,63 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RestoreDatabase } from '../../api/restore-request.ts';
+import { terminal } from '../../domain/failure.ts';
+import { mounts } from '../../domain/mounts.ts';
+import type { ArchiveEntry } from './archive.ts';
+
+/** A list for pg_restore --use-list: what stands after the semicolon is for people. */
+export function listOf(entries: readonly ArchiveEntry[]): string {
+  const lines = entries.map(({ id, kind, schema = '-', name }) =>
+    `${id}; ${kind} ${schema} ${name}`.replaceAll(/[\r\n]/g, ' '),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+export async function writeList(path: string, entries: readonly ArchiveEntry[]): Promise<void> {
+  await writeFile(path, listOf(entries), { mode: 0o600 });
+}
+
+export interface MountedList {
+  readonly path: string;
+  readonly entries: readonly ArchiveEntry[];
+}
+
+/** The list of a ConfigMap, used as it is; undefined where none is asked for. */
+export async function readMountedList(
+  { listFile, schemas, tables, name }: RestoreDatabase,
+  index: number,
+  entries: readonly ArchiveEntry[],
+  mountRoot: string,
+): Promise<MountedList | undefined> {
+  if (listFile === undefined) return undefined;
+  const { name: configMap, key } = listFile.configMapRef;
+  if ([schemas, tables].some(({ include, exclude }) => include.length + exclude.length > 0)) {
+    throw terminal(
+      'InvalidRequest',
+      `databases[${index}] has a listFile, which says by itself what of ${name} is restored, and schemas or tables besides. Nothing was changed. Take one of the two out.`,
+    );
+  }
+  const path = join(mountRoot + mounts.listFile(index), key);
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw terminal(
+      'MissingConfigMap',
+      `The ConfigMap ${configMap} of databases[${index}].listFile has no key ${key}, or does not exist. Nothing was changed. Make it with: kubectl create configmap ${configMap} --from-file=${key}=<output of pg_restore --list, edited>`,
+      cause,
+    );
+  });
+  const listed = readList(text, entries);
+  if (listed.length > 0) return { path, entries: listed };
+  throw terminal(
+    'NothingMatches',
+    `The list ${key} of ConfigMap ${configMap} names no object of the backup of ${name}: its lines must begin with the numbers that pg_restore --list shows for this very dump (contents.list in the backup’s folder). Nothing was changed.`,
+  );
+}
+
+/** In the list's order, as pg_restore reads it: what follows a semicolon is a comment. */
+export function readList(text: string, entries: readonly ArchiveEntry[]): readonly ArchiveEntry[] {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  return text.split('\n').flatMap((line) => {
+    const id = /^\s*(\d+)/.exec(line.split(';')[0] ?? '')?.[1];
+    return (id === undefined ? undefined : byId.get(Number(id))) ?? [];
+  });
+}

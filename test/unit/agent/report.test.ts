@@ -1,0 +1,129 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createReporter, fitting, type Patience, type ReporterOptions } from '../../../src/agent/report.ts';
+
+const startTime = new Date('2026-11-21T06:00:00Z');
+const hasty: Patience = { progress: 3000, write: 1000, facts: 4000, finish: 60_000, firstRetry: 500 };
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tidemark-report-'));
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await rm(folder, { recursive: true });
+});
+
+function setUp(apply: ReporterOptions['apply'] = async () => undefined) {
+  const written: Record<string, unknown>[] = [];
+  const terminationMessage = join(folder, 'termination-log');
+  const reporter = createReporter({
+    apply: async (status, signal) => {
+      await apply(status, signal);
+      written.push(status);
+    },
+    log: { warn: vi.fn() },
+    pod: 'orders-1-abcde',
+    startTime,
+    patience: hasty,
+    terminationMessage,
+  });
+  return { reporter, written, terminationMessage };
+}
+
+test('every write says all that the agent owns: server-side apply drops what is left out', async () => {
+  const { reporter, written } = setUp();
+  await reporter.facts({ backupID: 'x' });
+  await reporter.facts({ checksum: 'sha256:1' });
+  await reporter.finish({ outcome: 'Succeeded', reason: 'BackupStored', message: 'done' });
+  expect(written.at(-1)).toMatchObject({
+    backupID: 'x',
+    checksum: 'sha256:1',
+    report: {
+      outcome: 'Succeeded',
+      reason: 'BackupStored',
+      pod: 'orders-1-abcde',
+      startTime: '2026-11-21T06:00:00.000Z',
+      completionTime: expect.any(String),
+    },
+  });
+});
+
+test('progress is written every few seconds, the latest of it', async () => {
+  vi.useFakeTimers();
+  const { reporter, written } = setUp();
+  for (let second = 0; second < 10; second += 1) {
+    reporter.progress({ percent: second });
+    await vi.advanceTimersByTimeAsync(1000);
+  }
+  expect(written.map(({ progress }) => progress)).toEqual([
+    { percent: 0 },
+    { percent: 2 },
+    { percent: 5 },
+    { percent: 8 },
+  ]);
+});
+
+describe('an API server that is away', () => {
+  test('neither fails nor holds up the work', async () => {
+    vi.useFakeTimers();
+    const { reporter, written } = setUp(() => Promise.reject(new Error('unreachable')));
+    reporter.progress({ percent: 1 });
+    await vi.advanceTimersByTimeAsync(5000);
+    const facts = reporter.facts({ backupID: 'x' });
+    await vi.advanceTimersByTimeAsync(5000);
+    await facts;
+    expect(written).toEqual([]);
+  });
+
+  test('gets the last word when it is back within a minute', async () => {
+    vi.useFakeTimers();
+    let away = true;
+    const { reporter, written } = setUp(async () => {
+      if (away) throw new Error('unreachable');
+    });
+    setTimeout(() => {
+      away = false;
+    }, 20_000);
+    const finished = reporter.finish({ outcome: 'Failed', reason: 'WrongPassword', message: 'no', retryable: false });
+    await vi.advanceTimersByTimeAsync(0);
+    await vi.waitFor(async () => {
+      await vi.advanceTimersByTimeAsync(5000);
+      expect(written).toHaveLength(1);
+    });
+    await finished;
+    expect(written[0]).toMatchObject({ report: { outcome: 'Failed', reason: 'WrongPassword' } });
+  });
+
+  test('leaves the last word to the termination message, with the facts that matter', async () => {
+    const impatient = { ...hasty, finish: 0 };
+    const terminationMessage = join(folder, 'message');
+    const reporter = createReporter({
+      apply: () => Promise.reject(new Error('unreachable')),
+      log: { warn: vi.fn() },
+      pod: undefined,
+      startTime,
+      patience: { ...impatient, facts: 0 },
+      terminationMessage,
+    });
+    await reporter.facts({ backupID: 'x', checksum: 'sha256:1', databases: [{ name: 'a' }] });
+    await reporter.finish({ outcome: 'Succeeded', reason: 'BackupStored', message: 'done' });
+    const said = JSON.parse(await readFile(terminationMessage, 'utf8'));
+    expect(said).toMatchObject({ report: { outcome: 'Succeeded' }, backupID: 'x', checksum: 'sha256:1' });
+    expect(said).not.toHaveProperty('databases');
+  });
+});
+
+test('a termination message is whole JSON of at most 4096 bytes, however long the words', () => {
+  for (const message of ['short', 'ä'.repeat(4096), '漢'.repeat(10_000), '"\n'.repeat(3000)]) {
+    const text = fitting({
+      report: { outcome: 'Failed', reason: 'X', message },
+      backupID: 'x',
+      repositories: [{ name: 'a', state: 'Failed' }],
+    });
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(4096);
+    expect(JSON.parse(text)).toMatchObject({ report: { outcome: 'Failed', reason: 'X' }, backupID: 'x' });
+  }
+});
