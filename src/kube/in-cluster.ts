@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeClient } from './client.ts';
+import { type Clock, systemClock } from './clock.ts';
 import { type Credentials, clientOf } from './request.ts';
 
 interface Pod {
   readonly environment?: NodeJS.ProcessEnv;
   /** Where the kubelet lays the service account. */
   readonly folder?: string;
+  readonly clock?: Clock;
 }
 
 const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -17,20 +19,21 @@ const freshFor = 60_000;
 export async function clientInCluster({
   environment = process.env,
   folder = serviceAccount,
+  clock = systemClock,
 }: Pod = {}): Promise<KubeClient> {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = environment;
   if (host === undefined)
     throw new Error('KUBERNETES_SERVICE_HOST is not set: run this in a pod, or name a kubeconfig.');
   let credentials = await readCredentials(folder);
-  let readAt = performance.now();
+  let readAt = clock.monotonic();
   return clientOf({
     url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
     namespace: (await readFile(join(folder, 'namespace'), 'utf8')).trim(),
     credentials: async () => {
-      if (performance.now() - readAt > freshFor) {
+      if (clock.monotonic() - readAt > freshFor) {
         // The files are exchanged under us now and then; what was read a minute ago is still good for a while.
         credentials = await readCredentials(folder).catch(() => credentials);
-        readAt = performance.now();
+        readAt = clock.monotonic();
       }
       return credentials;
     },

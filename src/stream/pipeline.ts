@@ -57,6 +57,8 @@ export function runPipeline(stages: readonly Stage[], options: PipelineOptions):
   // It is the output's reader who gets the error, where nobody waits for `finished`.
   finished.catch(() => undefined);
   const stdout = run.children.at(-1)?.stdout ?? undefined;
+  // When a process exits, Node throws away what nobody listens for: a reader may come later than that.
+  stdout?.on('readable', () => undefined);
   return { output: readOutput(stdout, finished, run.stop), finished, pids: run.children.map(({ pid }) => pid) };
 }
 

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ActionOutcome } from '../../../src/agent/action.ts';
+import { type Folders, runBackup } from '../../../src/agent/backup/run-backup.ts';
+import type { Reporter } from '../../../src/agent/report.ts';
+import { runRestore } from '../../../src/agent/restore/run-restore.ts';
 import { backupRepositorySpec } from '../../../src/api/backup-repository.ts';
 import { logical } from '../../../src/api/logical.ts';
 import type { Progress } from '../../../src/api/report.ts';
 import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
 import { type BackupTask, type RestoreTask, task as taskSchema } from '../../../src/domain/task.ts';
-import type { ActionOutcome } from '../../../src/agent/action.ts';
-import { type Folders, runBackup } from '../../../src/agent/backup/run-backup.ts';
-import type { Reporter } from '../../../src/agent/report.ts';
-import { runRestore } from '../../../src/agent/restore/run-restore.ts';
 import type { TestServer } from '../../support/postgres/server.ts';
 
 /** A server, a repository on a volume, and an agent's folders: what a Job's pod has. */
