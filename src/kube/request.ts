@@ -109,13 +109,9 @@ async function* watchOnce(
       headersTimeout: defaultTimeout,
       bodyTimeout: endpoint.watchSilence ?? defaultWatchSilence,
     });
-    try {
-      if (statusCode >= 300)
-        throw errorOf({ status: statusCode, body: await body.text(), retryAfter: retryAfter(headers), what });
-      for await (const line of readLines(body)) yield JSON.parse(line) as WatchEvent;
-    } finally {
-      body.destroy();
-    }
+    if (statusCode >= 300)
+      throw errorOf({ status: statusCode, body: await body.text(), retryAfter: retryAfter(headers), what });
+    for await (const line of readLines(body)) yield JSON.parse(line) as WatchEvent;
   } catch (error) {
     throw explain(error, signal, what);
   }

@@ -59,5 +59,11 @@ export async function storeStream({
   if (first === undefined || stored.some(({ sha256 }) => sha256 !== first.sha256)) {
     throw transient('ChecksumMismatch', `${path} was stored with different content in different repositories.`);
   }
+  // Neither a dump nor a list nor a packed anything is empty: bytes were lost on the way.
+  if (first.size === 0)
+    throw transient(
+      'EmptyObject',
+      `Nothing arrived for ${path}, though every process succeeded. Start the backup again.`,
+    );
   return { path, size: first.size, sha256: first.sha256 };
 }

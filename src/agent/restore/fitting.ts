@@ -24,7 +24,8 @@ export function incomingForeignKeys(
     if (key.kind !== 'FK CONSTRAINT' || chosen.has(key.id)) continue;
     const table = index.holderOf(key);
     if (table === undefined || chosen.has(table.id) || !target.holds(table)) continue;
-    const pointsAtChosen = index.dependenciesOf(key).some((other) => isRelation(other) && chosen.has(other.id));
+    // A key to a partitioned table depends on the indexes of its partitions too, and goes when one of them is dropped.
+    const pointsAtChosen = index.dependenciesOf(key).some((other) => chosen.has(index.topOf(other).id));
     if (!pointsAtChosen || (target.holds(key) && !replacing)) continue;
     chosen.add(key.id);
     for (const part of index.partsOf(key)) chosen.add(part.id);
@@ -40,7 +41,8 @@ export function leaveOutUnfitting(index: ArchiveIndex, chosen: Set<number>, targ
   const present = (entry: ArchiveEntry) => chosen.has(entry.id) || target.holds(entry);
   for (const entry of index.entries) {
     if (!chosen.has(entry.id) || !ties.has(entry.kind)) continue;
-    const without = index.dependenciesOf(entry).find((other) => keysOf(other).length > 0 && !present(other));
+    const absent = index.dependenciesOf(entry).filter((other) => keysOf(other).length > 0 && !present(other));
+    const without = absent.find(isRelation) ?? absent[0];
     if (without === undefined) continue;
     remove(index, chosen, entry);
     leftOut.push({ entry, without });

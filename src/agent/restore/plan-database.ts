@@ -20,10 +20,13 @@ export interface DatabasePlan extends ChosenDatabase {
   readonly selection: Selection;
   /** undefined for everything. */
   readonly listFile: string | undefined;
+  readonly jobs: number;
   /** Of the objects to be restored, those that the target has. */
   readonly present: readonly ArchiveEntry[];
   /** Tablespaces that the target lacks: all objects go to its default one. */
   readonly missingTablespaces: readonly string[];
+  /** The target gives new objects grants of its own (ALTER DEFAULT PRIVILEGES). */
+  readonly hasDefaultPrivileges: boolean;
 }
 
 export interface PlanContext {
@@ -70,7 +73,7 @@ async function planWith(database: Unpacked, target: TargetCatalog, context: Plan
   const selection: Selection =
     mounted === undefined
       ? selectObjects(archive.entries, asked, target)
-      : { entries: mounted.entries, whole: false, added: [], leftOut: [] };
+      : { entries: mounted.entries, whole: false, added: [], leftOut: [], inOrderOnly: false };
   const { entries } = selection;
   if (asked.content !== 'DataOnly') {
     if (asked.onConflict === 'Fail') requireNoConflict(entries, target, targetName);
@@ -81,7 +84,9 @@ async function planWith(database: Unpacked, target: TargetCatalog, context: Plan
     ...database,
     selection,
     listFile: mounted?.path ?? (await ownList(selection, join(temporary, `list-${index}`))),
+    jobs: selection.inOrderOnly ? 1 : options.jobs,
     present: entries.filter(target.holds),
+    hasDefaultPrivileges: target.hasDefaultPrivileges,
     missingTablespaces: missingTablespaces(entries, new Set([...server.tablespaces, ...newTablespaces])),
   };
 }

@@ -59,6 +59,9 @@ function databaseSteps(plan: DatabasePlan, server: TargetServer, options: Restor
       : [
           `put everything into the default tablespace, because the server has no tablespace ${some(missingTablespaces)}`,
         ]),
+    ...(plan.hasDefaultPrivileges && asked.content !== 'DataOnly'
+      ? [`new objects also get the default privileges that are set in ${targetName} (psql: \\ddp)`]
+      : []),
     ...(asked.content === 'SchemaOnly' ? [] : [`analyze what was restored in ${targetName}`]),
     ...(plan.way === 'Replace' ? [`put the new database in the place of ${targetName}, whose connections end`] : []),
   ];
@@ -77,7 +80,7 @@ function beginning({ way, targetName, source }: DatabasePlan, server: TargetServ
   }
 }
 
-function how({ way, asked }: DatabasePlan, { jobs, noOwner, noPrivileges, role, exitOnError }: RestoreTask['restore']) {
+function how({ way, asked, jobs }: DatabasePlan, { noOwner, noPrivileges, role, exitOnError }: RestoreTask['restore']) {
   const words = [
     ...(asked.content === 'All' ? [] : [asked.content === 'SchemaOnly' ? 'without rows' : 'rows only']),
     ...(jobs > 1 ? [`${jobs} jobs`] : []),

@@ -56,22 +56,21 @@ async function restoreInto(job: RestoreJob): Promise<RestoredDatabase> {
     await analyzeOrWarn(job, plan.targetName);
     return counted(result);
   } catch (error) {
-    const aftermath =
-      atomic
-        ? `It was one transaction, so database ${plan.targetName} is as it was.`
-        : `It was not one transaction (${whyNotAtomic(job)}), so what was restored until then stays in database ${plan.targetName}; a new try has to use onConflict: Clean.`;
+    const aftermath = atomic
+      ? `It was one transaction, so database ${plan.targetName} is as it was.`
+      : `It was not one transaction (${whyNotAtomic(job)}), so what was restored until then stays in database ${plan.targetName}; a new try has to use onConflict: Clean.`;
     const failure = failureOf(error, job, plan.targetName, aftermath);
     throw atomic ? failure : final(failure);
   }
 }
 
 /** One transaction, where pg_restore can do that and errors end it. */
-function isAtomic({ options, tool, serverMajor }: RestoreJob): boolean {
-  return options.jobs === 1 && options.exitOnError && !isForeignTo(tool, serverMajor);
+function isAtomic({ plan, options, tool, serverMajor }: RestoreJob): boolean {
+  return plan.jobs === 1 && options.exitOnError && !isForeignTo(tool, serverMajor);
 }
 
-function whyNotAtomic({ options, tool, serverMajor }: RestoreJob): string {
-  if (options.jobs > 1) return `jobs is ${options.jobs}`;
+function whyNotAtomic({ plan, options, tool, serverMajor }: RestoreJob): string {
+  if (plan.jobs > 1) return `jobs is ${plan.jobs}`;
   if (!options.exitOnError) return 'exitOnError is false';
   return `pg_restore ${tool.major} cannot do that on PostgreSQL ${serverMajor}`;
 }
@@ -133,7 +132,7 @@ async function pgRestore(job: RestoreJob, database: string): Promise<PgRestoreRe
       format: archive.format,
       database,
       listFile: plan.listFile,
-      jobs: options.jobs,
+      jobs: plan.jobs,
       content: asked.content,
       clean: plan.way === 'Into' && asked.onConflict === 'Clean',
       singleTransaction: plan.way === 'Into' && isAtomic(job),

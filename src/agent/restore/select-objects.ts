@@ -1,6 +1,7 @@
 import type { RestoreDatabase } from '../../api/restore-request.ts';
 import type { ArchiveEntry } from './archive.ts';
 import { type ArchiveIndex, indexArchive } from './archive-index.ts';
+import { attachLate } from './attach-late.ts';
 import { type Choice, readChoice } from './choice.ts';
 import { incomingForeignKeys, type LeftOut, leaveOutUnfitting } from './fitting.ts';
 import { isRelation } from './hangs-on.ts';
@@ -9,7 +10,7 @@ import type { TargetCatalog } from './target-catalog.ts';
 
 /** What is restored of one database's archive. */
 export interface Selection {
-  /** In the archive's order, without what pg_restore does of itself. */
+  /** In the order of their restore, without what pg_restore does of itself. */
   readonly entries: readonly ArchiveEntry[];
   /** Nothing was chosen: the whole database, large objects included. */
   readonly whole: boolean;
@@ -17,6 +18,8 @@ export interface Selection {
   readonly added: readonly ArchiveEntry[];
   /** Belongs to what was asked for, but cannot be restored into this target. */
   readonly leftOut: readonly LeftOut[];
+  /** The entries are not in the archive's order, and parallel jobs would not keep to theirs. */
+  readonly inOrderOnly: boolean;
 }
 
 type Asked = Pick<RestoreDatabase, 'schemas' | 'tables' | 'content' | 'onConflict'>;
@@ -27,14 +30,25 @@ export function selectObjects(entries: readonly ArchiveEntry[], asked: Asked, ta
   const choice = readChoice(asked, entries);
   const content = (selected: readonly ArchiveEntry[]) => selected.filter((entry) => inContent(entry, asked.content));
   if (choice.everything) {
-    return { entries: content(entries.filter((entry) => isOwn(index, entry))), whole: true, added: [], leftOut: [] };
+    return {
+      entries: content(entries.filter((entry) => isOwn(index, entry))),
+      whole: true,
+      added: [],
+      leftOut: [],
+      inOrderOnly: false,
+    };
   }
   const chosen = withPartitions(index, choice, askedFor(index, choice, target));
   if (asked.content !== 'DataOnly') incomingForeignKeys(index, chosen, target, asked.onConflict === 'Clean');
   const leftOut = leaveOutUnfitting(index, chosen, target);
   const added = asked.content === 'DataOnly' ? [] : addNeeded(index, chosen, target);
+  const ordered = attachLate(
+    index,
+    entries.filter(({ id }) => chosen.has(id)),
+  );
   return {
-    entries: content(entries.filter(({ id }) => chosen.has(id))),
+    entries: content(ordered.entries),
+    inOrderOnly: ordered.inOrderOnly,
     whole: false,
     added: content(added),
     leftOut: leftOut.filter(({ entry }) => inContent(entry, asked.content)),

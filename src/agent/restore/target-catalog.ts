@@ -9,6 +9,8 @@ export interface TargetCatalog {
   readonly holds: (entry: ArchiveEntry) => boolean;
   /** Nothing but what every new database has. */
   readonly isNew: boolean;
+  /** ALTER DEFAULT PRIVILEGES was used: what is made here gets grants that the backup does not tell of. */
+  readonly hasDefaultPrivileges: boolean;
 }
 
 const builtIn: ReadonlySet<string> = new Set([
@@ -18,7 +20,7 @@ const builtIn: ReadonlySet<string> = new Set([
 ]);
 
 /** Of a database that this restore is going to make from template0. */
-export const newDatabase: TargetCatalog = catalogOf(builtIn, true);
+export const newDatabase: TargetCatalog = catalogOf(builtIn, { isNew: true, hasDefaultPrivileges: false });
 export async function readTargetCatalog(
   query: Query,
   { largeObjects }: { readonly largeObjects: boolean },
@@ -29,11 +31,15 @@ export async function readTargetCatalog(
     largeObjects ? `${allObjects} ${allLargeObjects}` : allObjects,
   );
   const keys = new Set(rows.map(({ type, schema, name }) => objectKey(type, schema, name)));
-  return catalogOf(keys, false);
+  const [defaults] = await query<{ some: boolean }>('SELECT EXISTS (SELECT FROM pg_catalog.pg_default_acl) AS some');
+  return catalogOf(keys, { isNew: false, hasDefaultPrivileges: defaults?.some === true });
 }
 
-function catalogOf(keys: ReadonlySet<string>, isNew: boolean): TargetCatalog {
-  return { has: (key) => keys.has(key), holds: (entry) => keysOf(entry).some((key) => keys.has(key)), isNew };
+function catalogOf(
+  keys: ReadonlySet<string>,
+  facts: Pick<TargetCatalog, 'isNew' | 'hasDefaultPrivileges'>,
+): TargetCatalog {
+  return { has: (key) => keys.has(key), holds: (entry) => keysOf(entry).some((key) => keys.has(key)), ...facts };
 }
 
 const own = "nspname !~ '^pg_' AND nspname <> 'information_schema'";

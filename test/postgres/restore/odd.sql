@@ -61,7 +61,7 @@ grant select, insert on plain.parent to "Leser; drop role x";
 grant update (note) on plain.parent to "Leser; drop role x" with grant option;
 grant usage on sequence plain.parent_id_seq to "Leser; drop role x";
 grant usage on schema plain, "odd.schema" to "Leser; drop role x";
-alter default privileges in schema plain grant select on tables to "Leser; drop role x";
+alter default privileges for role odd_owner in schema plain grant select on tables to "Leser; drop role x";
 alter table plain.parent owner to odd_owner;
 
 insert into plain.parent (mood, amount, note) select 'happy', n, 'note ' || n from generate_series(1, 50) n;

@@ -63,7 +63,7 @@ test('a new database has the settings, grants, comment, encoding and owner of th
     alter database settings set work_mem to '7MB';
     alter role app in database settings set work_mem to '9MB';
     alter database settings connection limit 17;
-    comment on database settings is 'it''s the DATABASE settings';
+    comment on database settings is 'it''s about the DATABASE';
     revoke connect on database settings from public;
     grant connect on database settings to app;`);
   await server.psql('create table "Stra\u00dfe" as select \'M\u00fcller\' as name', 'settings');
@@ -132,6 +132,10 @@ test('role makes every object belong to that role', async () => {
   const spec = { databases: [{ name: 'simple', targetName: 'simple3' }], noOwner: true, role: 'group_owner' };
   expect((await world.restore(backup, spec)).error).toBeUndefined();
   expect(await server.psql("select tableowner from pg_tables where tablename = 't'", 'simple3')).toBe('group_owner');
-  const missing = await world.restore(backup, { ...spec, role: 'nobody' });
+  const missing = await world.restore(backup, {
+    ...spec,
+    databases: [{ name: 'simple', targetName: 'simple4' }],
+    role: 'nobody',
+  });
   expect(missing.error).toMatchObject({ reason: 'RoleMissing' });
 });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import type { ActionOutcome } from '../../../src/agent/action.ts';
 import { type Folders, runBackup } from '../../../src/agent/backup/run-backup.ts';
 import type { Reporter } from '../../../src/agent/report.ts';
@@ -190,4 +191,11 @@ export async function damage(path: string): Promise<void> {
   const middle = Math.floor(bytes.length / 2);
   bytes[middle] = (bytes[middle] ?? 0) ^ 1;
   await writeFile(path, bytes);
+}
+
+/** The stored table of contents of a backup of one database. */
+export async function contentsOf(world: World, backupID: string): Promise<string> {
+  const file = (await storedFiles(world, backupID)).find((path) => path.includes('/contents.list'));
+  if (file === undefined) throw new Error('the backup has no table of contents');
+  return (await execa('zstd', ['-d', '-c', file])).stdout;
 }

@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFile, chmod, chown, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { type Account, serverAccount } from './account.ts';
 import { binFolder } from './binaries.ts';
+import { runFolder } from './run-folder.ts';
 
 export interface TestServer {
   readonly host: string;
@@ -75,36 +75,31 @@ interface Template {
   readonly template: string;
   readonly password: string;
 }
-const templates = new Map<number, Promise<Template>>();
 
-function templateFor(major: number, bin: string, account: Account): Promise<Template> {
-  const known = templates.get(major) ?? makeTemplate(bin, account);
-  templates.set(major, known);
-  return known;
+/** Made by whoever needs it first in this test run; the others find it. */
+async function templateFor(major: number, bin: string, account: Account): Promise<Template> {
+  const made = join(await runFolder(), `template-${major}`);
+  const found = await readTemplate(made);
+  if (found !== undefined) return found;
+  const folder = await privateFolder(account);
+  const passwordFile = join(folder, 'password');
+  await writeOwned(passwordFile, randomBytes(12).toString('base64url'), account);
+  const args = ['-D', join(folder, 'data'), '-U', superuser, `--pwfile=${passwordFile}`, '-A', 'scram-sha-256'];
+  await execa(join(bin, 'initdb'), [...args, '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'], {
+    uid: account.uid,
+    gid: account.gid,
+    cwd: folder,
+  });
+  // Whole or not at all; where somebody was quicker, theirs is taken.
+  await rename(folder, made).catch(() => rm(folder, { recursive: true }));
+  const template = await readTemplate(made);
+  if (template === undefined) throw new Error(`no template in ${made}`);
+  return template;
 }
 
-async function makeTemplate(bin: string, account: Account): Promise<Template> {
-  const folder = await privateFolder(account);
-  process.once('exit', () => spawn('rm', ['-rf', folder], { detached: true, stdio: 'ignore' }).unref());
-  const password = randomBytes(12).toString('base64url');
-  const passwordFile = join(folder, 'password');
-  await writeOwned(passwordFile, password, account);
-  const template = join(folder, 'template');
-  const args = [
-    '-D',
-    template,
-    '-U',
-    superuser,
-    `--pwfile=${passwordFile}`,
-    '-A',
-    'scram-sha-256',
-    '-E',
-    'UTF8',
-    '--locale=C.UTF-8',
-    '--no-sync',
-  ];
-  await execa(join(bin, 'initdb'), args, { uid: account.uid, gid: account.gid, cwd: folder });
-  return { template, password };
+async function readTemplate(folder: string): Promise<Template | undefined> {
+  const password = await readFile(join(folder, 'password'), 'utf8').catch(() => undefined);
+  return password === undefined ? undefined : { template: join(folder, 'data'), password };
 }
 
 async function launch({
@@ -154,7 +149,7 @@ async function ready(pidFile: string, dead: () => boolean, log: () => string): P
 }
 
 async function privateFolder({ uid, gid }: Account): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'tidemark-postgres-'));
+  const folder = await mkdtemp(join(await runFolder(), 'server-'));
   await chmod(folder, 0o700);
   await chown(folder, uid, gid);
   return folder;

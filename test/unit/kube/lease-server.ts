@@ -3,15 +3,18 @@ import type { KubeClient, Method, RequestOptions } from '../../../src/kube/clien
 import type { Lease } from '../../../src/kube/lease-record.ts';
 import type { FakeClock } from '../../support/fake-clock.ts';
 
-/** What becomes of one call; `late` is done after so many milliseconds, whether or not anyone still waits for it. */
-export type Fate = 'done' | 'lost' | 'answer lost' | 'refused' | { readonly late: number };
+/**
+ * What becomes of one call; `late` is done after so many milliseconds, whether or not anyone still waits for it, `slow`
+ * is done at once and answered after so many.
+ */
+export type Fate = 'done' | 'lost' | 'answer lost' | 'refused' | { readonly late: number } | { readonly slow: number };
 
 const never = new AbortController().signal;
 
 /** One Lease, with the API server's own rules for who may write it, and calls that go astray. */
 export class LeaseServer {
   lease: Lease | undefined;
-  /** The fate of each call in turn; afterwards all is well. */
+  /** The fate of each call in turn, of whoever has no fates of its own; afterwards all is well. */
   fates: Fate[] = [];
   writes: { readonly at: number; readonly holder: string }[] = [];
   readonly #clock: FakeClock;
@@ -21,11 +24,11 @@ export class LeaseServer {
     this.#clock = clock;
   }
 
-  client(): KubeClient {
+  client(own?: Fate[]): KubeClient {
     return {
       namespace: 'tidemark-system',
       request: async <Answer>(method: Method, _path: string, options: RequestOptions = {}) =>
-        (await this.#suffer(method, options)) as Answer,
+        (await this.#suffer(own ?? this.fates, method, options)) as Answer,
       watch: () => {
         throw new Error('nobody watches a lease here');
       },
@@ -33,16 +36,17 @@ export class LeaseServer {
     };
   }
 
-  async #suffer(method: Method, { body, signal }: RequestOptions): Promise<unknown> {
-    const fate = this.fates.shift() ?? 'done';
+  async #suffer(fates: Fate[], method: Method, { body, signal }: RequestOptions): Promise<unknown> {
+    const fate = fates.shift() ?? 'done';
     if (fate === 'refused') throw new ApiError(500, 'InternalError', 'as the test asked for');
     if (fate === 'lost') return await hang(signal);
-    if (typeof fate === 'object') {
+    if (typeof fate === 'object' && 'late' in fate) {
       const doing = this.#clock.sleep(fate.late, never).then(() => this.#act(method, body as Lease));
       doing.catch(() => undefined);
       return await Promise.race([doing, hang(signal)]);
     }
     const answer = this.#act(method, body as Lease);
+    if (typeof fate === 'object') await Promise.race([this.#clock.sleep(fate.slow, never), hang(signal)]);
     return fate === 'answer lost' ? await hang(signal) : answer;
   }
 

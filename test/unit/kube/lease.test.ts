@@ -23,9 +23,12 @@ interface Elector {
 }
 
 /** Leads until it is told to stop, and a little longer: `drain` milliseconds. */
-function elect(identity: string, { time = clock as Clock, drain = 0, onStart = () => {} } = {}): Elector {
+function elect(
+  identity: string,
+  { time = clock as Clock, drain = 0, onStart = () => {}, fates = undefined as Fate[] | undefined } = {},
+): Elector {
   const stop = new AbortController();
-  const place = { client: server.client(), namespace: 'tidemark-system', name: 'tidemark-operator' };
+  const place = { client: server.client(fates), namespace: 'tidemark-system', name: 'tidemark-operator' };
   const options = { ...place, identity, clock: time, log: silent, random: () => 0.5, signal: stop.signal };
   const ended = runLeaderElection(options, async (signal) => {
     onStart();
@@ -78,6 +81,16 @@ test('a leader that cannot renew stops on the deadline, and another leads once t
   server.fates = [];
   await clock.until(() => two.leads);
   expect(clock.monotonic() - begun).toBeGreaterThan(14_000);
+  expect(await one.ended).toBeInstanceOf(LeaseLost);
+});
+
+test('the deadline counts from when the lease was asked for, not from when the answer came', async () => {
+  const fates: Fate[] = ['done', { slow: 4_900 }, ...Array.from({ length: 40 }, () => 'lost' as const)];
+  const one = elect('one', { fates });
+  await clock.advance(4_900);
+  expect([one.leads, server.writes.length]).toEqual([true, 1]);
+  await clock.advance(5_100);
+  expect(one.leads).toBe(false);
   expect(await one.ended).toBeInstanceOf(LeaseLost);
 });
 
@@ -144,6 +157,7 @@ describe('with clocks that are off and calls that go astray', () => {
     { weight: 4, arbitrary: fc.constant<Fate>('done') },
     { weight: 3, arbitrary: fc.constantFrom<Fate>('lost', 'answer lost', 'refused') },
     { weight: 2, arbitrary: fc.integer({ min: 1, max: 25_000 }).map((late) => ({ late })) },
+    { weight: 2, arbitrary: fc.integer({ min: 1, max: 6_000 }).map((slow) => ({ slow })) },
   );
   const electors = fc.array(
     fc.record({

@@ -1,0 +1,96 @@
+import { type Refusal, refusal } from './refusal.ts';
+
+const twice = [
+  { name: 'a', cron: '0 3 * * *', method: 'Logical' },
+  { name: 'a', cron: '0 4 * * *', method: 'Logical' },
+];
+const fiveFields = 'must be five cron fields';
+const alwaysFull = 'a Logical backup is always Full';
+
+/** What makes backups: policies and runs. */
+export const backupRefusals: readonly Refusal[] = [
+  refusal('orders', 'schedules.0.cron', '0 15 1 * * 0', 'schedules[0].cron', fiveFields),
+  refusal('orders', 'schedules.0.cron', '15 1 * *', 'schedules[0].cron', fiveFields),
+  refusal('orders', 'schedules.0.cron', '5/15 * * * *', 'schedules[0].cron', fiveFields),
+  refusal('orders', 'schedules.0.cron', '@daily', 'schedules[0].cron', fiveFields),
+  refusal('orders', 'schedules.0.cron', '60 1 * * *', 'schedules[0].cron', fiveFields),
+  refusal('orders', 'schedules.0.cron', 'TZ=Europe/Amsterdam 0 3 * * *', 'schedules[0].cron', fiveFields),
+  refusal('orders', 'schedules.0.timeZone', '+02:00', 'schedules[0].timeZone', 'must be a time zone name'),
+  refusal('orders', 'schedules.0.name', 'Weekly', 'schedules[0].name', 'must be a lower-case label'),
+  refusal('orders', 'schedules.2.type', 'Incremental', 'schedules[2]', alwaysFull),
+  refusal('orders', 'schedules', twice, 'schedules', 'name'),
+  refusal('orders', 'source.host', 'db.example.com', 'source', 'exactly one of workloadRef, host must be set'),
+  refusal('orders', 'source.workloadRef', undefined, 'source', 'exactly one of workloadRef, host must be set'),
+  refusal('orders', 'source.workloadRef.kind', 'Pod', 'source.workloadRef', 'apiVersion must be apps/v1'),
+  refusal('orders', 'source.workloadRef.kind', 'Cluster', 'source.workloadRef.kind', ''),
+  refusal('orders', 'source.port', 65536, 'source.port', ''),
+  refusal('orders', 'source.port', '5432', 'source.port', ''),
+  refusal('orders', 'source.tls.mode', 'verify', 'source.tls.mode', ''),
+  refusal('orders', 'source.credentialsSecretRef', undefined, 'source.credentialsSecretRef', ''),
+  refusal('outside', 'source.container', 'postgres', 'source', 'container names a container of workloadRef'),
+  refusal('outside', 'source.host', 'db example', 'source.host', 'must be a host name or an IP address'),
+  refusal('outside', 'source.database', '', 'source.database', ''),
+  refusal('orders', 'repositoryRefs', [], 'repositoryRefs', ''),
+  refusal('orders', 'repositoryRefs', [{ name: 'a' }, { name: 'a' }], 'repositoryRefs', 'name'),
+  refusal('orders', 'logical.format', 'Custom', 'logical', 'jobs above 1 needs format: Directory'),
+  refusal(
+    'outside',
+    'logical',
+    { clean: true, content: 'DataOnly' },
+    'logical',
+    'clean drops objects before it creates them',
+  ),
+  ...['--file=/tmp/x', '--fi=x', '--passw', '--format=p', '--host=other', '--no-p', '--jobs=9'].map((option) =>
+    refusal('orders', 'logical.extraArgs', [option], 'logical.extraArgs[0]', 'extraArgs may not set the file'),
+  ),
+  ...['-Fc', 'orders', '--', '--no-comments\n--file=x'].map((option) =>
+    refusal('orders', 'logical.extraArgs', [option], 'logical.extraArgs[0]', 'must be one long option'),
+  ),
+  refusal('orders', 'physical.maxRate', '200 MB', 'physical.maxRate', 'must be a rate as pg_basebackup takes it'),
+  refusal('orders', 'compression', { algorithm: 'gzip', level: 10 }, 'compression', 'level goes up to 19 for zstd'),
+  refusal(
+    'orders',
+    'walArchiving.compression',
+    { algorithm: 'none', level: 1 },
+    'walArchiving.compression',
+    'level goes up to',
+  ),
+  refusal('outside', 'walArchiving', { mode: 'Archive' }, '', 'for a host use mode: Stream'),
+  refusal('orders', 'walArchiving.mode', 'None', '', 'a Physical schedule with physical.walMethod: Archive needs'),
+  refusal('orders', 'retention.recoveryWindow', '14 days', 'retention.recoveryWindow', 'must be a number and a unit'),
+  refusal(
+    'orders',
+    'hooks.preBackup',
+    [{ onError: 'Fail' }],
+    'hooks.preBackup[0]',
+    'exactly one of exec, http must be set',
+  ),
+  refusal('orders', 'hooks.postBackup', [{}], 'hooks.postBackup[0]', 'exactly one of exec, http must be set'),
+  refusal(
+    'orders',
+    'hooks.postBackup.0.http.url',
+    'hc.example.com',
+    'hooks.postBackup[0].http.url',
+    'must be an http or https URL',
+  ),
+  refusal('outside', 'hooks', { preBackup: [{ exec: { command: ['true'] } }] }, '', 'for a host use an http hook'),
+  refusal('outside', 'jobTemplate.labels.team', 'not a label', 'jobTemplate.labels', "must be a label's value"),
+  refusal(
+    'outside',
+    'jobTemplate.serviceAccountName',
+    'A',
+    'jobTemplate.serviceAccountName',
+    'must be a lower-case RFC 1123 subdomain',
+  ),
+  refusal('outside', 'jobTemplate.resources.limits.memory', '256 MB', 'jobTemplate.resources.limits', ''),
+  refusal(
+    'outside',
+    'jobTemplate.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution.0.podAffinityTerm.namespaces',
+    ['A'],
+    'jobTemplate.affinity',
+    'must be a lower-case RFC 1123 label',
+  ),
+  refusal('orders-before-the-migration', 'type', 'Incremental', '', alwaysFull),
+  refusal('orders-before-the-migration', 'method', undefined, 'method', ''),
+  refusal('orders-before-the-migration', 'policyRef', {}, 'policyRef.name', ''),
+];

@@ -1,0 +1,61 @@
+import { type Refusal, refusal } from './refusal.ts';
+
+export const repositoryRefusals: readonly Refusal[] = [
+  refusal(
+    'offsite',
+    'volume',
+    { claimName: 'backup-disk' },
+    '',
+    'exactly one of s3, volume, azureBlob, googleCloudStorage, rclone must be set',
+  ),
+  refusal(
+    'offsite',
+    's3',
+    undefined,
+    '',
+    'exactly one of s3, volume, azureBlob, googleCloudStorage, rclone must be set',
+  ),
+  refusal('offsite', 's3.bucket', 'Backups', 's3.bucket', 'must be a bucket name'),
+  refusal('offsite', 's3.prefix', '../other', 's3.prefix', 'must be a path such as prod/eu'),
+  refusal('offsite', 's3.prefix', 'prod/', 's3.prefix', 'must be a path such as prod/eu'),
+  refusal('offsite', 's3.region', 'EU', 's3.region', 'must be a region such as eu-west-1'),
+  refusal('offsite', 's3.endpoint', 's3.example.com', 's3.endpoint', 'must be an http or https URL'),
+  refusal('offsite', 's3.storageClass', 'cheap one', 's3.storageClass', 'must be a storage class such as STANDARD_IA'),
+  refusal(
+    'offsite',
+    's3.serverSideEncryption.algorithm',
+    'AES256',
+    's3.serverSideEncryption',
+    'kmsKeyID needs algorithm aws:kms',
+  ),
+  refusal(
+    'offsite',
+    's3.credentialsSecretRef.name',
+    'A',
+    's3.credentialsSecretRef.name',
+    'must be a lower-case RFC 1123 subdomain',
+  ),
+  refusal(
+    'offsite',
+    's3.caBundleSecretRef.key',
+    'a/b',
+    's3.caBundleSecretRef.key',
+    'must be a key of a Secret or ConfigMap',
+  ),
+  refusal(
+    'offsite',
+    'encryption.age.recipients',
+    ['AGE-SECRET-KEY-1QQQ'],
+    'encryption.age.recipients[0]',
+    'must be an age or SSH public key',
+  ),
+  refusal(
+    'offsite',
+    'encryption.gpg',
+    { publicKeySecretRef: { name: 'gpg', key: 'public' }, recipients: ['a'] },
+    'encryption',
+    'exactly one of age, gpg must be set',
+  ),
+  refusal('azure', 'azureBlob.container', 'A_B', 'azureBlob.container', 'must be a container name'),
+  refusal('elsewhere', 'rclone.remote', 'offsite', 'rclone.remote', 'must be an rclone remote and path'),
+];
