@@ -85,7 +85,7 @@ function fateOfActiveJob(job: JobView, report: AgentReport | undefined): Fate {
   if (pod?.phase === 'Running') {
     return { state: 'Running', reason: 'Running', message: 'The agent is at work', ...(job.startTime === undefined ? {} : { since: job.startTime }) };
   }
-  if (report?.outcome === 'Failed') {
+  if (report?.outcome === 'Failed' || report?.outcome === 'Cancelled') {
     return { state: 'Running', reason: 'Retrying', message: `The last try failed and another follows: ${report.message}`, ...(job.startTime === undefined ? {} : { since: job.startTime }) };
   }
   return { state: 'Pending', reason: 'Starting', message: 'Its pod is being started' };

@@ -97,5 +97,5 @@ export const agentEnvironment = {
   podUID: 'TIDEMARK_POD_UID',
 } as const;
 
-/** Exit codes by which the Job decides (podFailurePolicy): 1 is tried again up to backoffLimit, 3 is not. */
+/** Exit codes by which the Job decides (podFailurePolicy): 3 ends it; 1 and 4 are tried again up to backoffLimit. */
 export const agentExit = { succeeded: 0, retryable: 1, terminal: 3, cancelled: 4 } as const;

@@ -58,6 +58,8 @@ const kinds: readonly { readonly codes: readonly string[]; readonly kind: (seen:
   {
     codes: [
       'InvalidAccessKeyId',
+      // versitygw
+      'XAdminUserNotFound',
       'SignatureDoesNotMatch',
       'InvalidToken',
       'AuthorizationQueryParametersError',

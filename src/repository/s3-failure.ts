@@ -94,7 +94,8 @@ function byNetwork(code: string, said: string, { endpoint }: S3Call): S3ErrorKin
 function byStatus(status: number | undefined, said: string, call: S3Call): S3ErrorKind | undefined {
   if (status === undefined) return undefined;
   if (status === 401 || status === 403) return denied(said, call);
-  if (status === 404) return kindOfCode({ code: 'NoSuchKey', said, call });
+  // Only where the store gave no code of its own: stores say other things with a 404 too, such as an unknown access key.
+  if (status === 404 && /^Unknown/.test(said)) return kindOfCode({ code: 'NoSuchKey', said, call });
   if (status === 409) return kindOfCode({ code: 'OperationAborted', said, call });
   if (status === 412) return kindOfCode({ code: 'PreconditionFailed', said, call });
   if (status === 416) return kindOfCode({ code: 'InvalidRange', said, call });

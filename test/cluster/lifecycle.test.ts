@@ -35,7 +35,7 @@ describe('the life of a run', () => {
       conditions: [{ type: 'Succeeded', status: 'False', reason: 'Cancelled' }],
     });
     expect(await stored('orders')).toEqual({ keys: [], uploads: 0 });
-    expect(await kubectl.list('pods', namespace, 'tidemark.dev/run=cancelled')).toEqual([]);
+    await until('the pod to be gone', async () => (await kubectl.list('pods', namespace, 'tidemark.dev/run=cancelled')).length === 0);
   });
 
   test('a backup whose pod is killed half-way is made again by the same run, and what the first try left is swept', async () => {
@@ -120,7 +120,7 @@ describe('the life of a run', () => {
       'pg_dump to wait for the lock',
       async () =>
         (await postgres.psql(
-          "select count(*) from pg_stat_activity where application_name = 'pg_dump' and wait_event_type = 'Lock'",
+          "select count(*) from pg_stat_activity where application_name = 'tidemark' and wait_event_type = 'Lock'",
         )) !== '0',
     );
   }

@@ -11,7 +11,7 @@ import { decompressor } from '../../stream/compress.ts';
 import { verified } from '../../stream/digest.ts';
 import { runPipeline } from '../../stream/pipeline.ts';
 import { StageFailed } from '../../stream/stage-failed.ts';
-import { tarUnpacker } from '../../stream/tar.ts';
+import { StrangeTar, unpackTar } from './unpack-tar.ts';
 
 export interface BackupFolder {
   readonly store: Store;
@@ -51,7 +51,9 @@ export async function fetchArchive(
   }
   await mkdir(place, { mode: 0o700 });
   await fetchChunks(from, database.objects, place, options);
-  await requirePlainFiles(from, place);
+  if (!(await readdir(place)).includes('toc.dat')) {
+    throw corrupted(`the dump of database ${database.name} in ${from.path} holds no toc.dat`);
+  }
   return place;
 }
 
@@ -66,9 +68,7 @@ async function fetchChunks(
   const waiting = [...objects];
   const work = async () => {
     for (let object = waiting.shift(); object !== undefined; object = waiting.shift()) {
-      await unpack(from, object, linked, async (bytes, signal) => {
-        await runPipeline([tarUnpacker(folder)], { signal, input: bytes, stdout: 'ignore' }).finished;
-      });
+      await unpack(from, object, linked, (bytes, signal) => unpackTar(bytes, folder, signal));
     }
   };
   const workers = Array.from({ length: concurrency }, async () => {
@@ -140,6 +140,7 @@ function reasonOf(error: unknown): string | undefined {
       ? 'is not what was stored: it was damaged, changed or cut short'
       : undefined;
   }
+  if (error instanceof StrangeTar) return `is no Directory dump (${error.message})`;
   if (!(error instanceof StageFailed) || isFull(error) || error.signal !== undefined) return undefined;
   return `cannot be unpacked (${error.message.slice(0, 300)})`;
 }
@@ -155,12 +156,4 @@ export function corrupted(what: string, cause?: unknown): Failure {
 function isFull(error: unknown): boolean {
   if (error instanceof StageFailed) return /No space left on device/.test(error.stderr);
   return error instanceof Error && 'code' in error && error.code === 'ENOSPC';
-}
-
-/** A Directory dump is one folder of plain files; tar has refused what leads out of it. */
-async function requirePlainFiles({ path }: BackupFolder, folder: string): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const strange = entries.find((entry) => !entry.isFile());
-  if (strange !== undefined) throw corrupted(`${path} holds ${strange.name}, which is not a plain file`);
-  if (!entries.some(({ name }) => name === 'toc.dat')) throw corrupted(`${path} holds no toc.dat`);
 }

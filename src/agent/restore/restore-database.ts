@@ -54,7 +54,7 @@ async function restoreInto(job: RestoreJob): Promise<RestoredDatabase> {
   try {
     const result = await pgRestore(job, plan.targetName);
     await analyzeOrWarn(job, plan.targetName);
-    return counted(result);
+    return counted(result, plan);
   } catch (error) {
     const aftermath = atomic
       ? `It was one transaction, so database ${plan.targetName} is as it was.`
@@ -88,7 +88,7 @@ async function restoreBeside(job: RestoreJob): Promise<RestoredDatabase> {
     const errors = await setProperties(job);
     await analyzeOrWarn(job, temporaryName);
     const keptAs = await putInPlace(job);
-    const all = counted(result);
+    const all = counted(result, plan);
     return {
       ...all,
       errors: all.errors + errors.length,
@@ -244,6 +244,7 @@ function asFailure(error: unknown): Failure {
   });
 }
 
-function counted({ objects, errors, firstErrors }: PgRestoreResult): RestoredDatabase {
-  return { objects, errors, firstErrors: firstErrors.map(describe) };
+function counted({ objects, errors, firstErrors }: PgRestoreResult, { selection }: DatabasePlan): RestoredDatabase {
+  // Some of them are told twice, by a worker and by its leader.
+  return { objects: Math.min(objects, selection.entries.length), errors, firstErrors: firstErrors.map(describe) };
 }

@@ -53,11 +53,17 @@ export function ownerOf(object: { readonly apiVersion: string; readonly kind: st
   return { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true, blockOwnerDeletion: true };
 }
 
-/** A fault that a person must mend is not tried again; a pod that the cluster took away is no failure at all. */
+/**
+ * A pod that the cluster took away is no failure at all; a fault that a person must mend is not tried again; whatever
+ * else (a crash, a pod that was deleted or told to stop) is tried again up to backoffLimit. The first rule that fits counts.
+ */
 const podFailurePolicy = {
   rules: [
-    { action: 'FailJob', onExitCodes: { containerName: 'agent', operator: 'In', values: [agentExit.terminal, agentExit.cancelled] } },
     { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+    {
+      action: 'FailJob',
+      onExitCodes: { containerName: 'agent', operator: 'In', values: [agentExit.terminal] },
+    },
   ],
 };
 

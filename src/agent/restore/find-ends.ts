@@ -1,0 +1,39 @@
+import { terminal } from '../../domain/failure.ts';
+import { backupPath } from '../../domain/layout.ts';
+import type { Manifest } from '../../domain/manifest.ts';
+import type { RestoreTask } from '../../domain/task.ts';
+import { readAccess } from '../../postgres/access.ts';
+import { chooseServer } from '../../postgres/choose-server.ts';
+import { readManifest } from '../../repository/backups.ts';
+import { findBackup } from '../../repository/find-backup.ts';
+import type { Store } from '../../repository/store.ts';
+import type { Folders } from '../backup/run-backup.ts';
+import { type BackupFolder, corrupted } from './fetch-archive.ts';
+import { type RestoreContext, readServer, type Target } from './work.ts';
+
+/** The backup's folder and manifest. */
+export async function findSource(
+  store: Store,
+  { backup }: RestoreTask,
+  signal: AbortSignal,
+): Promise<{ readonly from: BackupFolder; readonly manifest: Manifest }> {
+  const path = backup.path ?? backupPath(await findBackup(store, backup.backupID, signal));
+  const { manifest } = await readManifest(store, path, { signal });
+  if (manifest.backupID !== backup.backupID) {
+    throw corrupted(`the manifest in ${path} of ${store.description} is that of backup ${manifest.backupID}`);
+  }
+  return { from: { store, path, compression: manifest.compression }, manifest };
+}
+
+/** The server to restore into: a primary. */
+export async function findTarget({ task, signal }: RestoreContext, folders: Folders): Promise<Target> {
+  const access = await readAccess(task.server, task.namespace, folders.access);
+  const chosen = await chooseServer({ ...task.server, role: 'Primary' }, access, signal);
+  if (chosen.facts.role !== 'Primary') {
+    throw terminal(
+      'NoPrimary',
+      `${chosen.access.host} is a standby, which takes no changes. Name the primary as the target of the restore.`,
+    );
+  }
+  return { chosen, server: await readServer(chosen, task, signal) };
+}

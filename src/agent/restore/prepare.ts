@@ -1,0 +1,99 @@
+import { terminal } from '../../domain/failure.ts';
+import { type ChosenDatabase, chooseDatabases, wayOf } from './choose-databases.ts';
+import { fetchArchive } from './fetch-archive.ts';
+import { type DatabasePlan, planDatabase, type Unpacked } from './plan-database.ts';
+import type { GlobalsPlan } from './plan-globals.ts';
+import { planSteps } from './plan-steps.ts';
+import { readArchive } from './read-archive.ts';
+import { readGlobals } from './restore-globals.ts';
+import { createRestoreProgress } from './restore-progress.ts';
+import type { TargetServer } from './target-server.ts';
+import type { Work } from './work.ts';
+
+export interface Prepared {
+  readonly plans: readonly DatabasePlan[];
+  readonly globals: GlobalsPlan | undefined;
+  readonly progress: ReturnType<typeof createRestoreProgress>;
+  /** A database to connect to that none of this takes away. */
+  readonly adminDatabase: string;
+}
+
+/** Reads and checks; changes nothing in the target. */
+export async function prepare(work: Work): Promise<Prepared> {
+  const { context, manifest, from, target, temporary, mountRoot } = work;
+  const { task, reporter, signal } = context;
+  const { access } = target.chosen;
+  const options = task.restore;
+  const databases = chooseDatabases(options.databases, manifest).map((database) => ({
+    ...database,
+    way: wayOf(database, target.server, access.username),
+  }));
+  const adminDatabase = chooseAdminDatabase(task.server.database, databases, target.server);
+  const objects = databases.flatMap(({ source }) => source.objects);
+  const progress = createRestoreProgress(
+    reporter,
+    objects.reduce((sum, { size }) => sum + size, 0),
+  );
+  const globals = options.globals === 'Restore' ? await readGlobals(from, manifest, target.server, signal) : undefined;
+  const unpacked = await unpackAll(work, databases, progress);
+  const plans: DatabasePlan[] = [];
+  for (const database of unpacked) {
+    const newRoles = globals?.newRoles ?? [];
+    const newTablespaces = globals?.newTablespaces ?? [];
+    plans.push(
+      await planDatabase(database, {
+        access,
+        server: target.server,
+        newRoles,
+        newTablespaces,
+        options,
+        temporary,
+        mountRoot,
+        signal,
+      }),
+    );
+  }
+  progress.expect(plans.reduce((sum, { selection }) => sum + selection.entries.length, 0));
+  await reporter.facts({ plan: planSteps(plans, globals, target.server, options) });
+  return { plans, globals, progress, adminDatabase };
+}
+
+async function unpackAll(
+  { context, from, scratch }: Work,
+  databases: readonly (ChosenDatabase & Pick<Unpacked, 'way'>)[],
+  progress: Prepared['progress'],
+): Promise<readonly Unpacked[]> {
+  const { signal, log } = context;
+  // Two entries may restore one database under two names.
+  const dumps = new Map<string, Pick<Unpacked, 'dump' | 'archive'>>();
+  const unpacked: Unpacked[] = [];
+  for (const database of databases) {
+    const { source } = database;
+    let fetched = dumps.get(source.name);
+    if (fetched === undefined) {
+      progress.fetching(`fetching and checking ${source.name} (${dumps.size + 1})`);
+      log.info({ database: source.name, objects: source.objects.length }, 'fetching the dump');
+      const dump = await fetchArchive(from, source, { scratch, signal, onBytes: progress.fetched });
+      fetched = { dump, archive: await readArchive({ path: dump, format: source.format }, source.name) };
+      dumps.set(source.name, fetched);
+    }
+    unpacked.push({ ...database, ...fetched });
+  }
+  return unpacked;
+}
+
+function chooseAdminDatabase(
+  asked: string,
+  databases: readonly (ChosenDatabase & Pick<Unpacked, 'way'>)[],
+  { databases: present }: TargetServer,
+): string {
+  const replaced = new Set(databases.filter(({ way }) => way === 'Replace').map(({ targetName }) => targetName));
+  const usable = [asked, 'postgres', 'template1'].find(
+    (name) => !replaced.has(name) && present.get(name)?.allowsConnections,
+  );
+  if (usable !== undefined) return usable;
+  throw terminal(
+    'NoAdminDatabase',
+    `onConflict: Replace of ${[...replaced].join(', ')} needs another database to connect to, and the server has neither ${asked}, postgres nor template1 for that. Nothing was changed. Set target.server.database to a database that is not replaced.`,
+  );
+}
