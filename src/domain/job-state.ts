@@ -85,6 +85,9 @@ function fateOfActiveJob(job: JobView, report: AgentReport | undefined): Fate {
   if (pod?.phase === 'Running') {
     return { state: 'Running', reason: 'Running', message: 'The agent is at work', ...(job.startTime === undefined ? {} : { since: job.startTime }) };
   }
+  if (pod?.phase === 'Succeeded') {
+    return { state: 'Running', reason: 'Finishing', message: 'The agent is done; its Job is being closed', ...(job.startTime === undefined ? {} : { since: job.startTime }) };
+  }
   if (report?.outcome === 'Failed' || report?.outcome === 'Cancelled') {
     return { state: 'Running', reason: 'Retrying', message: `The last try failed and another follows: ${report.message}`, ...(job.startTime === undefined ? {} : { since: job.startTime }) };
   }

@@ -46,11 +46,14 @@ export async function watchToTheEnd(
   name: string,
   step: Step,
 ): Promise<Loose> {
+  let shown = '';
   const object = await until(
     `${resource} ${name} to end`,
     async () => {
       const seen = await kubectl.get(resource, name, demoNamespace);
-      step.output = progressLine(name, seen);
+      const line = progressLine(name, seen);
+      if (line !== shown) step.output = line;
+      shown = line;
       return ['Completed', 'Failed', 'Cancelled'].includes(seen?.status?.phase ?? '') && seen;
     },
     { seconds: 600, everyMilliseconds: 500 },

@@ -14,12 +14,15 @@ export async function createPolicy(state: DemoState, step: Step): Promise<void> 
     s3Repository(demoNamespace, 'offsite', s3.endpoint, bucket),
     policy,
   ]);
+  let shown = '';
   await until('the policy and its repository to be ready', async () => {
     const objects = await Promise.all([
       kubectl.get('backuprepository', 'offsite', demoNamespace),
       kubectl.get('backuppolicy', 'orders', demoNamespace),
     ]);
-    step.output = objects.map((object) => readiness(object?.status?.conditions)).join('; ');
+    const line = objects.map((object) => readiness(object?.status?.conditions)).join('; ');
+    if (line !== shown) step.output = line;
+    shown = line;
     return objects.every((object) =>
       object?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
     );

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { type DemoState, demoNamespace } from './demo-state.ts';
 
 /** What was backed up and restored, and the commands to look around. */
@@ -7,7 +8,7 @@ export async function printSummary(
 ): Promise<void> {
   const show = (...args: readonly string[]) => kubectl.run(args, { namespace: demoNamespace });
   const table = await show('get', 'backuppolicies,backupruns,restorerequests');
-  const command = `kubectl --kubeconfig ${cluster.kubeconfig} -n ${demoNamespace}`;
+  const command = `kubectl -n ${demoNamespace}`;
   process.stdout.write(`
 ${table}
 
@@ -17,6 +18,7 @@ Compared    ${comparedRows.toLocaleString('en')} rows and large objects: all as 
 Took        ${seconds.toFixed(0)} s
 
 The cluster is still running. Look around:
+  export KUBECONFIG=${cluster.kubeconfig} PATH=${dirname(cluster.kubectl)}:$PATH
   ${command} get tidemark
   ${command} describe backuprun ${scheduled.metadata.name}
   ${command} get restorerequest ${restore.metadata.name} -o yaml

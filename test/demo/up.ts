@@ -1,4 +1,4 @@
-import { Listr } from 'listr2';
+import { Listr, PRESET_TIMER } from 'listr2';
 import { ensureNamespace, prepareCluster } from '../support/tidemark/environment.ts';
 import { installTidemark, operatorNamespace } from '../support/tidemark/install.ts';
 import { kubectlFor } from '../support/tidemark/kubectl.ts';
@@ -75,10 +75,10 @@ const tasks = new Listr<DemoState>(
   ],
   {
     ctx: {} as DemoState,
-    rendererOptions: { showTimer: true, collapseSubtasks: false, timer: { condition: true, field: seconds } },
+    rendererOptions: { collapseSubtasks: false, timer: PRESET_TIMER },
     fallbackRenderer: 'simple',
-    fallbackRendererOptions: { timestamp: { condition: true, field: elapsed } },
-  } as ConstructorParameters<typeof Listr<DemoState>>[1],
+    fallbackRendererOptions: { timer: PRESET_TIMER },
+  },
 );
 
 const state = await tasks.run();
@@ -88,12 +88,4 @@ await printSummary(state, (Date.now() - begun) / 1000);
 async function existingPassword({ kubectl }: DemoState): Promise<string> {
   const secret = await kubectl.get<{ data: { password: string } }>('secret', 'orders-db', demoNamespace);
   return secret === undefined ? crypto.randomUUID() : Buffer.from(secret.data.password, 'base64').toString();
-}
-
-function seconds(milliseconds: number | undefined): string {
-  return `${((milliseconds ?? 0) / 1000).toFixed(1)} s`;
-}
-
-function elapsed(): string {
-  return `${((Date.now() - begun) / 1000).toFixed(0).padStart(4)} s`;
 }

@@ -4,14 +4,13 @@ import type { ServerAccess } from '../../postgres/access.ts';
 import { quoteIdentifier } from '../../postgres/advice.ts';
 import { type Query, withConnection } from '../../postgres/query.ts';
 import type { LibpqFiles, Tool } from '../../postgres/tools.ts';
-import { StageFailed } from '../../stream/stage-failed.ts';
 import type { AgentLog } from '../log.ts';
 import { analyze } from './analyze.ts';
 import { createStatement, dropDatabase, propertyStatements } from './create-database.ts';
+import { failureOf } from './database-failure.ts';
 import type { DatabasePlan } from './plan-database.ts';
-import { failureOfRestore, withAftermath } from './restore-failure.ts';
 import type { RestoreProgress } from './restore-progress.ts';
-import { describe, isForeignTo, PgRestoreFailed, type PgRestoreResult, runPgRestore } from './run-pg-restore.ts';
+import { describe, isForeignTo, type PgRestoreResult, runPgRestore } from './run-pg-restore.ts';
 import { keptName, nameDatabase, swapDatabases } from './swap-database.ts';
 import type { TargetServer } from './target-server.ts';
 
@@ -145,7 +144,7 @@ async function pgRestore(job: RestoreJob, database: string): Promise<PgRestoreRe
     },
     onProgress: (output) => progress.restoring(`${targetName}: ${output.current() || 'connecting'}`, output.objects()),
   });
-  progress.finished(result.objects);
+  progress.finished(plan.selection.entries.length);
   return result;
 }
 
@@ -216,32 +215,6 @@ async function removeTemporary(job: RestoreJob): Promise<boolean> {
     job.log.warn({ err: error, database: job.temporaryName }, 'could not remove the unfinished database');
     return false;
   }
-}
-
-function failureOf(error: unknown, { access, signal, tool }: RestoreJob, database: string, aftermath: string): Failure {
-  if (signal.aborted) return withAftermath(asFailure(signal.reason), aftermath);
-  if (error instanceof PgRestoreFailed) {
-    const ended = { tool: 'pg_restore', how: error.message, said: error.said, cause: error };
-    return failureOfRestore(ended, { access, database }, aftermath);
-  }
-  if (error instanceof StageFailed) {
-    const how = error.signal === undefined ? 'could not be started' : `was killed by ${error.signal}`;
-    return failureOfRestore(
-      { tool: tool.path, how, said: error.stderr, cause: error },
-      { access, database },
-      aftermath,
-    );
-  }
-  return withAftermath(asFailure(error), aftermath);
-}
-
-function asFailure(error: unknown): Failure {
-  if (error instanceof Failure) return error;
-  const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new Failure('InternalError', `Something went wrong that Tidemark has no words for: ${said}.`, {
-    retryable: true,
-    cause: error,
-  });
 }
 
 function counted({ objects, errors, firstErrors }: PgRestoreResult, { selection }: DatabasePlan): RestoredDatabase {

@@ -5,7 +5,7 @@ export interface RestoreProgress {
   fetching(step: string): void;
   fetched(bytes: number): void;
   restoring(step: string, objectsDone: number): void;
-  /** What pg_restore has done counts for the next one. */
+  /** A database is done: all of its objects count. */
   finished(objects: number): void;
 }
 
