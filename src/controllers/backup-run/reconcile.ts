@@ -11,6 +11,7 @@ import { findJob, remainingPods } from '../jobs/find-job.ts';
 import { markRecorded } from '../jobs/record-job.ts';
 import { hasEnded, ownedRunStatus } from '../run-progress.ts';
 import { writeStatus } from '../write-status.ts';
+import { adoptFacts } from './adopt-facts.ts';
 import { decide, type Gathered, hadJob, runJobName } from './decide.ts';
 import { decideDeletion, deleteJobName } from './deletion.ts';
 
@@ -18,6 +19,8 @@ export async function reconcileRun(context: Context, namespace: string, name: st
   const run = context.caches.runs.get(namespace, name);
   if (run === undefined) return 'done';
   if (run.metadata.deletionTimestamp !== undefined) return await reconcileDeletion(context, run, signal);
+  // What is adopted comes back as a change of the run, and is judged then.
+  if (!hasEnded(run) && (await adoptFacts(context, run, runJobName(run), signal))) return 'done';
   const gathered = await gather(context, run, signal);
   const decision = decide(gathered);
   if (gathered.job !== undefined) await markRecorded(context, gathered.job.job, signal);

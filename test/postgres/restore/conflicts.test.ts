@@ -133,7 +133,7 @@ describe('Clean', () => {
     await server.psql('create table mine as select 1 as a', 'shop');
     const { error, status } = await restore({ onConflict: 'Clean' });
     expect(error).toBeUndefined();
-    expect(JSON.stringify(status['plan'])).toMatch(/drop \d+ objects that the backup brings back/);
+    expect(JSON.stringify(status.plan)).toMatch(/drop \d+ objects that the backup brings back/);
     expect(await server.psql('select a from mine; drop table mine', 'shop')).toBe('1');
     expect(await whole()).toBe(before);
   });
@@ -195,7 +195,7 @@ describe('Replace', () => {
     const kept = /shop_before_\w+/.exec(error?.message ?? '')?.[0] ?? '';
     expect(await server.psql('select count(*) from orders', kept)).toBe('50');
     expect(await server.psql('select count(*) from orders', 'shop')).toBe('100');
-    expect(status['assertions']).toMatchObject([{ got: '100', expect: '99', passed: false }]);
+    expect(status.assertions).toMatchObject([{ got: '100', expect: '99', passed: false }]);
   });
 });
 
@@ -210,8 +210,8 @@ describe('exitOnError: false', () => {
     const { error, outcome, status } = await restore({ targetName: 'partly' }, { exitOnError: false });
     expect(error).toBeUndefined();
     expect(outcome?.reason).toBe('RestoredWithErrors');
-    expect(status['restored']).toMatchObject({ databases: 1, errors: 2 });
-    expect(JSON.stringify(status['restored'])).toMatch(
+    expect(status.restored).toMatchObject({ databases: 1, errors: 2 });
+    expect(JSON.stringify(status.restored)).toMatch(
       /VIEW open_orders postgres: could not execute query: ERROR: {2}no views here/,
     );
     expect(await server.psql('select count(*) from lines', 'partly')).toBe('100');

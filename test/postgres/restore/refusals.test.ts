@@ -58,12 +58,12 @@ test('dryRun gives the plan and touches nothing', async () => {
     dryRun: true,
   });
   expect(outcome?.reason).toBe('Planned');
-  const plan = JSON.stringify(status['plan']);
+  const plan = JSON.stringify(status.plan);
   expect(plan).toMatch(/leave roles keeper, postgres as they are/);
   expect(plan).toMatch(/create a new database .* beside shop .*which stays until the new one is complete/);
   expect(plan).toMatch(/create database second/);
   expect(plan).toMatch(/restore 3 objects \(1 table, .* MiB at the time of the backup\) of shop into second, 2 jobs/);
-  expect(status['restored']).toBeUndefined();
+  expect(status.restored).toBeUndefined();
   expect(await stateOfAll(server)).toBe(all);
   const refused = await world.restore(backup, { databases: [{ name: 'shop' }], dryRun: true });
   expect(refused.error).toMatchObject({ reason: 'TargetExists' });
@@ -125,7 +125,7 @@ describe('globals', () => {
     await server.psql('drop role gone, "odd; role"; alter role keeper connection limit 7');
     const { error, status } = await world.restore(backup, { ...into('with_roles'), globals: 'Restore' });
     expect(error).toBeUndefined();
-    expect(status['restored']).toMatchObject({ errors: 0 });
+    expect(status.restored).toMatchObject({ errors: 0 });
     expect(await server.psql("select rolconnlimit from pg_roles where rolname = 'keeper'")).toBe('7');
     expect(
       await server.psql(
@@ -155,7 +155,7 @@ test('assertions compare what psql prints; one that fails fails the request, and
     ],
   });
   expect(good.error).toBeUndefined();
-  expect(good.status['assertions']).toMatchObject([{ passed: true }, { passed: true, got: '20000' }]);
+  expect(good.status.assertions).toMatchObject([{ passed: true }, { passed: true, got: '20000' }]);
   const bad = await world.restore(backup, {
     ...into('asserted2'),
     assertions: [
@@ -166,11 +166,7 @@ test('assertions compare what psql prints; one that fails fails the request, and
   });
   expect(bad.error).toMatchObject({ reason: 'AssertionFailed', retryable: false });
   expect(bad.error?.message).toMatch(/gave "20000" instead of "7"\. 2 more failed/);
-  expect(bad.status['assertions']).toMatchObject([
-    { got: '20000', passed: false },
-    { passed: false },
-    { passed: false },
-  ]);
+  expect(bad.status.assertions).toMatchObject([{ got: '20000', passed: false }, { passed: false }, { passed: false }]);
   expect(await server.psql('select count(*) from orders', 'asserted2')).toBe('20000');
 });
 

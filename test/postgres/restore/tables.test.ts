@@ -87,7 +87,7 @@ test('one table goes into a new database with the schema, types and functions th
   expect(error).toBeUndefined();
   expect(await server.psql('select count(*) from plain.readings', 'only_table')).toBe('400');
   expect(await server.psql('select count(*), max(doubled) from only plain.parent', 'only_table')).toBe('50|100');
-  const plan = JSON.stringify(status['plan']);
+  const plan = JSON.stringify(status.plan);
   expect(plan).toMatch(
     /leave out fk constraint plain\.readings readings_at_place_fkey, because only_table has no table plain\.measures/,
   );

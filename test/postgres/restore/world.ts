@@ -86,7 +86,7 @@ export async function createWorld(server: TestServer): Promise<World> {
       signal: new AbortController().signal,
       folders,
     });
-    return String(status['backupID']);
+    return String(status.backupID);
   };
   const restore = async (backupID: string, spec: object, options: RestoreOptions = {}): Promise<Restored> => {
     const into = options.into ?? server;

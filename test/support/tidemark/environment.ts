@@ -18,6 +18,9 @@ export interface EnvironmentOptions {
   readonly s3Namespace?: string;
 }
 
+/** On a test's namespace: the process that made it. Once that has ended, nobody else will remove the namespace. */
+export const testProcess = 'tidemark.dev/test-process';
+
 export const standardImages: readonly ImageName[] = ['operator', 'agent', 'postgres-17', 's3'];
 
 /** Idempotent, and quick where everything stands. The cluster and the images are made side by side. */

@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node';
-import { prepareEnvironment } from './environment.ts';
+import { prepareEnvironment, testProcess } from './environment.ts';
+import type { Kubectl } from './kubectl.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,8 +17,25 @@ export default async function setup(project: TestProject): Promise<void> {
   const { cluster, kubectl, images, s3 } = await prepareEnvironment({
     log: (line) => process.stdout.write(`${line}\n`),
   });
-  await kubectl.run(['delete', 'namespaces', '--selector', 'tidemark.dev/test=true', '--timeout=120s'], {
+  await removeLeftovers(kubectl);
+  project.provide('environment', { kubeconfig: cluster.kubeconfig, images, s3Namespace: s3.namespace });
+}
+
+/** Namespaces of test processes that have ended; those of a run beside this one stay. */
+async function removeLeftovers(kubectl: Kubectl): Promise<void> {
+  const namespaces = await kubectl.list('namespaces', undefined, 'tidemark.dev/test=true');
+  const left = namespaces.filter(({ metadata }) => !runs((metadata['labels'] as Record<string, string>)[testProcess]));
+  if (left.length === 0) return;
+  const names = left.map(({ metadata }) => metadata.name);
+  await kubectl.run(['delete', 'namespaces', ...names, '--ignore-not-found', '--timeout=120s'], {
     timeoutSeconds: 130,
   });
-  project.provide('environment', { kubeconfig: cluster.kubeconfig, images, s3Namespace: s3.namespace });
+}
+
+function runs(pid: string | undefined): boolean {
+  try {
+    return pid !== undefined && process.kill(Number(pid), 0);
+  } catch {
+    return false;
+  }
 }

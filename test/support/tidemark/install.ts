@@ -1,4 +1,6 @@
 import { execa } from 'execa';
+import { cacheFolder } from '../cache.ts';
+import { withLock } from '../lock.ts';
 import type { Kubectl } from './kubectl.ts';
 
 export const operatorNamespace = 'tidemark-system';
@@ -14,8 +16,15 @@ interface InstallOptions {
   readonly values?: readonly string[];
 }
 
-/** The chart as a user installs it, with the images that were built here; an installed one is upgraded to them. */
-export async function installTidemark({
+/**
+ * The chart as a user installs it, with the images that were built here; an installed one is upgraded to them. Helm refuses
+ * a second operation on a release, so test runs beside one another take turns.
+ */
+export async function installTidemark(options: InstallOptions): Promise<void> {
+  await withLock(cacheFolder('install.lock'), () => upgrade(options));
+}
+
+async function upgrade({
   kubectl,
   helm,
   kubeconfig,

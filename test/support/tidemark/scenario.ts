@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, inject, onTestFailed } from 'vitest';
 import { ensureCluster } from '../cluster/cluster.ts';
 import { describeNamespace } from './describe-namespace.ts';
-import { ensureNamespace } from './environment.ts';
+import { ensureNamespace, testProcess } from './environment.ts';
 import { type Kubectl, kubectlFor, type Loose } from './kubectl.ts';
 import { type PostgresOptions, type PostgresWorkload, startPostgresWorkload } from './postgres-workload.ts';
 import { type S3Workload, startS3Workload } from './s3-workload.ts';
@@ -41,7 +41,7 @@ export async function startScenario(prefix: string): Promise<Scenario> {
   const cluster = await ensureCluster({ log: () => undefined });
   const kubectl = kubectlFor(cluster.kubectl, cluster.kubeconfig);
   const namespace = `${prefix}-${randomBytes(3).toString('hex')}`;
-  await ensureNamespace(kubectl, namespace, { 'tidemark.dev/test': 'true' });
+  await ensureNamespace(kubectl, namespace, { 'tidemark.dev/test': 'true', [testProcess]: String(process.pid) });
   afterAll(() => removeNamespace(kubectl, namespace));
   const s3 = await startS3Workload(kubectl, environment.s3Namespace, environment.images['s3'] ?? '');
   await s3.createBucket(namespace);
