@@ -1,13 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { createManager } from '../controllers/manager.ts';
-import { clientFromKubeconfig } from '../kube/from-kubeconfig.ts';
 import { systemClock } from '../kube/clock.ts';
+import { clientFromKubeconfig } from '../kube/from-kubeconfig.ts';
 import { serveHttp } from '../observability/http.ts';
 import { createLog } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
 
-const names = z.string().default('').transform((list) => list.split(',').map((name) => name.trim()).filter(Boolean));
+const names = z
+  .string()
+  .default('')
+  .transform((list) =>
+    list
+      .split(',')
+      .map((name) => name.trim())
+      .filter(Boolean),
+  );
 const environment = z
   .object({
     TIDEMARK_AGENT_IMAGE: z.string().min(1),
@@ -29,7 +37,8 @@ const longestStaleness = 10 * 60_000;
 
 const log = createLog(environment.TIDEMARK_LOG_LEVEL);
 const stop = new AbortController();
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
 
 const client = await clientFromKubeconfig();
 const metrics = createMetrics();
@@ -58,8 +67,14 @@ const caches = Object.values(manager.caches);
 const http = await serveHttp({
   port: environment.TIDEMARK_HTTP_PORT,
   registry: metrics.registry,
-  notReady: () => (stop.signal.aborted ? 'stopping' : caches.every((cache) => cache.isSynced) ? undefined : 'the caches are not filled yet'),
-  notAlive: () => (caches.some((cache) => cache.staleFor > longestStaleness) ? 'a watch has failed for ten minutes' : undefined),
+  notReady: () =>
+    stop.signal.aborted
+      ? 'stopping'
+      : caches.every((cache) => cache.isSynced)
+        ? undefined
+        : 'the caches are not filled yet',
+  notAlive: () =>
+    caches.some((cache) => cache.staleFor > longestStaleness) ? 'a watch has failed for ten minutes' : undefined,
 });
 log.info({ port: http.port, namespaces: environment.TIDEMARK_WATCH_NAMESPACES }, 'Started');
 

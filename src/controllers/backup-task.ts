@@ -50,11 +50,19 @@ export function repositoryTasks(
   const tasks: RepositoryTask[] = [];
   for (const [index, { name }] of refs.entries()) {
     const repository = repositories[index];
-    if (repository === undefined) return missing('RepositoryNotFound', `BackupRepository ${namespace}/${name} does not exist. Create it, or correct the reference.`);
+    if (repository === undefined)
+      return missing(
+        'RepositoryNotFound',
+        `BackupRepository ${namespace}/${name} does not exist. Create it, or correct the reference.`,
+      );
     const absent = missingForRepository(repository.spec);
-    if (absent.length > 0) return refused('NotImplemented', `BackupRepository ${name}: ${notImplementedMessage(absent)}`);
+    if (absent.length > 0)
+      return refused('NotImplemented', `BackupRepository ${name}: ${notImplementedMessage(absent)}`);
     if (access === 'write' && repository.spec.accessMode === 'ReadOnly') {
-      return refused('RepositoryReadOnly', `BackupRepository ${name} has accessMode: ReadOnly, so nothing may be written to it. Use another one, or set ReadWrite.`);
+      return refused(
+        'RepositoryReadOnly',
+        `BackupRepository ${name} has accessMode: ReadOnly, so nothing may be written to it. Use another one, or set ReadWrite.`,
+      );
     }
     tasks.push({ name, spec: repository.spec });
   }

@@ -7,16 +7,31 @@ import { type Caches, indexes } from './context.ts';
 
 /** The collections that the operator follows; empty `namespaces`: the whole cluster, in one watch a kind. */
 export function createCaches(client: KubeClient, clock: Clock, namespaces: readonly string[]): Caches {
-  const paths = (kind: string) => (namespaces.length === 0 ? [resourcePath(kind)] : namespaces.map((namespace) => resourcePath(kind, { namespace })));
-  const make = <Shape extends KubeObject>(kind: string, byIndex: Readonly<Record<string, (object: Shape) => readonly string[]>> = {}, query?: Query) =>
-    new Cache<Shape>({ client, clock, paths: paths(kind), indexes: byIndex, ...(query === undefined ? {} : { query }) });
+  const paths = (kind: string) =>
+    namespaces.length === 0 ? [resourcePath(kind)] : namespaces.map((namespace) => resourcePath(kind, { namespace }));
+  const make = <Shape extends KubeObject>(
+    kind: string,
+    byIndex: Readonly<Record<string, (object: Shape) => readonly string[]>> = {},
+    query?: Query,
+  ) =>
+    new Cache<Shape>({
+      client,
+      clock,
+      paths: paths(kind),
+      indexes: byIndex,
+      ...(query === undefined ? {} : { query }),
+    });
   // Of Kubernetes' own kinds only what Tidemark made.
   const ours = { labelSelector: `${labels.managedBy}=${managedBy}` };
   return {
-    policies: make('BackupPolicy', { [indexes.repository]: ({ metadata, spec }) => spec.repositoryRefs.map(({ name }) => `${metadata.namespace}/${name}`) }),
+    policies: make('BackupPolicy', {
+      [indexes.repository]: ({ metadata, spec }) =>
+        spec.repositoryRefs.map(({ name }) => `${metadata.namespace}/${name}`),
+    }),
     runs: make('BackupRun', {
       [indexes.policy]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.policyRef.name}`],
-      [indexes.repository]: ({ metadata, status }) => (status?.repositories ?? []).map(({ name }) => `${metadata.namespace}/${name}`),
+      [indexes.repository]: ({ metadata, status }) =>
+        (status?.repositories ?? []).map(({ name }) => `${metadata.namespace}/${name}`),
     }),
     restores: make('RestoreRequest'),
     recoveries: make('PitrRecovery'),

@@ -1,7 +1,7 @@
 import type { JobTemplate } from '../api/job-template.ts';
 import { agentServiceAccount, labels, managedBy, operatorFieldManager } from '../domain/labels.ts';
-import { apply, type Desired, read } from '../kube/objects.ts';
 import type { KubeObject } from '../kube/client.ts';
+import { apply, type Desired, read } from '../kube/objects.ts';
 import type { Context } from './context.ts';
 import { missing, type Refusal, refused } from './refusal.ts';
 
@@ -13,7 +13,12 @@ const lookAgainAfter = 600_000;
  * The agents' account of a namespace and its binding to the agents' role. A policy may name another account, if whoever
  * rules the namespace has marked it for that: an author of policies must not be able to borrow any account there is.
  */
-export async function ensureAgentAccount(context: Context, namespace: string, { serviceAccountName }: JobTemplate, signal: AbortSignal): Promise<Refusal | undefined> {
+export async function ensureAgentAccount(
+  context: Context,
+  namespace: string,
+  { serviceAccountName }: JobTemplate,
+  signal: AbortSignal,
+): Promise<Refusal | undefined> {
   const { client, settings, clock } = context;
   const name = serviceAccountName ?? agentServiceAccount;
   if (serviceAccountName !== undefined) {
@@ -29,9 +34,18 @@ export async function ensureAgentAccount(context: Context, namespace: string, { 
   return undefined;
 }
 
-async function checkMark({ client }: Context, namespace: string, name: string, signal: AbortSignal): Promise<Refusal | undefined> {
+async function checkMark(
+  { client }: Context,
+  namespace: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<Refusal | undefined> {
   const account = await read<KubeObject>(client, 'ServiceAccount', namespace, name, signal);
-  if (account === undefined) return missing('ServiceAccountNotFound', `ServiceAccount ${namespace}/${name} of jobTemplate.serviceAccountName does not exist. Create it, or leave the field out.`);
+  if (account === undefined)
+    return missing(
+      'ServiceAccountNotFound',
+      `ServiceAccount ${namespace}/${name} of jobTemplate.serviceAccountName does not exist. Create it, or leave the field out.`,
+    );
   const marks = account.metadata.labels as Readonly<Record<string, string>> | undefined;
   if (marks?.[labels.agent] === 'true') return undefined;
   return refused(
@@ -44,7 +58,11 @@ function account(namespace: string): Desired {
   return {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
-    metadata: { name: agentServiceAccount, namespace, labels: { [labels.managedBy]: managedBy, [labels.agent]: 'true' } },
+    metadata: {
+      name: agentServiceAccount,
+      namespace,
+      labels: { [labels.managedBy]: managedBy, [labels.agent]: 'true' },
+    },
   };
 }
 
@@ -52,7 +70,11 @@ function binding(namespace: string, name: string, clusterRole: string): Desired 
   return {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'RoleBinding',
-    metadata: { name: name === agentServiceAccount ? agentServiceAccount : `${agentServiceAccount}-${name}`, namespace, labels: { [labels.managedBy]: managedBy } },
+    metadata: {
+      name: name === agentServiceAccount ? agentServiceAccount : `${agentServiceAccount}-${name}`,
+      namespace,
+      labels: { [labels.managedBy]: managedBy },
+    },
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: clusterRole },
     subjects: [{ kind: 'ServiceAccount', name, namespace }],
   };

@@ -15,7 +15,12 @@ interface ServerRef {
  * The names under which an agent reaches the server, which must hold while pods come and go, since a CronJob keeps them:
  * a StatefulSet's pods by their own names, a Deployment's or a Pod's through a Service that selects them.
  */
-export async function findHosts(client: KubeClient, namespace: string, { workloadRef, host, port }: ServerRef, signal: AbortSignal): Promise<readonly string[] | Refusal> {
+export async function findHosts(
+  client: KubeClient,
+  namespace: string,
+  { workloadRef, host, port }: ServerRef,
+  signal: AbortSignal,
+): Promise<readonly string[] | Refusal> {
   if (host !== undefined) return [host];
   if (workloadRef === undefined) return missing('TargetNotFound', 'Neither workloadRef nor host is set.');
   switch (workloadRef.kind) {
@@ -28,22 +33,44 @@ export async function findHosts(client: KubeClient, namespace: string, { workloa
   }
 }
 
-async function hostsOfStatefulSet(client: KubeClient, namespace: string, name: string, port: number, signal: AbortSignal): Promise<readonly string[] | Refusal> {
+async function hostsOfStatefulSet(
+  client: KubeClient,
+  namespace: string,
+  name: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<readonly string[] | Refusal> {
   const set = await read<Workload>(client, 'StatefulSet', namespace, name, signal);
   if (set === undefined) return notFound('StatefulSet', namespace, name);
   const { serviceName = '', replicas = 1 } = set.spec;
-  if (serviceName === '') return await hostsBySelector(client, namespace, `StatefulSet ${name}`, labelsOf(set), port, signal);
+  if (serviceName === '')
+    return await hostsBySelector(client, namespace, `StatefulSet ${name}`, labelsOf(set), port, signal);
   // A set that is scaled down has no pod now, but the backup's failure then is "it does not answer", which is the truth.
-  return Array.from({ length: Math.max(1, replicas) }, (_, index) => `${name}-${index}.${serviceName}.${namespace}.svc`);
+  return Array.from(
+    { length: Math.max(1, replicas) },
+    (_, index) => `${name}-${index}.${serviceName}.${namespace}.svc`,
+  );
 }
 
-async function hostsOfDeployment(client: KubeClient, namespace: string, name: string, port: number, signal: AbortSignal): Promise<readonly string[] | Refusal> {
+async function hostsOfDeployment(
+  client: KubeClient,
+  namespace: string,
+  name: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<readonly string[] | Refusal> {
   const deployment = await read<Workload>(client, 'Deployment', namespace, name, signal);
   if (deployment === undefined) return notFound('Deployment', namespace, name);
   return await hostsBySelector(client, namespace, `Deployment ${name}`, labelsOf(deployment), port, signal);
 }
 
-async function hostsOfPod(client: KubeClient, namespace: string, name: string, port: number, signal: AbortSignal): Promise<readonly string[] | Refusal> {
+async function hostsOfPod(
+  client: KubeClient,
+  namespace: string,
+  name: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<readonly string[] | Refusal> {
   const pod = await read<Pod>(client, 'Pod', namespace, name, signal);
   if (pod === undefined) return notFound('Pod', namespace, name);
   const { hostname, subdomain } = pod.spec ?? {};
@@ -62,8 +89,12 @@ async function hostsBySelector(
   port: number,
   signal: AbortSignal,
 ): Promise<readonly string[] | Refusal> {
-  const { items } = await client.request<{ items: readonly Service[] }>('GET', resourcePath('Service', { namespace }), { signal });
-  const fitting = items.filter(({ spec }) => selects(spec.selector, labels) && spec.ports?.some((each) => each.port === port));
+  const { items } = await client.request<{ items: readonly Service[] }>('GET', resourcePath('Service', { namespace }), {
+    signal,
+  });
+  const fitting = items.filter(
+    ({ spec }) => selects(spec.selector, labels) && spec.ports?.some((each) => each.port === port),
+  );
   const [service] = fitting.sort((a, b) => a.metadata.name.localeCompare(b.metadata.name));
   if (service !== undefined) return [`${service.metadata.name}.${namespace}.svc`];
   return missing(
@@ -72,7 +103,10 @@ async function hostsBySelector(
   );
 }
 
-function selects(selector: Readonly<Record<string, string>> | undefined, labels: Readonly<Record<string, string>>): boolean {
+function selects(
+  selector: Readonly<Record<string, string>> | undefined,
+  labels: Readonly<Record<string, string>>,
+): boolean {
   const wanted = Object.entries(selector ?? {});
   return wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value);
 }

@@ -1,3 +1,4 @@
+import { keyOf } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type Outcome, runController } from '../kube/controller.ts';
@@ -5,7 +6,6 @@ import { EventRecorder } from '../kube/events.ts';
 import { runLeaderElection } from '../kube/lease.ts';
 import type { Log } from '../kube/log.ts';
 import { WorkQueue } from '../kube/queue.ts';
-import { keyOf } from '../kube/cache.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { reconcilePolicy } from './backup-policy/reconcile.ts';
 import { reconcileRepository } from './backup-repository/reconcile.ts';
@@ -64,7 +64,14 @@ async function lead(options: ManagerOptions, caches: Caches, signal: AbortSignal
   const { client, clock, log, metrics, settings, lease } = options;
   await Promise.race([Promise.all(Object.values(caches).map((cache) => cache.synced)), aborted(signal)]);
   const recorder = new EventRecorder({ client, instance: lease.identity, clock, log });
-  const context: Context = { client, caches, settings, clock, log, record: (object, event) => void recorder.record(object, event) };
+  const context: Context = {
+    client,
+    caches,
+    settings,
+    clock,
+    log,
+    record: (object, event) => void recorder.record(object, event),
+  };
   const controllers = controllersOf(context);
   routeChanges(caches, controllers.queues);
   const enqueueAll = () => {
@@ -90,7 +97,9 @@ async function lead(options: ManagerOptions, caches: Caches, signal: AbortSignal
   };
   try {
     await Promise.all(
-      controllers.list.map(({ name, reconcile }) => runController({ name, queue: controllers.queues[name], workers, reconcile, log, clock, hooks, signal })),
+      controllers.list.map(({ name, reconcile }) =>
+        runController({ name, queue: controllers.queues[name], workers, reconcile, log, clock, hooks, signal }),
+      ),
     );
   } finally {
     clearInterval(resync);
@@ -100,11 +109,20 @@ async function lead(options: ManagerOptions, caches: Caches, signal: AbortSignal
 
 function controllersOf(context: Context) {
   const queue = () => new WorkQueue<Key>(context.clock);
-  const queues = { policies: queue(), runs: queue(), restores: queue(), recoveries: queue(), repositories: queue(), jobs: queue() };
-  const of = (reconcile: (context: Context, namespace: string, name: string, signal: AbortSignal) => Promise<Outcome>) => (key: Key, signal: AbortSignal) => {
-    const [namespace = '', name = ''] = key.split('/');
-    return reconcile(context, namespace, name, signal);
+  const queues = {
+    policies: queue(),
+    runs: queue(),
+    restores: queue(),
+    recoveries: queue(),
+    repositories: queue(),
+    jobs: queue(),
   };
+  const of =
+    (reconcile: (context: Context, namespace: string, name: string, signal: AbortSignal) => Promise<Outcome>) =>
+    (key: Key, signal: AbortSignal) => {
+      const [namespace = '', name = ''] = key.split('/');
+      return reconcile(context, namespace, name, signal);
+    };
   const list = [
     { name: 'policies', reconcile: of(reconcilePolicy) },
     { name: 'runs', reconcile: of(reconcileRun) },

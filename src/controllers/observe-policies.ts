@@ -4,7 +4,8 @@ import { type Caches, indexes } from './context.ts';
 
 /** The gauges of every policy that there is; those of a policy that is gone are taken away. */
 export function observePolicies(metrics: Metrics, { policies, runs }: Pick<Caches, 'policies' | 'runs'>): void {
-  for (const gauge of [metrics.lastSuccess, metrics.lastFailure, metrics.storedBytes, metrics.durationSeconds]) gauge.reset();
+  for (const gauge of [metrics.lastSuccess, metrics.lastFailure, metrics.storedBytes, metrics.durationSeconds])
+    gauge.reset();
   for (const { metadata } of policies.list()) {
     const own = runs.byIndex(indexes.policy, `${metadata.namespace}/${metadata.name}`);
     const [succeeded, failed] = [newest(own, 'Completed'), newest(own, 'Failed')];

@@ -23,7 +23,8 @@ interface Queue {
 export function routeChanges(caches: Caches, queues: Queues): void {
   caches.policies.onChange((before, after) => {
     each(before, after, (key) => queues.policies.add(key));
-    for (const run of dependents(before, after, (key) => caches.runs.byIndex(indexes.policy, key))) queues.runs.add(run);
+    for (const run of dependents(before, after, (key) => caches.runs.byIndex(indexes.policy, key)))
+      queues.runs.add(run);
   });
   caches.runs.onChange((before, after) => {
     each(before, after, (key) => queues.runs.add(key));
@@ -32,14 +33,16 @@ export function routeChanges(caches: Caches, queues: Queues): void {
     const policy = `${run.metadata.namespace}/${run.spec.policyRef.name}`;
     queues.policies.add(policy as Key);
     // Who waits for this one in the queue of its policy may be next.
-    if (before?.status?.phase !== after?.status?.phase) for (const other of caches.runs.byIndex(indexes.policy, policy)) queues.runs.add(keyOf(other) as Key);
+    if (before?.status?.phase !== after?.status?.phase)
+      for (const other of caches.runs.byIndex(indexes.policy, policy)) queues.runs.add(keyOf(other) as Key);
     for (const { name } of run.status?.repositories ?? []) queues.repositories.add(`${run.metadata.namespace}/${name}`);
   });
   caches.restores.onChange((before, after) => each(before, after, (key) => queues.restores.add(key)));
   caches.recoveries.onChange((before, after) => each(before, after, (key) => queues.recoveries.add(key)));
   caches.repositories.onChange((before, after) => {
     each(before, after, (key) => queues.repositories.add(key));
-    for (const policy of dependents(before, after, (key) => caches.policies.byIndex(indexes.repository, key))) queues.policies.add(policy);
+    for (const policy of dependents(before, after, (key) => caches.policies.byIndex(indexes.repository, key)))
+      queues.policies.add(policy);
   });
   caches.cronJobs.onChange((before, after) => {
     for (const policy of owners(before, after, 'BackupPolicy')) queues.policies.add(policy);
@@ -82,7 +85,11 @@ function each(before: KubeObject | undefined, after: KubeObject | undefined, add
   if (object !== undefined) add(keyOf(object) as Key);
 }
 
-function dependents(before: KubeObject | undefined, after: KubeObject | undefined, find: (key: string) => readonly KubeObject[]): readonly Key[] {
+function dependents(
+  before: KubeObject | undefined,
+  after: KubeObject | undefined,
+  find: (key: string) => readonly KubeObject[],
+): readonly Key[] {
   const object = after ?? before;
   return object === undefined ? [] : find(keyOf(object)).map((found) => keyOf(found) as Key);
 }

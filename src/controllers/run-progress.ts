@@ -17,7 +17,15 @@ export interface RunStatus {
   readonly error: string;
 }
 
-export const ownedRunStatus = ['observedGeneration', 'phase', 'conditions', 'jobName', 'startTime', 'completionTime', 'error'] as const;
+export const ownedRunStatus = [
+  'observedGeneration',
+  'phase',
+  'conditions',
+  'jobName',
+  'startTime',
+  'completionTime',
+  'error',
+] as const;
 
 interface Ran {
   readonly metadata: { readonly generation: number; readonly creationTimestamp: string };
@@ -32,18 +40,26 @@ interface Ran {
 
 /** Final: what has ended is never looked at again. */
 export function hasEnded({ status }: Ran): boolean {
-  return status?.phase === 'Completed' || status?.phase === 'Failed' || status?.phase === 'Cancelled' || status?.phase === 'Expired';
+  return (
+    status?.phase === 'Completed' ||
+    status?.phase === 'Failed' ||
+    status?.phase === 'Cancelled' ||
+    status?.phase === 'Expired'
+  );
 }
 
 /** A refusal as a fate: what may still come is waited for, for a minute from the object's creation. */
 export function refusedFate({ reason, message, mayCome }: Refusal, { metadata }: Ran, now: Date): Fate {
   const waited = now.getTime() - Date.parse(metadata.creationTimestamp);
-  return mayCome && waited < patienceMilliseconds ? { state: 'Pending', reason, message } : { state: 'Failed', reason, message };
+  return mayCome && waited < patienceMilliseconds
+    ? { state: 'Pending', reason, message }
+    : { state: 'Failed', reason, message };
 }
 
 /** The status that follows from a fate. `phase` repeats what the condition Succeeded says, for the printer. */
 export function statusOf(run: Ran, fate: Fate, jobName: string | undefined, now: Date): RunStatus {
-  const status = fate.state === 'Completed' ? 'True' : fate.state === 'Failed' || fate.state === 'Cancelled' ? 'False' : 'Unknown';
+  const status =
+    fate.state === 'Completed' ? 'True' : fate.state === 'Failed' || fate.state === 'Cancelled' ? 'False' : 'Unknown';
   const wanted = [{ type: 'Succeeded', status, reason: fate.reason || fate.state, message: fate.message }] as const;
   const ended = status !== 'Unknown';
   const started = run.status?.startTime ?? ('since' in fate ? fate.since : undefined);
@@ -61,9 +77,21 @@ export function statusOf(run: Ran, fate: Fate, jobName: string | undefined, now:
 
 /** An Event when a run ends, starts, or begins to wait for something that a person may have to do. */
 export function eventsOf(run: Ran, after: RunStatus, action: string): readonly EventNote[] {
-  const [before, now] = [findCondition(run.status?.conditions, 'Succeeded'), findCondition(after.conditions, 'Succeeded')];
+  const [before, now] = [
+    findCondition(run.status?.conditions, 'Succeeded'),
+    findCondition(after.conditions, 'Succeeded'),
+  ];
   if (now === undefined || (before?.reason === now.reason && run.status?.phase === after.phase)) return [];
   if (now.reason === 'Starting') return [];
-  const quiet = now.status !== 'False' && ['Running', 'Queued', 'Completed'].includes(after.phase === 'Pending' ? now.reason : after.phase);
-  return [{ type: quiet || after.phase === 'Cancelled' ? 'Normal' : 'Warning', reason: now.reason, action, note: now.message }];
+  const quiet =
+    now.status !== 'False' &&
+    ['Running', 'Queued', 'Completed'].includes(after.phase === 'Pending' ? now.reason : after.phase);
+  return [
+    {
+      type: quiet || after.phase === 'Cancelled' ? 'Normal' : 'Warning',
+      reason: now.reason,
+      action,
+      note: now.message,
+    },
+  ];
 }

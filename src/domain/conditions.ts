@@ -6,11 +6,22 @@ export type NewCondition = Pick<Condition, 'type' | 'status' | 'reason' | 'messa
  * The conditions as they are to be written: the wanted ones, each with the time of its last change of status, which is
  * the present only where the status differs from what stood there.
  */
-export function conditionsAfter(before: readonly Condition[] | undefined, wanted: readonly NewCondition[], generation: number, now: Date): readonly Condition[] {
+export function conditionsAfter(
+  before: readonly Condition[] | undefined,
+  wanted: readonly NewCondition[],
+  generation: number,
+  now: Date,
+): readonly Condition[] {
   return wanted.map((condition) => {
     const old = before?.find(({ type }) => type === condition.type);
-    const lastTransitionTime = old !== undefined && old.status === condition.status ? old.lastTransitionTime : rfc3339(now);
-    return { ...condition, message: condition.message.slice(0, 4096), lastTransitionTime, observedGeneration: generation };
+    const lastTransitionTime =
+      old !== undefined && old.status === condition.status ? old.lastTransitionTime : rfc3339(now);
+    return {
+      ...condition,
+      message: condition.message.slice(0, 4096),
+      lastTransitionTime,
+      observedGeneration: generation,
+    };
   });
 }
 

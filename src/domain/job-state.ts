@@ -2,7 +2,12 @@ import type { AgentReport } from '../api/report.ts';
 
 /** A Job and its pods, in so far as a run's fate depends on them. */
 export interface JobView {
-  readonly finished?: { readonly outcome: 'Complete' | 'Failed'; readonly reason: string; readonly message: string; readonly time: string };
+  readonly finished?: {
+    readonly outcome: 'Complete' | 'Failed';
+    readonly reason: string;
+    readonly message: string;
+    readonly time: string;
+  };
   readonly startTime?: string;
   readonly pods: readonly PodView[];
 }
@@ -21,7 +26,12 @@ export interface PodView {
 export type Fate =
   | { readonly state: 'Pending'; readonly reason: string; readonly message: string }
   | { readonly state: 'Running'; readonly reason: string; readonly message: string; readonly since?: string }
-  | { readonly state: 'Completed' | 'Failed' | 'Cancelled'; readonly reason: string; readonly message: string; readonly at?: string };
+  | {
+      readonly state: 'Completed' | 'Failed' | 'Cancelled';
+      readonly reason: string;
+      readonly message: string;
+      readonly at?: string;
+    };
 
 /**
  * What has become of a run, from its Job, its pods and the agent's report. The Job's end decides; the report explains it.
@@ -36,24 +46,35 @@ export function fateOf(job: JobView | undefined, report: AgentReport | undefined
 }
 
 function fateWithoutJob(lastWord: LastWord | undefined, cancelled: boolean): Fate {
-  if (lastWord?.outcome === 'Succeeded') return { state: 'Completed', reason: lastWord.reason, message: lastWord.message };
-  if (cancelled || lastWord?.outcome === 'Cancelled') return { state: 'Cancelled', reason: 'Cancelled', message: 'It was cancelled' };
+  if (lastWord?.outcome === 'Succeeded')
+    return { state: 'Completed', reason: lastWord.reason, message: lastWord.message };
+  if (cancelled || lastWord?.outcome === 'Cancelled')
+    return { state: 'Cancelled', reason: 'Cancelled', message: 'It was cancelled' };
   if (lastWord?.outcome === 'Failed') return { state: 'Failed', reason: lastWord.reason, message: lastWord.message };
-  const message = 'Its Job is gone and its agent did not say how it ended, so it counts as failed. What it wrote without finishing is swept by the next backup; start another one.';
+  const message =
+    'Its Job is gone and its agent did not say how it ended, so it counts as failed. What it wrote without finishing is swept by the next backup; start another one.';
   return { state: 'Failed', reason: 'JobLost', message };
 }
 
 function fateOfCompleteJob(lastWord: LastWord | undefined, at: string): Fate {
-  if (lastWord?.outcome === 'Succeeded') return { state: 'Completed', reason: lastWord.reason, message: lastWord.message, at };
-  const message = 'Its Job completed, but its agent left no report: what it did is not known, so it counts as failed. Look at the Job\'s log, and start another one.';
+  if (lastWord?.outcome === 'Succeeded')
+    return { state: 'Completed', reason: lastWord.reason, message: lastWord.message, at };
+  const message =
+    "Its Job completed, but its agent left no report: what it did is not known, so it counts as failed. Look at the Job's log, and start another one.";
   return { state: 'Failed', reason: 'NoReport', message, at };
 }
 
 type LastWord = Pick<AgentReport, 'outcome' | 'reason' | 'message'>;
 
-function fateOfFailedJob(job: JobView, end: NonNullable<JobView['finished']>, lastWord: LastWord | undefined, cancelled: boolean): Fate {
+function fateOfFailedJob(
+  job: JobView,
+  end: NonNullable<JobView['finished']>,
+  lastWord: LastWord | undefined,
+  cancelled: boolean,
+): Fate {
   const at = end.time;
-  if (lastWord?.outcome === 'Succeeded') return { state: 'Completed', reason: lastWord.reason, message: lastWord.message, at };
+  if (lastWord?.outcome === 'Succeeded')
+    return { state: 'Completed', reason: lastWord.reason, message: lastWord.message, at };
   if (end.reason === 'DeadlineExceeded') {
     const trouble = job.pods.find((pod) => pod.trouble !== undefined)?.trouble;
     const cause = trouble === undefined ? '' : ` Its pod did not start: ${trouble.message}`;
@@ -61,35 +82,62 @@ function fateOfFailedJob(job: JobView, end: NonNullable<JobView['finished']>, la
     return { state: 'Failed', reason: 'DeadlineExceeded', message, at };
   }
   if (cancelled) return { state: 'Cancelled', reason: 'Cancelled', message: 'It was cancelled', at };
-  if (lastWord?.outcome === 'Failed') return { state: 'Failed', reason: lastWord.reason, message: lastWord.message, at };
+  if (lastWord?.outcome === 'Failed')
+    return { state: 'Failed', reason: lastWord.reason, message: lastWord.message, at };
   if (lastWord?.outcome === 'Cancelled') {
-    const message = 'Its pod was stopped from outside (by an eviction, a drained node or a person) before it was done. Start another one.';
+    const message =
+      'Its pod was stopped from outside (by an eviction, a drained node or a person) before it was done. Start another one.';
     return { state: 'Failed', reason: 'Stopped', message, at };
   }
   return { state: 'Failed', ...silentEnd(job, end), at };
 }
 
 /** The agent could not say why: the kubelet may. */
-function silentEnd(job: JobView, end: NonNullable<JobView['finished']>): { readonly reason: string; readonly message: string } {
+function silentEnd(
+  job: JobView,
+  end: NonNullable<JobView['finished']>,
+): { readonly reason: string; readonly message: string } {
   const exit = newest(job.pods)?.exit;
   if (exit?.reason === 'OOMKilled') {
-    return { reason: 'OutOfMemory', message: 'The agent was killed because it used more memory than jobTemplate.resources.limits.memory allows. Raise it.' };
+    return {
+      reason: 'OutOfMemory',
+      message:
+        'The agent was killed because it used more memory than jobTemplate.resources.limits.memory allows. Raise it.',
+    };
   }
   const code = exit === undefined ? '' : ` Its container ended with exit code ${exit.code} (${exit.reason}).`;
-  return { reason: end.reason || 'JobFailed', message: `Its Job failed: ${end.message}.${code} Look at the log of its pod.` };
+  return {
+    reason: end.reason || 'JobFailed',
+    message: `Its Job failed: ${end.message}.${code} Look at the log of its pod.`,
+  };
 }
 
 function fateOfActiveJob(job: JobView, report: AgentReport | undefined): Fate {
   const pod = newest(job.pods);
   if (pod?.trouble !== undefined) return { state: 'Pending', ...pod.trouble };
   if (pod?.phase === 'Running') {
-    return { state: 'Running', reason: 'Running', message: 'The agent is at work', ...(job.startTime === undefined ? {} : { since: job.startTime }) };
+    return {
+      state: 'Running',
+      reason: 'Running',
+      message: 'The agent is at work',
+      ...(job.startTime === undefined ? {} : { since: job.startTime }),
+    };
   }
   if (pod?.phase === 'Succeeded') {
-    return { state: 'Running', reason: 'Finishing', message: 'The agent is done; its Job is being closed', ...(job.startTime === undefined ? {} : { since: job.startTime }) };
+    return {
+      state: 'Running',
+      reason: 'Finishing',
+      message: 'The agent is done; its Job is being closed',
+      ...(job.startTime === undefined ? {} : { since: job.startTime }),
+    };
   }
   if (report?.outcome === 'Failed' || report?.outcome === 'Cancelled') {
-    return { state: 'Running', reason: 'Retrying', message: `The last try failed and another follows: ${report.message}`, ...(job.startTime === undefined ? {} : { since: job.startTime }) };
+    return {
+      state: 'Running',
+      reason: 'Retrying',
+      message: `The last try failed and another follows: ${report.message}`,
+      ...(job.startTime === undefined ? {} : { since: job.startTime }),
+    };
   }
   return { state: 'Pending', reason: 'Starting', message: 'Its pod is being started' };
 }

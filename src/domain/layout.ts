@@ -27,7 +27,8 @@ export function backupsPath({ namespace, policy, systemIdentifier }: Omit<Backup
 
 export function parseBackupPath(path: string): BackupLocation | undefined {
   const [namespace, policy, systemIdentifier, backups, backupID, ...rest] = path.split('/');
-  if (!namespace || !policy || !systemIdentifier || backups !== 'backups' || !backupID || rest.length > 0) return undefined;
+  if (!namespace || !policy || !systemIdentifier || backups !== 'backups' || !backupID || rest.length > 0)
+    return undefined;
   return { namespace, policy, systemIdentifier, backupID };
 }
 

@@ -8,7 +8,9 @@ import type { RestoreRequestSpec } from '../api/restore-request.ts';
  * object with one of them is refused with the reason NotImplemented, and nothing of it is done.
  */
 export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
-  const physical = spec.schedules.flatMap(({ name, method }) => (method === 'Physical' ? [`spec.schedules[${name}].method: Physical`] : []));
+  const physical = spec.schedules.flatMap(({ name, method }) =>
+    method === 'Physical' ? [`spec.schedules[${name}].method: Physical`] : [],
+  );
   return [
     ...physical,
     ...missingForFormat(spec.logical.format),
@@ -16,7 +18,9 @@ export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
     ...(spec.retention === undefined ? [] : ['spec.retention']),
     ...(spec.verification === undefined ? [] : ['spec.verification']),
     ...(hasHooks(spec) ? ['spec.hooks'] : []),
-    ...(['zstd', 'none'].includes(spec.compression.algorithm) ? [] : [`spec.compression.algorithm: ${spec.compression.algorithm}`]),
+    ...(['zstd', 'none'].includes(spec.compression.algorithm)
+      ? []
+      : [`spec.compression.algorithm: ${spec.compression.algorithm}`]),
     ...(spec.repositoryRefs.length > 1 ? ['more than one entry of spec.repositoryRefs'] : []),
   ];
 }
@@ -27,7 +31,10 @@ export function missingForRun(spec: Pick<BackupRunSpec, 'method'>): readonly str
 
 export function missingForRepository(spec: BackupRepositorySpec): readonly string[] {
   const kinds = ['azureBlob', 'googleCloudStorage', 'rclone'] as const;
-  return [...kinds.filter((kind) => spec[kind] !== undefined).map((kind) => `spec.${kind}`), ...(spec.encryption === undefined ? [] : ['spec.encryption'])];
+  return [
+    ...kinds.filter((kind) => spec[kind] !== undefined).map((kind) => `spec.${kind}`),
+    ...(spec.encryption === undefined ? [] : ['spec.encryption']),
+  ];
 }
 
 export function missingForRestore(spec: RestoreRequestSpec): readonly string[] {

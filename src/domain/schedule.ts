@@ -5,7 +5,8 @@ import { Cron } from 'croner';
  * zone that is none, in words for a person. Five fields only, as a CronJob reads them.
  */
 export function nextFiring(cron: string, timeZone: string, after: Date): Date | undefined {
-  if (!isTimeZone(timeZone)) throw new Error(`'${timeZone}' is no time zone that is known here; use a name such as Europe/Amsterdam`);
+  if (!isTimeZone(timeZone))
+    throw new Error(`'${timeZone}' is no time zone that is known here; use a name such as Europe/Amsterdam`);
   const parsed = parse(cron, timeZone);
   return parsed.nextRun(after) ?? undefined;
 }

@@ -30,7 +30,12 @@ export interface JobCondition {
 }
 
 export interface Job extends KubernetesObject {
-  readonly status?: { readonly startTime?: string; readonly completionTime?: string; readonly conditions?: readonly JobCondition[]; readonly active?: number };
+  readonly status?: {
+    readonly startTime?: string;
+    readonly completionTime?: string;
+    readonly conditions?: readonly JobCondition[];
+    readonly active?: number;
+  };
 }
 
 export interface CronJob extends KubernetesObject {
@@ -50,7 +55,12 @@ export interface Pod extends KubernetesObject {
   readonly status?: {
     readonly phase?: string;
     readonly podIP?: string;
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason?: string;
+      readonly message?: string;
+    }[];
     readonly containerStatuses?: readonly ContainerStatus[];
   };
 }

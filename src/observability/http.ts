@@ -59,5 +59,7 @@ function answerMetrics(response: ServerResponse, registry: Registry): void {
 
 function slowLoop(milliseconds: number, reset: () => void): string | undefined {
   reset();
-  return milliseconds > longestDelayMilliseconds ? `the event loop stood still for ${(milliseconds / 1000).toFixed(1)} s` : undefined;
+  return milliseconds > longestDelayMilliseconds
+    ? `the event loop stood still for ${(milliseconds / 1000).toFixed(1)} s`
+    : undefined;
 }

@@ -7,6 +7,18 @@ export function createLog(level: string): Logger {
     base: {},
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: ['password', '*.password', 'authorization', '*.authorization', '*.headers', 'err.cause.headers', 'token', '*.token'], censor: '[redacted]' },
+    redact: {
+      paths: [
+        'password',
+        '*.password',
+        'authorization',
+        '*.authorization',
+        '*.headers',
+        'err.cause.headers',
+        'token',
+        '*.token',
+      ],
+      censor: '[redacted]',
+    },
   });
 }

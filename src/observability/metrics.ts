@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** The operator's own metrics; docs/metrics.md lists them. Base units, and absent where nothing is known. */
 export function createMetrics() {
@@ -7,7 +7,12 @@ export function createMetrics() {
   const registers = [registry];
   return {
     registry,
-    reconciles: new Counter({ name: 'tidemark_reconcile_total', help: 'Reconciles by controller and result', labelNames: ['controller', 'result'], registers }),
+    reconciles: new Counter({
+      name: 'tidemark_reconcile_total',
+      help: 'Reconciles by controller and result',
+      labelNames: ['controller', 'result'],
+      registers,
+    }),
     reconcileSeconds: new Histogram({
       name: 'tidemark_reconcile_seconds',
       help: 'Duration of a reconcile',
@@ -15,13 +20,43 @@ export function createMetrics() {
       buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
       registers,
     }),
-    queueDepth: new Gauge({ name: 'tidemark_queue_depth', help: 'Keys that wait to be reconciled', labelNames: ['controller'], registers }),
-    activeWorkers: new Gauge({ name: 'tidemark_active_workers', help: 'Reconciles under way', labelNames: ['controller'], registers }),
+    queueDepth: new Gauge({
+      name: 'tidemark_queue_depth',
+      help: 'Keys that wait to be reconciled',
+      labelNames: ['controller'],
+      registers,
+    }),
+    activeWorkers: new Gauge({
+      name: 'tidemark_active_workers',
+      help: 'Reconciles under way',
+      labelNames: ['controller'],
+      registers,
+    }),
     leader: new Gauge({ name: 'tidemark_leader', help: '1 while this replica leads', registers }),
-    lastSuccess: new Gauge({ name: 'tidemark_last_success_timestamp_seconds', help: 'When the newest successful backup of a policy completed', labelNames: policyLabels, registers }),
-    lastFailure: new Gauge({ name: 'tidemark_last_failure_timestamp_seconds', help: 'When the newest failed backup of a policy ended', labelNames: policyLabels, registers }),
-    storedBytes: new Gauge({ name: 'tidemark_backup_stored_bytes', help: 'Stored size of the newest successful backup of a policy', labelNames: policyLabels, registers }),
-    durationSeconds: new Gauge({ name: 'tidemark_backup_duration_seconds', help: 'Duration of the newest successful backup of a policy', labelNames: policyLabels, registers }),
+    lastSuccess: new Gauge({
+      name: 'tidemark_last_success_timestamp_seconds',
+      help: 'When the newest successful backup of a policy completed',
+      labelNames: policyLabels,
+      registers,
+    }),
+    lastFailure: new Gauge({
+      name: 'tidemark_last_failure_timestamp_seconds',
+      help: 'When the newest failed backup of a policy ended',
+      labelNames: policyLabels,
+      registers,
+    }),
+    storedBytes: new Gauge({
+      name: 'tidemark_backup_stored_bytes',
+      help: 'Stored size of the newest successful backup of a policy',
+      labelNames: policyLabels,
+      registers,
+    }),
+    durationSeconds: new Gauge({
+      name: 'tidemark_backup_duration_seconds',
+      help: 'Duration of the newest successful backup of a policy',
+      labelNames: policyLabels,
+      registers,
+    }),
   };
 }
 

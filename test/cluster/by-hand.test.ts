@@ -44,8 +44,13 @@ describe('a stored backup is whole without Tidemark, as docs/repository-format.m
       const manifest = JSON.parse(manifestBytes.toString('utf8')) as Manifest;
       const [database] = manifest.logical.databases;
       const globals = manifest.logical.globals;
-      if (database === undefined || globals === undefined) throw new Error('The manifest lacks the database or globals');
-      expect(manifest).toMatchObject({ format: 1, backupID: status?.backupID, server: { version: expect.stringMatching(/^17\./) } });
+      if (database === undefined || globals === undefined)
+        throw new Error('The manifest lacks the database or globals');
+      expect(manifest).toMatchObject({
+        format: 1,
+        backupID: status?.backupID,
+        server: { version: expect.stringMatching(/^17\./) },
+      });
       expect(database).toMatchObject({ name: 'shop', format });
       await checkObjects(backup, [...database.objects, database.contents, globals]);
 
@@ -103,7 +108,14 @@ describe('a stored backup is whole without Tidemark, as docs/repository-format.m
   }
 
   async function client(tool: string, ...args: readonly string[]): Promise<string> {
-    return await elsewhere.exec(['env', `PGPASSWORD=${password}`, 'PGHOST=127.0.0.1', 'PGUSER=postgres', tool, ...args]);
+    return await elsewhere.exec([
+      'env',
+      `PGPASSWORD=${password}`,
+      'PGHOST=127.0.0.1',
+      'PGUSER=postgres',
+      tool,
+      ...args,
+    ]);
   }
 });
 

@@ -35,7 +35,10 @@ describe('the life of a run', () => {
       conditions: [{ type: 'Succeeded', status: 'False', reason: 'Cancelled' }],
     });
     expect(await stored('orders')).toEqual({ keys: [], uploads: 0 });
-    await until('the pod to be gone', async () => (await kubectl.list('pods', namespace, 'tidemark.dev/run=cancelled')).length === 0);
+    await until(
+      'the pod to be gone',
+      async () => (await kubectl.list('pods', namespace, 'tidemark.dev/run=cancelled')).length === 0,
+    );
   });
 
   test('a backup whose pod is killed half-way is made again by the same run, and what the first try left is swept', async () => {

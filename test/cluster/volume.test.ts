@@ -18,7 +18,10 @@ describe('a repository on a volume', () => {
   test('is tried out and found ready', async () => {
     explainFailure(scenario);
     const repository = await scenario.condition('backuprepository', 'local-disk', { type: 'Ready', status: 'True' });
-    expect(repository.status).toMatchObject({ capabilities: { conditionalPut: true }, probe: { outcome: 'Succeeded' } });
+    expect(repository.status).toMatchObject({
+      capabilities: { conditionalPut: true },
+      probe: { outcome: 'Succeeded' },
+    });
   });
 
   test('holds a backup that is restored whole, every row', async () => {

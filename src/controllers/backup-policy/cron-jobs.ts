@@ -1,5 +1,5 @@
-import type { BackupPolicy } from '../../api/kinds.ts';
 import type { Schedule } from '../../api/backup-policy.ts';
+import type { BackupPolicy } from '../../api/kinds.ts';
 import { annotations, labels, managedBy } from '../../domain/labels.ts';
 import { cronJobName } from '../../domain/naming.ts';
 import type { BackupTask } from '../../domain/task.ts';
@@ -10,7 +10,12 @@ import { type AgentSettings, buildJob, hashOf, ownerOf, policyLabels } from '../
 const startingDeadlineSeconds = 3600;
 
 /** The CronJob of a schedule: Kubernetes' own clockwork, so that backups go on while the operator is down. */
-export function buildCronJob(policy: BackupPolicy, schedule: Schedule, task: BackupTask, agent: AgentSettings): Desired {
+export function buildCronJob(
+  policy: BackupPolicy,
+  schedule: Schedule,
+  task: BackupTask,
+  agent: AgentSettings,
+): Desired {
   const { metadata, spec } = policy;
   const own = policyLabels(metadata.name, schedule.name);
   const job = buildJob({ task: { ...task, schedule: schedule.name }, template: spec.jobTemplate, agent, labels: own });

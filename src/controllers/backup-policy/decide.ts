@@ -1,5 +1,5 @@
-import type { BackupPolicy, BackupRepository, BackupRun } from '../../api/kinds.ts';
 import type { BackupPolicyStatus } from '../../api/backup-policy.ts';
+import type { BackupPolicy, BackupRepository, BackupRun } from '../../api/kinds.ts';
 import { conditionsAfter, findCondition, type NewCondition, rfc3339 } from '../../domain/conditions.ts';
 import { annotations } from '../../domain/labels.ts';
 import { nextFiring } from '../../domain/schedule.ts';
@@ -62,7 +62,14 @@ export function decide(gathered: Gathered): Decision {
 }
 
 /** The fields of the status that the operator writes. */
-export const ownedStatus = ['observedGeneration', 'conditions', 'server', 'nextScheduleTime', 'lastSuccessfulRun', 'lastFailedRun'] as const;
+export const ownedStatus = [
+  'observedGeneration',
+  'conditions',
+  'server',
+  'nextScheduleTime',
+  'lastSuccessfulRun',
+  'lastFailedRun',
+] as const;
 
 function wantedCronJobs({ policy, repositories, hosts, account, agent, now }: Gathered): readonly Desired[] | Refusal {
   const task = backupTask({ policy, repositories, hosts });
@@ -70,7 +77,11 @@ function wantedCronJobs({ policy, repositories, hosts, account, agent, now }: Ga
   if (account !== undefined) return account;
   try {
     for (const { name, cron, timeZone } of policy.spec.schedules) {
-      if (nextFiring(cron, timeZone, now) === undefined) return refused('InvalidSchedule', `Schedule ${name} never fires: '${cron}' names no day that exists. Correct it.`);
+      if (nextFiring(cron, timeZone, now) === undefined)
+        return refused(
+          'InvalidSchedule',
+          `Schedule ${name} never fires: '${cron}' names no day that exists. Correct it.`,
+        );
     }
     return policy.spec.schedules.map((schedule) => buildCronJob(policy, schedule, task, agent));
   } catch (error) {
@@ -80,36 +91,69 @@ function wantedCronJobs({ policy, repositories, hosts, account, agent, now }: Ga
 }
 
 function readiness({ policy, repositories }: Gathered, refusal: Refusal | undefined): NewCondition {
-  if (refusal !== undefined) return { type: 'Ready', status: 'False', reason: refusal.reason, message: refusal.message };
+  if (refusal !== undefined)
+    return { type: 'Ready', status: 'False', reason: refusal.reason, message: refusal.message };
   const { schedules, suspend } = policy.spec;
   for (const [index, { name }] of policy.spec.repositoryRefs.entries()) {
     const ready = findCondition(repositories[index]?.status?.conditions, 'Ready');
     if (ready?.status !== 'True') {
       const status = ready?.status ?? 'Unknown';
       const message = `BackupRepository ${name}: ${ready?.message ?? 'it was not probed yet'}`;
-      return { type: 'Ready', status, reason: status === 'False' ? 'RepositoryNotReady' : 'RepositoryNotProbed', message };
+      return {
+        type: 'Ready',
+        status,
+        reason: status === 'False' ? 'RepositoryNotReady' : 'RepositoryNotProbed',
+        message,
+      };
     }
   }
-  if (suspend) return { type: 'Ready', status: 'True', reason: 'Suspended', message: 'The schedules are suspended; a BackupRun made by hand still runs' };
-  if (schedules.length === 0) return { type: 'Ready', status: 'True', reason: 'OnDemand', message: 'There is no schedule; create a BackupRun for a backup' };
-  return { type: 'Ready', status: 'True', reason: 'Scheduled', message: `${schedules.length} schedule${schedules.length === 1 ? '' : 's'}` };
+  if (suspend)
+    return {
+      type: 'Ready',
+      status: 'True',
+      reason: 'Suspended',
+      message: 'The schedules are suspended; a BackupRun made by hand still runs',
+    };
+  if (schedules.length === 0)
+    return {
+      type: 'Ready',
+      status: 'True',
+      reason: 'OnDemand',
+      message: 'There is no schedule; create a BackupRun for a backup',
+    };
+  return {
+    type: 'Ready',
+    status: 'True',
+    reason: 'Scheduled',
+    message: `${schedules.length} schedule${schedules.length === 1 ? '' : 's'}`,
+  };
 }
 
 /** kstatus: present only while a person must act. */
 function stalled(refusal: Refusal | undefined): readonly NewCondition[] {
-  return refusal === undefined || refusal.mayCome ? [] : [{ type: 'Stalled', status: 'True', reason: refusal.reason, message: refusal.message }];
+  return refusal === undefined || refusal.mayCome
+    ? []
+    : [{ type: 'Stalled', status: 'True', reason: refusal.reason, message: refusal.message }];
 }
 
 function lastBackup(runs: readonly BackupRun[]): NewCondition {
   const type = 'LastBackupSucceeded';
   const last = newestFirst(runs).find(({ status }) => status?.phase === 'Completed' || status?.phase === 'Failed');
   if (last === undefined) return { type, status: 'Unknown', reason: 'NoBackupYet', message: 'No backup has ended yet' };
-  if (last.status?.phase === 'Completed') return { type, status: 'True', reason: 'Completed', message: `${last.metadata.name} completed at ${last.status.completionTime}` };
+  if (last.status?.phase === 'Completed')
+    return {
+      type,
+      status: 'True',
+      reason: 'Completed',
+      message: `${last.metadata.name} completed at ${last.status.completionTime}`,
+    };
   const reason = findCondition(last.status?.conditions, 'Succeeded')?.reason ?? 'Failed';
   return { type, status: 'False', reason, message: `${last.metadata.name} failed: ${last.status?.error ?? ''}` };
 }
 
-function lastRuns(runs: readonly BackupRun[]): Pick<BackupPolicyStatus, 'lastSuccessfulRun' | 'lastFailedRun' | 'server'> {
+function lastRuns(
+  runs: readonly BackupRun[],
+): Pick<BackupPolicyStatus, 'lastSuccessfulRun' | 'lastFailedRun' | 'server'> {
   const newest = (phase: string) => newestFirst(runs).find(({ status }) => status?.phase === phase);
   const [succeeded, failed] = [newest('Completed'), newest('Failed')];
   const summary = ({ metadata, status }: BackupRun) => ({
@@ -129,7 +173,10 @@ function lastRuns(runs: readonly BackupRun[]): Pick<BackupPolicyStatus, 'lastSuc
  * retention's affair. A held run stays, and one whose deletion would delete the backup.
  */
 export function surplusRuns({ spec }: Pick<BackupPolicy, 'spec'>, runs: readonly BackupRun[]): readonly BackupRun[] {
-  const free = newestFirst(runs).filter(({ metadata, spec: run }) => !run.hold && run.deletionPolicy === 'Retain' && metadata.deletionTimestamp === undefined);
+  const free = newestFirst(runs).filter(
+    ({ metadata, spec: run }) =>
+      !run.hold && run.deletionPolicy === 'Retain' && metadata.deletionTimestamp === undefined,
+  );
   const succeeded = free.filter(({ status }) => status?.phase === 'Completed');
   const failed = free.filter(({ status }) => status?.phase === 'Failed' || status?.phase === 'Cancelled');
   return [...succeeded.slice(spec.historyLimits.succeeded), ...failed.slice(spec.historyLimits.failed)];
@@ -152,8 +199,18 @@ function differs(cronJob: Desired, present: readonly CronJob[]): boolean {
 }
 
 /** An Event when Ready changes its status or its reason. */
-function eventsOf({ status }: BackupPolicy, conditions: NonNullable<BackupPolicyStatus['conditions']> | readonly NewCondition[]): readonly EventNote[] {
+function eventsOf(
+  { status }: BackupPolicy,
+  conditions: NonNullable<BackupPolicyStatus['conditions']> | readonly NewCondition[],
+): readonly EventNote[] {
   const [before, after] = [findCondition(status?.conditions, 'Ready'), conditions.find(({ type }) => type === 'Ready')];
   if (after === undefined || (before?.status === after.status && before.reason === after.reason)) return [];
-  return [{ type: after.status === 'False' ? 'Warning' : 'Normal', reason: after.reason, action: 'Schedule', note: after.message }];
+  return [
+    {
+      type: after.status === 'False' ? 'Warning' : 'Normal',
+      reason: after.reason,
+      action: 'Schedule',
+      note: after.message,
+    },
+  ];
 }

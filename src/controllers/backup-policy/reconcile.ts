@@ -14,19 +14,31 @@ import { decide, type Gathered, ownedStatus } from './decide.ts';
 const lookAgainMilliseconds = 10 * 60_000;
 const lookAgainRefused = 15_000;
 
-export async function reconcilePolicy(context: Context, namespace: string, name: string, signal: AbortSignal): Promise<Outcome> {
+export async function reconcilePolicy(
+  context: Context,
+  namespace: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const policy = context.caches.policies.get(namespace, name);
   if (policy === undefined || policy.metadata.deletionTimestamp !== undefined) return 'done';
   const gathered = await gather(context, policy, signal);
   const decision = decide(gathered);
   for (const cronJob of decision.apply) await apply(context.client, cronJob, operatorFieldManager, signal);
-  for (const { metadata } of decision.remove) await remove(context.client, { kind: 'CronJob', namespace, name: metadata.name, uid: metadata.uid }, signal);
-  for (const { metadata } of decision.prune) await remove(context.client, { kind: 'BackupRun', namespace, name: metadata.name, uid: metadata.uid }, signal);
+  for (const { metadata } of decision.remove)
+    await remove(context.client, { kind: 'CronJob', namespace, name: metadata.name, uid: metadata.uid }, signal);
+  for (const { metadata } of decision.prune)
+    await remove(context.client, { kind: 'BackupRun', namespace, name: metadata.name, uid: metadata.uid }, signal);
   await writeStatus(context, policy, ownedStatus, decision.status, signal);
   for (const event of decision.events) context.record(policy, event);
   const waiting = decision.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'False');
-  const until = decision.lookAgainAt === undefined ? Number.POSITIVE_INFINITY : decision.lookAgainAt.getTime() - gathered.now.getTime();
-  return { requeueAfterMilliseconds: Math.max(1000, Math.min(until, waiting ? lookAgainRefused : lookAgainMilliseconds)) };
+  const until =
+    decision.lookAgainAt === undefined
+      ? Number.POSITIVE_INFINITY
+      : decision.lookAgainAt.getTime() - gathered.now.getTime();
+  return {
+    requeueAfterMilliseconds: Math.max(1000, Math.min(until, waiting ? lookAgainRefused : lookAgainMilliseconds)),
+  };
 }
 
 async function gather(context: Context, policy: Cached<BackupPolicy>, signal: AbortSignal): Promise<Gathered> {

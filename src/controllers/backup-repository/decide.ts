@@ -1,9 +1,9 @@
-import { jobTemplate } from '../../api/job-template.ts';
 import type { BackupRepositoryStatus } from '../../api/backup-repository.ts';
+import { jobTemplate } from '../../api/job-template.ts';
 import type { BackupRepository, BackupRun } from '../../api/kinds.ts';
 import { conditionsAfter, findCondition, type NewCondition } from '../../domain/conditions.ts';
-import { labels } from '../../domain/labels.ts';
 import { labelValue } from '../../domain/label-value.ts';
+import { labels } from '../../domain/labels.ts';
 import { jobName } from '../../domain/naming.ts';
 import { missingForRepository, notImplementedMessage } from '../../domain/not-implemented.ts';
 import type { ProbeTask } from '../../domain/task.ts';
@@ -54,14 +54,27 @@ export function probeJobName({ metadata }: Pick<BackupRepository, 'metadata'>): 
 function readiness({ repository, probeJob, account }: Gathered): NewCondition {
   const type = 'Ready';
   const absent = missingForRepository(repository.spec);
-  if (absent.length > 0) return { type, status: 'False', reason: 'NotImplemented', message: notImplementedMessage(absent) };
+  if (absent.length > 0)
+    return { type, status: 'False', reason: 'NotImplemented', message: notImplementedMessage(absent) };
   if (account !== undefined) return { type, status: 'False', reason: account.reason, message: account.message };
   const probe = currentProbe(repository);
   if (probe?.outcome === 'Succeeded') return { type, status: 'True', reason: 'ProbeSucceeded', message: probe.message };
-  if (probe !== undefined) return { type, status: 'False', reason: probe.reason, message: `${probe.message} It is probed again every ${probeAgainSeconds / 60} minutes.` };
+  if (probe !== undefined)
+    return {
+      type,
+      status: 'False',
+      reason: probe.reason,
+      message: `${probe.message} It is probed again every ${probeAgainSeconds / 60} minutes.`,
+    };
   const end = probeJob?.view.finished;
   const said = probeJob?.view.pods.findLast((pod) => pod.termination !== undefined)?.termination;
-  if (end?.outcome === 'Failed') return { type, status: 'False', reason: said?.reason ?? 'ProbeFailed', message: said?.message ?? `The probe's Job failed: ${end.message}. Look at the log of its pod.` };
+  if (end?.outcome === 'Failed')
+    return {
+      type,
+      status: 'False',
+      reason: said?.reason ?? 'ProbeFailed',
+      message: said?.message ?? `The probe's Job failed: ${end.message}. Look at the log of its pod.`,
+    };
   const trouble = probeJob?.view.pods.find((pod) => pod.trouble !== undefined)?.trouble;
   if (trouble !== undefined) return { type, status: 'Unknown', ...trouble };
   return { type, status: 'Unknown', reason: 'Probing', message: 'The repository is being probed' };
@@ -86,21 +99,45 @@ function buildProbe({ repository, agent }: Gathered): Desired {
   };
   const template = { ...jobTemplate.parse({}), activeDeadlineSeconds: 300 };
   const own = { [labels.repository]: labelValue(metadata.name) };
-  const job = buildJob({ task, template, agent, runName: metadata.name, labels: own, backoffLimit: 0, ttlSecondsAfterFinished: probeAgainSeconds });
+  const job = buildJob({
+    task,
+    template,
+    agent,
+    runName: metadata.name,
+    labels: own,
+    backoffLimit: 0,
+    ttlSecondsAfterFinished: probeAgainSeconds,
+  });
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name: probeJobName(repository), namespace: metadata.namespace, ...job.metadata, ownerReferences: [ownerOf(repository)] },
+    metadata: {
+      name: probeJobName(repository),
+      namespace: metadata.namespace,
+      ...job.metadata,
+      ownerReferences: [ownerOf(repository)],
+    },
     spec: job.spec,
   };
 }
 
 function countBackups({ metadata }: BackupRepository, runs: readonly BackupRun[]): number {
-  return runs.filter(({ status }) => status?.phase === 'Completed' && status.repositories?.some(({ name, state }) => name === metadata.name && state === 'Stored')).length;
+  return runs.filter(
+    ({ status }) =>
+      status?.phase === 'Completed' &&
+      status.repositories?.some(({ name, state }) => name === metadata.name && state === 'Stored'),
+  ).length;
 }
 
 function eventsOf({ status }: BackupRepository, ready: NewCondition): readonly EventNote[] {
   const before = findCondition(status?.conditions, 'Ready');
   if (ready.status === 'Unknown' || (before?.status === ready.status && before.reason === ready.reason)) return [];
-  return [{ type: ready.status === 'True' ? 'Normal' : 'Warning', reason: ready.reason, action: 'Probe', note: ready.message }];
+  return [
+    {
+      type: ready.status === 'True' ? 'Normal' : 'Warning',
+      reason: ready.reason,
+      action: 'Probe',
+      note: ready.message,
+    },
+  ];
 }

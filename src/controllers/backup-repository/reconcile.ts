@@ -9,7 +9,12 @@ import { findJob } from '../jobs/find-job.ts';
 import { writeStatus } from '../write-status.ts';
 import { decide, ownedStatus, probeJobName } from './decide.ts';
 
-export async function reconcileRepository(context: Context, namespace: string, name: string, signal: AbortSignal): Promise<Outcome> {
+export async function reconcileRepository(
+  context: Context,
+  namespace: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const { caches, client, settings, clock } = context;
   const stored = caches.repositories.get(namespace, name);
   if (stored === undefined || stored.metadata.deletionTimestamp !== undefined) return 'done';

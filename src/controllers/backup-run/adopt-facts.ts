@@ -16,19 +16,31 @@ const lastWords = z.object({ report: report.unwrap(), backupID, checksum, reposi
  * with the kubelet. They are put where the agent would have put them, so that the backup can be found and restored.
  * Answers whether something was written: then the run is looked at again.
  */
-export async function adoptFacts({ caches, client }: Context, run: Cached<BackupRun>, jobName: string, signal: AbortSignal): Promise<boolean> {
+export async function adoptFacts(
+  { caches, client }: Context,
+  run: Cached<BackupRun>,
+  jobName: string,
+  signal: AbortSignal,
+): Promise<boolean> {
   const said = run.status?.report?.outcome;
   if (said !== undefined && said !== 'Running') return false;
   const { namespace, name, uid } = run.metadata;
   const facts = newestWords(caches.pods.byIndex(indexes.job, `${namespace}/${jobName}`));
   if (facts === undefined) return false;
   const { apiVersion, kind } = run;
-  await applyStatus(client, { apiVersion, kind, metadata: { name, namespace, uid }, status: facts }, fieldManager, signal);
+  await applyStatus(
+    client,
+    { apiVersion, kind, metadata: { name, namespace, uid }, status: facts },
+    fieldManager,
+    signal,
+  );
   return true;
 }
 
 function newestWords(pods: readonly Pod[]): z.output<typeof lastWords> | undefined {
-  const newest = [...pods].sort((a, b) => a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp)).at(-1);
+  const newest = [...pods]
+    .sort((a, b) => a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp))
+    .at(-1);
   const agent = newest?.status?.containerStatuses?.find(({ name }) => name === 'agent');
   const message = agent?.state?.terminated?.message;
   if (message === undefined) return undefined;

@@ -1,7 +1,7 @@
 import type { BackupPolicy, BackupRepository, BackupRun } from '../../api/kinds.ts';
 import { type Fate, fateOf } from '../../domain/job-state.ts';
-import { labels, runningJobFinalizer, storedBackupFinalizer } from '../../domain/labels.ts';
 import { labelValue } from '../../domain/label-value.ts';
+import { labels, runningJobFinalizer, storedBackupFinalizer } from '../../domain/labels.ts';
 import { jobName } from '../../domain/naming.ts';
 import { missingForRun, notImplementedMessage } from '../../domain/not-implemented.ts';
 import type { EventNote } from '../../kube/events.ts';
@@ -11,7 +11,7 @@ import { backupTask } from '../backup-task.ts';
 import { type AgentSettings, buildJob, ownerOf, policyLabels } from '../jobs/build-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
 import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
-import { eventsOf, hasEnded, refusedFate, type RunStatus, statusOf } from '../run-progress.ts';
+import { eventsOf, hasEnded, type RunStatus, refusedFate, statusOf } from '../run-progress.ts';
 
 export interface Gathered {
   readonly run: BackupRun;
@@ -55,15 +55,23 @@ export function decide(gathered: Gathered): Decision {
   // The Job was seen before, or its agent has spoken: then it is gone, and is not made a second time.
   if (hadJob(run)) {
     if (gathered.jobExists) return next(gathered, unseen, 2_000);
-    return activePods.length > 0 ? next(gathered, stopping) : next(gathered, fateOf(undefined, run.status?.report, cancelled));
+    return activePods.length > 0
+      ? next(gathered, stopping)
+      : next(gathered, fateOf(undefined, run.status?.report, cancelled));
   }
   const made = makeJob(gathered, name);
   if (isRefusal(made)) {
     // A place in the queue is waited for as long as it takes; what is missing, for a minute.
-    const fate: Fate = made.reason === 'Queued' ? { state: 'Pending', reason: made.reason, message: made.message } : refusedFate(made, run, now);
+    const fate: Fate =
+      made.reason === 'Queued'
+        ? { state: 'Pending', reason: made.reason, message: made.message }
+        : refusedFate(made, run, now);
     return next(gathered, fate, made.mayCome ? 5_000 : undefined);
   }
-  return { ...next(gathered, { state: 'Pending', reason: 'Starting', message: 'Its Job is being made' }), create: made };
+  return {
+    ...next(gathered, { state: 'Pending', reason: 'Starting', message: 'Its Job is being made' }),
+    create: made,
+  };
 }
 
 /** A scheduled run has its Job's name; a hand-made one gives the Job its own. */
@@ -71,13 +79,19 @@ export function runJobName({ metadata }: Pick<BackupRun, 'metadata'>): string {
   return metadata.labels?.[labels.schedule] === undefined ? jobName(undefined, metadata.name) : metadata.name;
 }
 
-const cancelling: Fate = { state: 'Running', reason: 'Cancelling', message: 'It is being cancelled: the agent ends and removes what it wrote' };
+const cancelling: Fate = {
+  state: 'Running',
+  reason: 'Cancelling',
+  message: 'It is being cancelled: the agent ends and removes what it wrote',
+};
 const unseen: Fate = { state: 'Running', reason: 'Running', message: 'The agent is at work' };
 const stopping: Fate = { state: 'Running', reason: 'Stopping', message: 'Its Job is gone; its pod is ending' };
 
 /** A schedule's run is made from a Job; a hand-made one once had one if its status says so. */
 export function hadJob({ metadata, status }: BackupRun): boolean {
-  return metadata.labels?.[labels.schedule] !== undefined || status?.jobName !== undefined || status?.report !== undefined;
+  return (
+    metadata.labels?.[labels.schedule] !== undefined || status?.jobName !== undefined || status?.report !== undefined
+  );
 }
 
 function mayHaveCompleted({ run, job }: Gathered): boolean {
@@ -85,7 +99,14 @@ function mayHaveCompleted({ run, job }: Gathered): boolean {
 }
 
 function settled(run: BackupRun): Decision {
-  return { finalizers: finalizersOf(run, false), create: undefined, removeJob: false, status: undefined, events: [], lookAgainMilliseconds: undefined };
+  return {
+    finalizers: finalizersOf(run, false),
+    create: undefined,
+    removeJob: false,
+    status: undefined,
+    events: [],
+    lookAgainMilliseconds: undefined,
+  };
 }
 
 function next(gathered: Gathered, fate: Fate, lookAgainMilliseconds?: number): Decision {
@@ -104,20 +125,35 @@ function next(gathered: Gathered, fate: Fate, lookAgainMilliseconds?: number): D
 }
 
 function finalizersOf({ metadata, spec }: BackupRun, active: boolean): readonly string[] {
-  const foreign = (metadata.finalizers ?? []).filter((name) => name !== runningJobFinalizer && name !== storedBackupFinalizer);
-  return [...foreign, ...(active ? [runningJobFinalizer] : []), ...(spec.deletionPolicy === 'Delete' ? [storedBackupFinalizer] : [])];
+  const foreign = (metadata.finalizers ?? []).filter(
+    (name) => name !== runningJobFinalizer && name !== storedBackupFinalizer,
+  );
+  return [
+    ...foreign,
+    ...(active ? [runningJobFinalizer] : []),
+    ...(spec.deletionPolicy === 'Delete' ? [storedBackupFinalizer] : []),
+  ];
 }
 
 function makeJob(gathered: Gathered, name: string): Desired | Refusal {
   const { run, policy, repositories, hosts, account, agent } = gathered;
   const absent = missingForRun(run.spec);
   if (absent.length > 0) return refused('NotImplemented', notImplementedMessage(absent));
-  if (policy === undefined) return missing('PolicyNotFound', `BackupPolicy ${run.metadata.namespace}/${run.spec.policyRef.name} does not exist. Create it, or correct policyRef in a new BackupRun.`);
+  if (policy === undefined)
+    return missing(
+      'PolicyNotFound',
+      `BackupPolicy ${run.metadata.namespace}/${run.spec.policyRef.name} does not exist. Create it, or correct policyRef in a new BackupRun.`,
+    );
   const task = backupTask({ policy, repositories, hosts });
   if (isRefusal(task)) return task;
   if (account !== undefined) return account;
   const ahead = gathered.others.find((other) => isAhead(other, run));
-  if (ahead !== undefined) return { reason: 'Queued', message: `It waits for ${ahead.metadata.name}: one ${run.spec.method} backup of a policy runs at a time`, mayCome: true };
+  if (ahead !== undefined)
+    return {
+      reason: 'Queued',
+      message: `It waits for ${ahead.metadata.name}: one ${run.spec.method} backup of a policy runs at a time`,
+      mayCome: true,
+    };
   const job = buildJob({
     task,
     template: policy.spec.jobTemplate,
@@ -136,9 +172,9 @@ function makeJob(gathered: Gathered, name: string): Desired | Refusal {
 
 /** One that runs is ahead; of two that wait, the one that was created first. */
 function isAhead(other: BackupRun, run: BackupRun): boolean {
-  if (hasEnded(other) || other.spec.method !== run.spec.method || other.metadata.deletionTimestamp !== undefined) return false;
+  if (hasEnded(other) || other.spec.method !== run.spec.method || other.metadata.deletionTimestamp !== undefined)
+    return false;
   if (other.status?.jobName !== undefined || other.metadata.labels?.[labels.schedule] !== undefined) return true;
   const [theirs, ours] = [other.metadata.creationTimestamp, run.metadata.creationTimestamp];
   return theirs < ours || (theirs === ours && other.metadata.name < run.metadata.name);
 }
-

@@ -1,6 +1,7 @@
+import { jobTemplate } from '../../api/job-template.ts';
 import type { BackupRepository, BackupRun } from '../../api/kinds.ts';
-import { annotations, labels, runningJobFinalizer, storedBackupFinalizer } from '../../domain/labels.ts';
 import { labelValue } from '../../domain/label-value.ts';
+import { annotations, labels, runningJobFinalizer, storedBackupFinalizer } from '../../domain/labels.ts';
 import { jobName } from '../../domain/naming.ts';
 import type { DeleteTask } from '../../domain/task.ts';
 import type { EventNote } from '../../kube/events.ts';
@@ -10,7 +11,6 @@ import { isList, repositoryTasks } from '../backup-task.ts';
 import { type AgentSettings, buildJob, ownerOf } from '../jobs/build-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
 import { isRefusal, type Refusal, refused } from '../refusal.ts';
-import { jobTemplate } from '../../api/job-template.ts';
 
 export interface GatheredDeletion {
   readonly run: BackupRun;
@@ -46,7 +46,11 @@ export function deleteJobName({ metadata }: Pick<BackupRun, 'metadata'>): string
   return jobName('delete', metadata.name);
 }
 
-function decideStoredBackup(gathered: GatheredDeletion, stay: DeletionDecision, released: DeletionDecision): DeletionDecision {
+function decideStoredBackup(
+  gathered: GatheredDeletion,
+  stay: DeletionDecision,
+  released: DeletionDecision,
+): DeletionDecision {
   const end = gathered.deleteJob?.view.finished;
   if (end?.outcome === 'Complete') return { ...released, events: [deleted(gathered.run)] };
   if (end?.outcome === 'Failed') {
@@ -65,7 +69,8 @@ function buildDeleteJob({ run, repositories, agent }: GatheredDeletion): Desired
   const tasks = repositoryTasks(metadata.namespace, stored, repositories);
   if (!isList(tasks)) return tasks;
   const path = stored.find((each) => each.path !== undefined)?.path;
-  if (status?.backupID === undefined || path === undefined) return refused('UnknownPath', 'where the backup lies is not known');
+  if (status?.backupID === undefined || path === undefined)
+    return refused('UnknownPath', 'where the backup lies is not known');
   const task: DeleteTask = {
     action: 'delete',
     namespace: metadata.namespace,
@@ -74,11 +79,24 @@ function buildDeleteJob({ run, repositories, agent }: GatheredDeletion): Desired
     backup: { backupID: status.backupID, path },
   };
   const own = { [labels.run]: labelValue(metadata.name) };
-  const job = buildJob({ task, template: jobTemplate.parse({}), agent, runName: metadata.name, labels: own, backoffLimit: 2, ttlSecondsAfterFinished: 300 });
+  const job = buildJob({
+    task,
+    template: jobTemplate.parse({}),
+    agent,
+    runName: metadata.name,
+    labels: own,
+    backoffLimit: 2,
+    ttlSecondsAfterFinished: 300,
+  });
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name: deleteJobName(run), namespace: metadata.namespace, ...job.metadata, ownerReferences: [ownerOf(run)] },
+    metadata: {
+      name: deleteJobName(run),
+      namespace: metadata.namespace,
+      ...job.metadata,
+      ownerReferences: [ownerOf(run)],
+    },
     spec: job.spec,
   };
 }
@@ -93,7 +111,12 @@ function isAbandoned({ metadata }: BackupRun): boolean {
 }
 
 function deleted({ status }: BackupRun): EventNote {
-  return { type: 'Normal', reason: 'StoredBackupDeleted', action: 'Delete', note: `The stored backup ${status?.backupID} was removed` };
+  return {
+    type: 'Normal',
+    reason: 'StoredBackupDeleted',
+    action: 'Delete',
+    note: `The stored backup ${status?.backupID} was removed`,
+  };
 }
 
 function notDeleted({ metadata, status }: BackupRun, why: string): EventNote {

@@ -27,7 +27,10 @@ interface JobRequest {
 }
 
 export interface JobParts {
-  readonly metadata: { readonly labels: Readonly<Record<string, string>>; readonly annotations: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+  };
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
@@ -35,20 +38,35 @@ export interface JobParts {
 const taskLimit = 100_000;
 
 /** The one builder of every Job that runs an agent: a schedule's, a person's, a restore's, a probe's. */
-export function buildJob({ task, template, agent, runName, labels: own, backoffLimit, ttlSecondsAfterFinished }: JobRequest): JobParts {
+export function buildJob({
+  task,
+  template,
+  agent,
+  runName,
+  labels: own,
+  backoffLimit,
+  ttlSecondsAfterFinished,
+}: JobRequest): JobParts {
   const podLabels = { ...template.labels, ...own, [labels.action]: task.action, [labels.managedBy]: managedBy };
   const spec = {
     backoffLimit: backoffLimit ?? template.backoffLimit,
     activeDeadlineSeconds: template.activeDeadlineSeconds,
     ...(ttlSecondsAfterFinished === undefined ? {} : { ttlSecondsAfterFinished }),
     podFailurePolicy,
-    template: { metadata: { labels: podLabels, annotations: { ...template.annotations, ...unmoved } }, spec: podSpec(task, template, agent, runName) },
+    template: {
+      metadata: { labels: podLabels, annotations: { ...template.annotations, ...unmoved } },
+      spec: podSpec(task, template, agent, runName),
+    },
   };
   return { metadata: { labels: podLabels, annotations: { [annotations.taskHash]: hashOf(spec) } }, spec };
 }
 
 /** What makes an object of Tidemark's the owner of its Job. */
-export function ownerOf(object: { readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly name: string; readonly uid: string } }): OwnerReference {
+export function ownerOf(object: {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly uid: string };
+}): OwnerReference {
   const { apiVersion, kind, metadata } = object;
   return { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true, blockOwnerDeletion: true };
 }
@@ -70,7 +88,12 @@ const podFailurePolicy = {
 /** A backup that is moved to another node begins anew: the autoscalers leave it alone. */
 const unmoved = { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false', 'karpenter.sh/do-not-disrupt': 'true' };
 
-function podSpec(task: Task, template: JobTemplate, agent: AgentSettings, runName: string | undefined): Readonly<Record<string, unknown>> {
+function podSpec(
+  task: Task,
+  template: JobTemplate,
+  agent: AgentSettings,
+  runName: string | undefined,
+): Readonly<Record<string, unknown>> {
   const { volumes, mounts } = volumesOf(task, template);
   const pullSecrets = [...agent.imagePullSecrets.map((name) => ({ name })), ...(template.imagePullSecrets ?? [])];
   return {
@@ -78,7 +101,14 @@ function podSpec(task: Task, template: JobTemplate, agent: AgentSettings, runNam
     serviceAccountName: template.serviceAccountName ?? agentServiceAccount,
     terminationGracePeriodSeconds: 60,
     enableServiceLinks: false,
-    securityContext: { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, fsGroupChangePolicy: 'OnRootMismatch', seccompProfile: { type: 'RuntimeDefault' } },
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 65532,
+      runAsGroup: 65532,
+      fsGroup: 65532,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
     ...(pullSecrets.length === 0 ? {} : { imagePullSecrets: pullSecrets }),
     ...pick(template, 'nodeSelector', 'tolerations', 'affinity', 'priorityClassName'),
     containers: [
@@ -88,7 +118,11 @@ function podSpec(task: Task, template: JobTemplate, agent: AgentSettings, runNam
         imagePullPolicy: agent.imagePullPolicy,
         env: environment(task, runName),
         resources: resourcesOf(template),
-        securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        },
         terminationMessagePolicy: 'File',
         volumeMounts: mounts,
       },
@@ -100,7 +134,10 @@ function podSpec(task: Task, template: JobTemplate, agent: AgentSettings, runNam
 function environment(task: Task, runName: string | undefined): readonly object[] {
   const json = JSON.stringify(task);
   if (Buffer.byteLength(json) > taskLimit) {
-    throw terminal('TaskTooLarge', `What the agent has to be told is ${Buffer.byteLength(json)} bytes, and ${taskLimit} are possible. Use fewer or shorter patterns, arguments and assertions.`);
+    throw terminal(
+      'TaskTooLarge',
+      `What the agent has to be told is ${Buffer.byteLength(json)} bytes, and ${taskLimit} are possible. Use fewer or shorter patterns, arguments and assertions.`,
+    );
   }
   const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   return [

@@ -11,7 +11,11 @@ export interface FoundJob {
 }
 
 /** A Job of Tidemark's by name, with its pods. */
-export function findJob({ jobs, pods }: Pick<Caches, 'jobs' | 'pods'>, namespace: string, name: string): FoundJob | undefined {
+export function findJob(
+  { jobs, pods }: Pick<Caches, 'jobs' | 'pods'>,
+  namespace: string,
+  name: string,
+): FoundJob | undefined {
   const job = jobs.get(namespace, name);
   if (job === undefined) return undefined;
   const own = pods.byIndex(indexes.job, `${namespace}/${name}`);

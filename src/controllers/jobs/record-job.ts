@@ -13,7 +13,13 @@ const recorded = 'tidemark.dev/recorded';
 export async function recordScheduledJob(context: Context, job: Job, signal: AbortSignal): Promise<void> {
   const { namespace, name, labels: own = {}, annotations = {}, deletionTimestamp, ownerReferences = [] } = job.metadata;
   const schedule = own[labels.schedule];
-  if (schedule === undefined || own[labels.action] !== 'backup' || annotations[recorded] === 'true' || deletionTimestamp !== undefined) return;
+  if (
+    schedule === undefined ||
+    own[labels.action] !== 'backup' ||
+    annotations[recorded] === 'true' ||
+    deletionTimestamp !== undefined
+  )
+    return;
   const policy = policyOf(context, namespace, ownerReferences);
   if (policy === undefined) return;
   const method = policy.schedules.find((each) => each.name === schedule)?.method ?? 'Logical';
@@ -33,9 +39,18 @@ export async function markRecorded({ client }: Context, job: Job, signal: AbortS
 }
 
 /** A label may hold a shortened name; the CronJob's owner has the whole one. */
-function policyOf({ caches }: Context, namespace: string, owners: readonly { readonly kind: string; readonly name: string }[]) {
+function policyOf(
+  { caches }: Context,
+  namespace: string,
+  owners: readonly { readonly kind: string; readonly name: string }[],
+) {
   const cronJob = owners.find(({ kind }) => kind === 'CronJob');
-  const owner = cronJob === undefined ? undefined : caches.cronJobs.get(namespace, cronJob.name)?.metadata.ownerReferences?.find(({ kind }) => kind === 'BackupPolicy');
+  const owner =
+    cronJob === undefined
+      ? undefined
+      : caches.cronJobs
+          .get(namespace, cronJob.name)
+          ?.metadata.ownerReferences?.find(({ kind }) => kind === 'BackupPolicy');
   const policy = owner === undefined ? undefined : caches.policies.get(namespace, owner.name);
   return policy === undefined ? undefined : { name: policy.metadata.name, schedules: policy.spec.schedules };
 }

@@ -4,9 +4,20 @@ import type { ContainerStatus, Job, Pod } from '../../kube/workloads.ts';
 
 /** A Job and its pods as domain/job-state.ts judges them. */
 export function viewJob(job: Job, pods: readonly Pod[]): JobView {
-  const end = job.status?.conditions?.find(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True');
+  const end = job.status?.conditions?.find(
+    ({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True',
+  );
   return {
-    ...(end === undefined ? {} : { finished: { outcome: end.type as 'Complete' | 'Failed', reason: end.reason ?? '', message: end.message ?? '', time: end.lastTransitionTime ?? '' } }),
+    ...(end === undefined
+      ? {}
+      : {
+          finished: {
+            outcome: end.type as 'Complete' | 'Failed',
+            reason: end.reason ?? '',
+            message: end.message ?? '',
+            time: end.lastTransitionTime ?? '',
+          },
+        }),
     ...(job.status?.startTime === undefined ? {} : { startTime: job.status.startTime }),
     pods: pods.map(viewPod),
   };
@@ -33,19 +44,41 @@ function viewPod(pod: Pod): PodView {
 }
 
 /** Waits that a person may have to end; ContainerCreating is none. */
-const troubles = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull', 'CreateContainerConfigError', 'CreateContainerError', 'RunContainerError']);
+const troubles = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'RunContainerError',
+]);
 
-function troubleOf(pod: Pod, agent: ContainerStatus | undefined): { readonly reason: string; readonly message: string } | undefined {
+function troubleOf(
+  pod: Pod,
+  agent: ContainerStatus | undefined,
+): { readonly reason: string; readonly message: string } | undefined {
   const waiting = agent?.state?.waiting;
   if (waiting?.reason !== undefined && troubles.has(waiting.reason)) {
-    return { reason: waiting.reason, message: `The agent's container does not start: ${waiting.message ?? waiting.reason}` };
+    return {
+      reason: waiting.reason,
+      message: `The agent's container does not start: ${waiting.message ?? waiting.reason}`,
+    };
   }
   const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
-  if (scheduled?.status === 'False') return { reason: scheduled.reason ?? 'Unschedulable', message: `No node takes the pod: ${scheduled.message ?? ''}` };
+  if (scheduled?.status === 'False')
+    return {
+      reason: scheduled.reason ?? 'Unschedulable',
+      message: `No node takes the pod: ${scheduled.message ?? ''}`,
+    };
   return undefined;
 }
 
-const terminationMessage = z.object({ outcome: z.enum(['Succeeded', 'Failed', 'Cancelled']), reason: z.string(), message: z.string() });
+const terminationMessage = z.object({
+  outcome: z.enum(['Succeeded', 'Failed', 'Cancelled']),
+  reason: z.string(),
+  message: z.string(),
+});
 
 /** The agent writes it as JSON, itself or in `report`; anything else in it (a crash's last lines) is no report. */
 function lastWord(message: string): PodView['termination'] | undefined {

@@ -10,7 +10,10 @@ interface Mounted {
 }
 
 /** The volumes of an agent's pod and where they are mounted, as the agent expects them (domain/mounts.ts). */
-export function volumesOf(task: Task, template: JobTemplate): { readonly volumes: readonly object[]; readonly mounts: readonly object[] } {
+export function volumesOf(
+  task: Task,
+  template: JobTemplate,
+): { readonly volumes: readonly object[]; readonly mounts: readonly object[] } {
   const mounted = [
     { name: 'tmp', path: places.temporary, readOnly: false, source: { emptyDir: {} } },
     ...('server' in task ? serverVolumes(task.server) : []),
@@ -34,7 +37,9 @@ function serverVolumes({ credentialsSecretName, tls }: ServerTask): readonly Mou
   return [
     secret('server-credentials', places.credentials, credentialsSecretName, ['username', 'password']),
     ...(ca === undefined ? [] : [secret('server-ca', places.serverCa, ca.name, [ca.key])]),
-    ...(certificate === undefined ? [] : [secret('server-certificate', places.clientCertificate, certificate.name, ['tls.crt', 'tls.key'])]),
+    ...(certificate === undefined
+      ? []
+      : [secret('server-certificate', places.clientCertificate, certificate.name, ['tls.crt', 'tls.key'])]),
   ];
 }
 
@@ -44,7 +49,16 @@ function repositoryVolumes({ spec }: RepositoryTask, index: number): readonly Mo
   const { s3, volume } = spec;
   const ca = s3?.caBundleSecretRef;
   return [
-    ...(s3?.credentialsSecretRef === undefined ? [] : [secret(`repository-${index}-credentials`, places.repository.credentials(index), s3.credentialsSecretRef.name, s3Keys)]),
+    ...(s3?.credentialsSecretRef === undefined
+      ? []
+      : [
+          secret(
+            `repository-${index}-credentials`,
+            places.repository.credentials(index),
+            s3.credentialsSecretRef.name,
+            s3Keys,
+          ),
+        ]),
     ...(ca === undefined ? [] : [secret(`repository-${index}-ca`, places.repository.ca(index), ca.name, [ca.key])]),
     ...(volume === undefined ? [] : [claim(`repository-${index}`, places.repository.volume(index), volume.claimName)]),
   ];
@@ -62,7 +76,11 @@ function scratchVolume({ scratch }: JobTemplate): Mounted {
   return { ...place, source: { ephemeral: { volumeClaimTemplate: { spec } } } };
 }
 
-function listFileVolumes(databases: readonly { readonly listFile?: { readonly configMapRef: { readonly name: string; readonly key: string } } | undefined }[]): readonly Mounted[] {
+function listFileVolumes(
+  databases: readonly {
+    readonly listFile?: { readonly configMapRef: { readonly name: string; readonly key: string } } | undefined;
+  }[],
+): readonly Mounted[] {
   return databases.flatMap(({ listFile }, index) => {
     if (listFile === undefined) return [];
     const { name, key } = listFile.configMapRef;

@@ -1,8 +1,8 @@
 import { jobTemplate } from '../../api/job-template.ts';
 import type { RestoreRequest } from '../../api/kinds.ts';
 import { type Fate, fateOf } from '../../domain/job-state.ts';
-import { labels, runningJobFinalizer } from '../../domain/labels.ts';
 import { labelValue } from '../../domain/label-value.ts';
+import { labels, runningJobFinalizer } from '../../domain/labels.ts';
 import { jobName } from '../../domain/naming.ts';
 import { missingForRestore, notImplementedMessage } from '../../domain/not-implemented.ts';
 import type { RestoreTask } from '../../domain/task.ts';
@@ -13,7 +13,7 @@ import { isList } from '../backup-task.ts';
 import { type AgentSettings, buildJob, ownerOf } from '../jobs/build-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
 import { isRefusal, type Refusal, refused } from '../refusal.ts';
-import { eventsOf, hasEnded, refusedFate, type RunStatus, statusOf } from '../run-progress.ts';
+import { eventsOf, hasEnded, type RunStatus, refusedFate, statusOf } from '../run-progress.ts';
 import type { RestoreSource } from './source.ts';
 
 export interface Gathered {
@@ -46,7 +46,11 @@ export function decide(gathered: Gathered): Decision {
   if (request.spec.cancel && !done) {
     if (job !== undefined) return { ...next(gathered, cancelling), removeJob: true };
     if (activePods.length > 0) return next(gathered, cancelling);
-    return next(gathered, { state: 'Cancelled', reason: 'Cancelled', message: 'It was cancelled; what it had created was removed again where that was possible' });
+    return next(gathered, {
+      state: 'Cancelled',
+      reason: 'Cancelled',
+      message: 'It was cancelled; what it had created was removed again where that was possible',
+    });
   }
   if (job !== undefined) return next(gathered, fateOf(job.view, request.status?.report, request.spec.cancel));
   if (request.status?.jobName !== undefined || request.status?.report !== undefined) {
@@ -55,15 +59,29 @@ export function decide(gathered: Gathered): Decision {
   }
   const made = makeJob(gathered);
   if (isRefusal(made)) return next(gathered, refusedFate(made, request, now), made.mayCome ? 5_000 : undefined);
-  return { ...next(gathered, { state: 'Pending', reason: 'Starting', message: 'Its Job is being made' }), create: made };
+  return {
+    ...next(gathered, { state: 'Pending', reason: 'Starting', message: 'Its Job is being made' }),
+    create: made,
+  };
 }
 
 export function restoreJobName({ metadata }: Pick<RestoreRequest, 'metadata'>): string {
   return jobName('restore', metadata.name);
 }
 
-const nothing = { finalizers: [], create: undefined, removeJob: false, status: undefined, events: [], lookAgainMilliseconds: undefined };
-const cancelling: Fate = { state: 'Running', reason: 'Cancelling', message: 'It is being cancelled: the agent ends and takes back what it can' };
+const nothing = {
+  finalizers: [],
+  create: undefined,
+  removeJob: false,
+  status: undefined,
+  events: [],
+  lookAgainMilliseconds: undefined,
+};
+const cancelling: Fate = {
+  state: 'Running',
+  reason: 'Cancelling',
+  message: 'It is being cancelled: the agent ends and takes back what it can',
+};
 const running: Fate = { state: 'Running', reason: 'Running', message: 'The agent is at work' };
 
 function decideDeletion({ request, job, activePods }: Gathered): Decision {
@@ -75,7 +93,13 @@ function decideDeletion({ request, job, activePods }: Gathered): Decision {
 function next({ request, job, now }: Gathered, fate: Fate, lookAgainMilliseconds?: number): Decision {
   const status = statusOf(request, fate, job === undefined ? request.status?.jobName : restoreJobName(request), now);
   const active = fate.state === 'Pending' || fate.state === 'Running';
-  return { ...nothing, finalizers: finalizersOf(request, active), status, events: eventsOf(request, status, 'Restore'), lookAgainMilliseconds };
+  return {
+    ...nothing,
+    finalizers: finalizersOf(request, active),
+    status,
+    events: eventsOf(request, status, 'Restore'),
+    lookAgainMilliseconds,
+  };
 }
 
 function finalizersOf({ metadata }: RestoreRequest, active: boolean): readonly string[] {
@@ -102,12 +126,21 @@ function makeJob({ request, source, hosts, account, agent }: Gathered): Desired 
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name: restoreJobName(request), namespace: request.metadata.namespace, ...job.metadata, ownerReferences: [ownerOf(request)] },
+    metadata: {
+      name: restoreJobName(request),
+      namespace: request.metadata.namespace,
+      ...job.metadata,
+      ownerReferences: [ownerOf(request)],
+    },
     spec: job.spec,
   };
 }
 
-function taskOf({ metadata, spec }: RestoreRequest, { repository, backup }: RestoreSource, hosts: readonly string[]): RestoreTask {
+function taskOf(
+  { metadata, spec }: RestoreRequest,
+  { repository, backup }: RestoreSource,
+  hosts: readonly string[],
+): RestoreTask {
   const { databases, globals, jobs, noOwner, noPrivileges, role, exitOnError, assertions, dryRun, target } = spec;
   const server = target.server;
   if (server === undefined) throw new Error('a restore without a server has been refused before');

@@ -14,7 +14,12 @@ import { writeStatus } from '../write-status.ts';
 import { decide, type Gathered, restoreJobName } from './decide.ts';
 import { type Lookup, resolveSource } from './source.ts';
 
-export async function reconcileRestore(context: Context, namespace: string, name: string, signal: AbortSignal): Promise<Outcome> {
+export async function reconcileRestore(
+  context: Context,
+  namespace: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const request = context.caches.restores.get(namespace, name);
   if (request === undefined) return 'done';
   const gathered = await gather(context, request, signal);
@@ -29,9 +34,12 @@ export async function reconcileRestore(context: Context, namespace: string, name
     await remove(client, { kind: 'Job', namespace, name: metadata.name, uid: metadata.uid }, signal);
   }
   if (differs && deleting) await patchFinalizers(client, request, decision.finalizers, signal);
-  if (decision.status !== undefined) await writeStatus(context, request, ownedRunStatus, { ...decision.status }, signal);
+  if (decision.status !== undefined)
+    await writeStatus(context, request, ownedRunStatus, { ...decision.status }, signal);
   for (const event of decision.events) context.record(request, event);
-  return decision.lookAgainMilliseconds === undefined ? 'done' : { requeueAfterMilliseconds: decision.lookAgainMilliseconds };
+  return decision.lookAgainMilliseconds === undefined
+    ? 'done'
+    : { requeueAfterMilliseconds: decision.lookAgainMilliseconds };
 }
 
 async function gather(context: Context, stored: Cached<RestoreRequest>, signal: AbortSignal): Promise<Gathered> {

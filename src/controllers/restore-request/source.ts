@@ -22,39 +22,75 @@ export function resolveSource({ metadata, spec }: RestoreRequest, lookup: Lookup
   const { backupRunRef, latest, repository } = spec.source;
   if (backupRunRef !== undefined) {
     const run = lookup.run(backupRunRef.name);
-    if (run === undefined) return missing('BackupRunNotFound', `BackupRun ${namespace}/${backupRunRef.name} does not exist. Choose one of: kubectl get backupruns -n ${namespace}`);
+    if (run === undefined)
+      return missing(
+        'BackupRunNotFound',
+        `BackupRun ${namespace}/${backupRunRef.name} does not exist. Choose one of: kubectl get backupruns -n ${namespace}`,
+      );
     return fromRun(run, lookup);
   }
   if (latest !== undefined) return fromLatest(namespace, latest, lookup);
   if (repository === undefined) return refused('NoSource', 'The request names no source.');
-  const tasks = repositoryTasks(namespace, [repository.repositoryRef], [lookup.repository(repository.repositoryRef.name)], 'read');
+  const tasks = repositoryTasks(
+    namespace,
+    [repository.repositoryRef],
+    [lookup.repository(repository.repositoryRef.name)],
+    'read',
+  );
   if (!isList(tasks)) return tasks;
   const [task] = tasks;
-  return task === undefined ? refused('NoSource', 'The request names no repository.') : { repository: task, backup: { backupID: repository.backupID } };
+  return task === undefined
+    ? refused('NoSource', 'The request names no repository.')
+    : { repository: task, backup: { backupID: repository.backupID } };
 }
 
-function fromLatest(namespace: string, { policyRef, method }: { readonly policyRef: { readonly name: string }; readonly method: string }, lookup: Lookup): RestoreSource | Refusal {
-  const completed = lookup.runsOf(policyRef.name).filter(({ spec, status }) => spec.method === method && status?.phase === 'Completed');
+function fromLatest(
+  namespace: string,
+  { policyRef, method }: { readonly policyRef: { readonly name: string }; readonly method: string },
+  lookup: Lookup,
+): RestoreSource | Refusal {
+  const completed = lookup
+    .runsOf(policyRef.name)
+    .filter(({ spec, status }) => spec.method === method && status?.phase === 'Completed');
   const [newest] = [...completed].sort((a, b) => (b.status?.backupID ?? '').localeCompare(a.status?.backupID ?? ''));
   if (newest !== undefined) return fromRun(newest, lookup);
-  if (lookup.policy(policyRef.name) === undefined) return missing('PolicyNotFound', `BackupPolicy ${namespace}/${policyRef.name} does not exist, and there is no BackupRun of it.`);
-  return missing('NoBackup', `There is no completed ${method} backup of BackupPolicy ${policyRef.name}. Make one, or name a repository and a backup ID as the source.`);
+  if (lookup.policy(policyRef.name) === undefined)
+    return missing(
+      'PolicyNotFound',
+      `BackupPolicy ${namespace}/${policyRef.name} does not exist, and there is no BackupRun of it.`,
+    );
+  return missing(
+    'NoBackup',
+    `There is no completed ${method} backup of BackupPolicy ${policyRef.name}. Make one, or name a repository and a backup ID as the source.`,
+  );
 }
 
 function fromRun({ metadata, spec, status }: BackupRun, lookup: Lookup): RestoreSource | Refusal {
   const { namespace, name } = metadata;
-  if (spec.method === 'Physical') return refused('NotImplemented', `BackupRun ${name} is Physical, and this version of Tidemark restores Logical backups only.`);
+  if (spec.method === 'Physical')
+    return refused(
+      'NotImplemented',
+      `BackupRun ${name} is Physical, and this version of Tidemark restores Logical backups only.`,
+    );
   if (status?.phase !== 'Completed') {
     const explain = status?.phase === 'Failed' || status?.phase === 'Cancelled' ? refused : missing;
-    return explain('SourceNotCompleted', `BackupRun ${name} is ${status?.phase ?? 'Pending'}, so there is nothing to restore from it. Choose one that is Completed.`);
+    return explain(
+      'SourceNotCompleted',
+      `BackupRun ${name} is ${status?.phase ?? 'Pending'}, so there is nothing to restore from it. Choose one that is Completed.`,
+    );
   }
   const stored = (status.repositories ?? []).filter(({ state }) => state === 'Stored');
   // The first of the policy's repositories is read first; one whose object is gone is passed over.
   const place = stored.find((each) => lookup.repository(each.name) !== undefined) ?? stored[0];
-  if (place === undefined || status.backupID === undefined) return refused('SourceNotStored', `BackupRun ${name} does not say in which repository its backup is.`);
+  if (place === undefined || status.backupID === undefined)
+    return refused('SourceNotStored', `BackupRun ${name} does not say in which repository its backup is.`);
   const tasks = repositoryTasks(namespace, [place], [lookup.repository(place.name)], 'read');
   if (!isList(tasks)) return tasks;
   const [task] = tasks;
-  if (task === undefined) return refused('SourceNotStored', `BackupRun ${name} does not say in which repository its backup is.`);
-  return { repository: task, backup: { backupID: status.backupID, ...(place.path === undefined ? {} : { path: place.path }) } };
+  if (task === undefined)
+    return refused('SourceNotStored', `BackupRun ${name} does not say in which repository its backup is.`);
+  return {
+    repository: task,
+    backup: { backupID: status.backupID, ...(place.path === undefined ? {} : { path: place.path }) },
+  };
 }

@@ -17,12 +17,22 @@ export interface Cluster {
 }
 
 /** Raises the cluster where it is not up; quick where it is. */
-export async function ensureCluster(options: { readonly log: (line: string) => void; readonly signal?: AbortSignal }): Promise<Cluster> {
+export async function ensureCluster(options: {
+  readonly log: (line: string) => void;
+  readonly signal?: AbortSignal;
+}): Promise<Cluster> {
   const way = await chooseWay();
   await (way === 'kind' ? raiseKindCluster(options) : raiseHostCluster(options));
   const [helm, kubectl] = [await ensureTool('helm', options), await ensureTool('kubectl', options)];
   return way === 'kind'
-    ? { way, helm, kubectl, kubeconfig: kindKubeconfig(), loadImage: (archive) => loadIntoKind(archive, options), hasImage: kindHasImage }
+    ? {
+        way,
+        helm,
+        kubectl,
+        kubeconfig: kindKubeconfig(),
+        loadImage: (archive) => loadIntoKind(archive, options),
+        hasImage: kindHasImage,
+      }
     : { way, helm, kubectl, kubeconfig: layout.adminKubeconfig, loadImage: loadIntoHost, hasImage: hostHasImage };
 }
 

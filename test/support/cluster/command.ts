@@ -1,12 +1,13 @@
 import { chooseWay } from './choose-way.ts';
 import { ensureCluster } from './cluster.ts';
 import { removeHostCluster } from './host/down.ts';
-import { printStatus } from './status.ts';
 import { removeKindCluster } from './kind-cluster.ts';
+import { printStatus } from './status.ts';
 
 /** `npm run cluster -- up|down|status|kubeconfig` */
 const begun = Date.now();
-const log = (line: string) => process.stderr.write(`${((Date.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
+const log = (line: string) =>
+  process.stderr.write(`${((Date.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 
 const commands: Readonly<Record<string, () => Promise<void>>> = {
   up: async () => {

@@ -29,7 +29,8 @@ export async function goToolchain(log: (line: string) => void): Promise<Go> {
 async function makeExecutable(folder: string): Promise<void> {
   await execa('chmod', ['-R', 'u+w', folder]);
   for (const place of ['bin', 'pkg/tool/linux_amd64']) {
-    for (const name of await readdir(join(folder, place)).catch(() => [])) await chmod(join(folder, place, name), 0o755);
+    for (const name of await readdir(join(folder, place)).catch(() => []))
+      await chmod(join(folder, place, name), 0o755);
   }
 }
 

@@ -16,7 +16,8 @@ async function install(names: readonly string[], log: (line: string) => void): P
   // A daemon that a package brings must not start: the cluster runs its own, under its own folders.
   const environment = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const lock = ['-o', 'DPkg::Lock::Timeout=300'];
-  const apt = (...args: readonly string[]) => execa('apt-get', [...lock, '-qq', ...args], { env: environment, all: true });
+  const apt = (...args: readonly string[]) =>
+    execa('apt-get', [...lock, '-qq', ...args], { env: environment, all: true });
   await apt('install', '--yes', '--no-install-recommends', ...missing).catch(async () => {
     await apt('update');
     await apt('install', '--yes', '--no-install-recommends', ...missing);
@@ -27,6 +28,11 @@ async function missingOf(names: readonly string[]): Promise<readonly string[]> {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own format
   const format = '${Package} ${db:Status-Status}\\n';
   const { stdout } = await execa('dpkg-query', ['--show', `--showformat=${format}`, ...names], { reject: false });
-  const installed = new Set(stdout.split('\n').filter((line) => line.endsWith(' installed')).map((line) => line.split(' ')[0]));
+  const installed = new Set(
+    stdout
+      .split('\n')
+      .filter((line) => line.endsWith(' installed'))
+      .map((line) => line.split(' ')[0]),
+  );
   return names.filter((name) => !installed.has(name));
 }

@@ -19,9 +19,19 @@ interface StartOptions {
 }
 
 /** Starts a process in a session of its own and records it before anything else can go wrong. */
-export async function startDetached({ command, args, pidFile, logFile, environment = {} }: StartOptions): Promise<Detached> {
+export async function startDetached({
+  command,
+  args,
+  pidFile,
+  logFile,
+  environment = {},
+}: StartOptions): Promise<Detached> {
   const log = openSync(logFile, 'a');
-  const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...environment } });
+  const child = spawn(command, args, {
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: { ...process.env, ...environment },
+  });
   child.unref();
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);

@@ -15,14 +15,20 @@ export async function printStatus(): Promise<void> {
   if (way === 'host' && !(await isUp())) {
     await printComponents(print);
     const remaining = await remainingTraces();
-    print(remaining.length === 0 ? 'The cluster is down, and nothing of it is left.' : `The cluster is down. Left of it:\n  ${remaining.join('\n  ')}`);
+    print(
+      remaining.length === 0
+        ? 'The cluster is down, and nothing of it is left.'
+        : `The cluster is down. Left of it:\n  ${remaining.join('\n  ')}`,
+    );
     process.exitCode = 3;
     return;
   }
   if (way === 'host') await printComponents(print);
   const kubectl = await ensureTool('kubectl', { log: () => undefined });
   const kubeconfig = way === 'host' ? layout.adminKubeconfig : kindKubeconfig();
-  const { stdout, stderr } = await execa(kubectl, ['--kubeconfig', kubeconfig, 'get', 'nodes', '-o', 'wide'], { reject: false });
+  const { stdout, stderr } = await execa(kubectl, ['--kubeconfig', kubeconfig, 'get', 'nodes', '-o', 'wide'], {
+    reject: false,
+  });
   print(`\n${stdout || stderr}`);
 }
 

@@ -15,7 +15,15 @@ const modules = {
 } as const;
 
 /** Of the Kubernetes program: one binary that is each component, by its own name. */
-const components = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'kubelet', 'kubectl', 'pause'] as const;
+const components = [
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kube-proxy',
+  'kubelet',
+  'kubectl',
+  'pause',
+] as const;
 
 export type Tool = keyof typeof modules | (typeof components)[number];
 
@@ -26,7 +34,8 @@ interface ToolOptions {
 
 /** The path of a tool; built where it is not in the cache yet. Several processes may ask at once. */
 export async function ensureTool(name: Tool, options: ToolOptions): Promise<string> {
-  if (name === 'kubectl' || name === 'pause' || name.startsWith('kube')) return join(await ensureKubernetes(options), name);
+  if (name === 'kubectl' || name === 'pause' || name.startsWith('kube'))
+    return join(await ensureKubernetes(options), name);
   const module = modules[name as keyof typeof modules];
   const folder = cacheFolder('tools', module.replaceAll('/', '-'));
   const binary = join(folder, name);
@@ -57,7 +66,8 @@ async function ensureKubernetes(options: ToolOptions): Promise<string> {
       });
     await build([`-ldflags=${flags}`, '-o', join(temporary, 'kubernetes'), '.']);
     await build(['-ldflags=-s -w', '-o', join(temporary, 'pause'), './pause'], { CGO_ENABLED: '0' });
-    for (const name of components.filter((component) => component !== 'pause')) await execa('ln', ['-s', 'kubernetes', join(temporary, name)]);
+    for (const name of components.filter((component) => component !== 'pause'))
+      await execa('ln', ['-s', 'kubernetes', join(temporary, name)]);
     await rm(work, { recursive: true, force: true });
   });
   return folder;

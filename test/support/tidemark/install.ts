@@ -24,14 +24,7 @@ export async function installTidemark(options: InstallOptions): Promise<void> {
   await withLock(cacheFolder('install.lock'), () => upgrade(options));
 }
 
-async function upgrade({
-  kubectl,
-  helm,
-  kubeconfig,
-  images,
-  log,
-  values = [],
-}: InstallOptions): Promise<void> {
+async function upgrade({ kubectl, helm, kubeconfig, images, log, values = [] }: InstallOptions): Promise<void> {
   log('Installing the operator with Helm');
   const settings = [
     ...imageValues('operator', images['operator'] ?? ''),

@@ -15,7 +15,19 @@ const apart: readonly (readonly [string, string])[] = [
   ['controllers', 'agent'],
   ['agent', 'controllers'],
 ];
-const impure = new Set(['fs', 'net', 'http', 'https', 'http2', 'child_process', 'tls', 'dns', 'worker_threads', 'cluster', 'os']);
+const impure = new Set([
+  'fs',
+  'net',
+  'http',
+  'https',
+  'http2',
+  'child_process',
+  'tls',
+  'dns',
+  'worker_threads',
+  'cluster',
+  'os',
+]);
 
 interface Import {
   readonly file: string;
@@ -23,7 +35,9 @@ interface Import {
 }
 
 describe('the layers of src', async () => {
-  const files = (await readdir('src', { recursive: true })).filter((name) => name.endsWith('.ts')).map((name) => join('src', name));
+  const files = (await readdir('src', { recursive: true }))
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join('src', name));
   const imports = (await Promise.all(files.map(importsOf))).flat();
 
   test('are read: every folder of src is a layer, and imports were found in most files', () => {
@@ -41,21 +55,35 @@ describe('the layers of src', async () => {
   });
 
   test('api and domain are pure: no files, no sockets, no processes', () => {
-    const wrong = imports.filter(({ file, specifier }) => rank(folderOf(file)) <= 1 && impure.has(specifier.replace(/^node:/, '').split('/')[0] ?? ''));
+    const wrong = imports.filter(
+      ({ file, specifier }) =>
+        rank(folderOf(file)) <= 1 && impure.has(specifier.replace(/^node:/, '').split('/')[0] ?? ''),
+    );
     expect(wrong).toEqual([]);
   });
 
   test('import nothing of the tests, and no package that is only there for development', async () => {
-    const { dependencies } = JSON.parse(await readFile('package.json', 'utf8')) as { dependencies: Record<string, string> };
+    const { dependencies } = JSON.parse(await readFile('package.json', 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
     const known = new Set([...Object.keys(dependencies), ...builtinModules.flatMap((name) => [name, `node:${name}`])]);
     const wrong = imports.filter(({ file, specifier }) =>
-      specifier.startsWith('.') ? !normalize(join(dirname(file), specifier)).startsWith('src/') : !known.has(packageOf(specifier)),
+      specifier.startsWith('.')
+        ? !normalize(join(dirname(file), specifier)).startsWith('src/')
+        : !known.has(packageOf(specifier)),
     );
     expect(wrong).toEqual([]);
   });
 
   test('hold no circle of imports that are there at run time', () => {
-    const graph = new Map(files.map((file) => [file, imports.filter((one) => one.file === file && one.specifier.startsWith('.')).map(({ specifier }) => normalize(join(dirname(file), specifier)))]));
+    const graph = new Map(
+      files.map((file) => [
+        file,
+        imports
+          .filter((one) => one.file === file && one.specifier.startsWith('.'))
+          .map(({ specifier }) => normalize(join(dirname(file), specifier))),
+      ]),
+    );
     expect(circles(graph)).toEqual([]);
   });
 });
@@ -79,7 +107,11 @@ function rank(folder: string): number {
 }
 
 function packageOf(specifier: string): string {
-  return specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : specifier.startsWith('node:') ? specifier : (specifier.split('/')[0] ?? '');
+  return specifier.startsWith('@')
+    ? specifier.split('/').slice(0, 2).join('/')
+    : specifier.startsWith('node:')
+      ? specifier
+      : (specifier.split('/')[0] ?? '');
 }
 
 /** Each circle once, from the file at which the search met itself. */

@@ -32,7 +32,23 @@ export async function ensureCertificates(): Promise<void> {
   if (await exists(done)) return;
   await mkdir(layout.certificates, { recursive: true, mode: 0o700 });
   await mkdir(layout.kubeconfigs, { recursive: true, mode: 0o700 });
-  await openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '3650', '-subj', '/CN=tidemark-test-ca', '-keyout', 'ca.key', '-out', 'ca.crt');
+  await openssl(
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '3650',
+    '-subj',
+    '/CN=tidemark-test-ca',
+    '-keyout',
+    'ca.key',
+    '-out',
+    'ca.crt',
+  );
   await openssl('genrsa', '-out', 'service-accounts.key', '2048');
   await openssl('rsa', '-in', 'service-accounts.key', '-pubout', '-out', 'service-accounts.pub');
   await sign('apiserver', '/CN=kube-apiserver', `subjectAltName=${serving}\nextendedKeyUsage=serverAuth\n`);
@@ -48,9 +64,38 @@ export function kubeconfigOf(identity: Identity): string {
 }
 
 async function sign(name: string, subject: string, extensions: string): Promise<void> {
-  await openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', subject, '-keyout', `${name}.key`, '-out', `${name}.csr`);
+  await openssl(
+    'req',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-subj',
+    subject,
+    '-keyout',
+    `${name}.key`,
+    '-out',
+    `${name}.csr`,
+  );
   await writeFile(join(layout.certificates, `${name}.ext`), extensions);
-  await openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '3650', '-extfile', `${name}.ext`, '-out', `${name}.crt`);
+  await openssl(
+    'x509',
+    '-req',
+    '-in',
+    `${name}.csr`,
+    '-CA',
+    'ca.crt',
+    '-CAkey',
+    'ca.key',
+    '-CAcreateserial',
+    '-days',
+    '3650',
+    '-extfile',
+    `${name}.ext`,
+    '-out',
+    `${name}.crt`,
+  );
 }
 
 async function writeKubeconfig(identity: string): Promise<void> {
@@ -63,13 +108,19 @@ async function writeKubeconfig(identity: string): Promise<void> {
     clusters: [
       {
         name: 'tidemark',
-        cluster: { server: `https://${layout.node}:${layout.apiPort}`, 'certificate-authority-data': await data('ca.crt') },
+        cluster: {
+          server: `https://${layout.node}:${layout.apiPort}`,
+          'certificate-authority-data': await data('ca.crt'),
+        },
       },
     ],
     users: [
       {
         name: identity,
-        user: { 'client-certificate-data': await data(`${identity}.crt`), 'client-key-data': await data(`${identity}.key`) },
+        user: {
+          'client-certificate-data': await data(`${identity}.crt`),
+          'client-key-data': await data(`${identity}.key`),
+        },
       },
     ],
   };

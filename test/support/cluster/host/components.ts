@@ -27,7 +27,13 @@ export async function componentsOf(options: Log): Promise<Readonly<Record<Compon
     'kube-scheduler': {
       name: 'kube-scheduler',
       command: await kubernetes('kube-scheduler'),
-      args: [`--kubeconfig=${kubeconfigOf('scheduler')}`, '--leader-elect=false', '--bind-address=127.0.0.1', '--secure-port=16259', '--pod-max-in-unschedulable-pods-duration=10s'],
+      args: [
+        `--kubeconfig=${kubeconfigOf('scheduler')}`,
+        '--leader-elect=false',
+        '--bind-address=127.0.0.1',
+        '--secure-port=16259',
+        '--pod-max-in-unschedulable-pods-duration=10s',
+      ],
     },
     containerd: await containerd(),
     kubelet: await kubelet(kubernetes),
@@ -73,11 +79,25 @@ async function apiServer(kubernetes: Kubernetes): Promise<Component> {
     args: [
       ...[`--advertise-address=${layout.node}`, `--bind-address=${layout.node}`, `--secure-port=${layout.apiPort}`],
       ...[`--etcd-servers=http://127.0.0.1:${layout.etcdPort}`, `--service-cluster-ip-range=${layout.serviceNetwork}`],
-      ...[`--client-ca-file=${pki('ca.crt')}`, `--tls-cert-file=${pki('apiserver.crt')}`, `--tls-private-key-file=${pki('apiserver.key')}`],
-      ...[`--kubelet-client-certificate=${pki('kubelet-client.crt')}`, `--kubelet-client-key=${pki('kubelet-client.key')}`],
-      ...[`--service-account-key-file=${pki('service-accounts.pub')}`, `--service-account-signing-key-file=${pki('service-accounts.key')}`],
+      ...[
+        `--client-ca-file=${pki('ca.crt')}`,
+        `--tls-cert-file=${pki('apiserver.crt')}`,
+        `--tls-private-key-file=${pki('apiserver.key')}`,
+      ],
+      ...[
+        `--kubelet-client-certificate=${pki('kubelet-client.crt')}`,
+        `--kubelet-client-key=${pki('kubelet-client.key')}`,
+      ],
+      ...[
+        `--service-account-key-file=${pki('service-accounts.pub')}`,
+        `--service-account-signing-key-file=${pki('service-accounts.key')}`,
+      ],
       ...['--service-account-issuer=https://kubernetes.default.svc.cluster.local', '--authorization-mode=Node,RBAC'],
-      ...['--kubelet-preferred-address-types=InternalIP', '--endpoint-reconciler-type=lease', '--allow-privileged=true'],
+      ...[
+        '--kubelet-preferred-address-types=InternalIP',
+        '--endpoint-reconciler-type=lease',
+        '--allow-privileged=true',
+      ],
       ...['--enable-admission-plugins=NodeRestriction', '--profiling=false'],
     ],
   };
@@ -88,7 +108,11 @@ async function controllerManager(kubernetes: Kubernetes): Promise<Component> {
     name: 'kube-controller-manager',
     command: await kubernetes('kube-controller-manager'),
     args: [
-      ...[`--kubeconfig=${kubeconfigOf('controller-manager')}`, '--leader-elect=false', '--use-service-account-credentials=true'],
+      ...[
+        `--kubeconfig=${kubeconfigOf('controller-manager')}`,
+        '--leader-elect=false',
+        '--use-service-account-credentials=true',
+      ],
       ...[`--service-account-private-key-file=${pki('service-accounts.key')}`, `--root-ca-file=${pki('ca.crt')}`],
       ...['--enable-hostpath-provisioner=true', '--bind-address=127.0.0.1', '--secure-port=16257'],
     ],
@@ -127,7 +151,11 @@ async function kubelet(kubernetes: Kubernetes): Promise<Component> {
   const configuration = {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
-    authentication: { x509: { clientCAFile: pki('ca.crt') }, webhook: { enabled: true }, anonymous: { enabled: false } },
+    authentication: {
+      x509: { clientCAFile: pki('ca.crt') },
+      webhook: { enabled: true },
+      anonymous: { enabled: false },
+    },
     authorization: { mode: 'Webhook' },
     cgroupDriver: 'cgroupfs',
     failSwapOn: false,
@@ -197,5 +225,10 @@ async function coreDns(options: Log): Promise<Component> {
 }
 `,
   );
-  return { name: 'coredns', command: await ensureTool('coredns', options), args: ['-conf', file], environment: { GOMAXPROCS: String(Math.min(2, cpus().length)) } };
+  return {
+    name: 'coredns',
+    command: await ensureTool('coredns', options),
+    args: ['-conf', file],
+    environment: { GOMAXPROCS: String(Math.min(2, cpus().length)) },
+  };
 }

@@ -12,15 +12,21 @@ export async function removeHostCluster({ log }: { readonly log: (line: string) 
   for (const name of [...componentNames].reverse()) await stopRecorded(pidFile(name));
   await removePods();
   await removeNetwork();
-  for (const folder of [layout.state, layout.run, layout.volumes]) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  for (const folder of [layout.state, layout.run, layout.volumes])
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   const remaining = await remainingTraces();
-  if (remaining.length > 0) throw new Error(`The cluster is down, but this is still there:\n  ${remaining.join('\n  ')}`);
+  if (remaining.length > 0)
+    throw new Error(`The cluster is down, but this is still there:\n  ${remaining.join('\n  ')}`);
   log('Nothing of the cluster is left: no process, mount, cgroup, bridge, network namespace, rule or folder');
 }
 
 /** Processes, mounts, cgroups, bridge, network namespaces, rules and folders of the cluster that exist now. */
 export async function remainingTraces(): Promise<readonly string[]> {
-  const folders = await Promise.all([layout.state, layout.run, layout.volumes].map(async (folder) => ((await exists(folder)) ? [`folder ${folder}`] : [])));
+  const folders = await Promise.all(
+    [layout.state, layout.run, layout.volumes].map(async (folder) =>
+      (await exists(folder)) ? [`folder ${folder}`] : [],
+    ),
+  );
   return [...(await remainingPods()), ...(await remainingNetwork()), ...folders.flat()];
 }
 

@@ -20,7 +20,8 @@ export async function removeNetwork(): Promise<void> {
   await ip(['link', 'delete', layout.bridge], true);
   for (const family of ['ip', 'ip6']) await execa('nft', ['delete', 'table', family, 'kube-proxy'], { reject: false });
   const previous = await readFile(layout.previous, 'utf8').then(JSON.parse, () => ({}) as Record<string, string>);
-  for (const [setting, value] of Object.entries(previous)) await writeFile(setting, String(value)).catch(() => undefined);
+  for (const [setting, value] of Object.entries(previous))
+    await writeFile(setting, String(value)).catch(() => undefined);
 }
 
 /** What of the network is still there. */
@@ -52,7 +53,9 @@ const podPrefix = layout.podNetwork.split('.').slice(0, 2).join('.');
 async function remember(): Promise<void> {
   const known = await readFile(layout.previous, 'utf8').catch(() => undefined);
   if (known !== undefined) return;
-  const values = await Promise.all(settings.map(async (setting) => [setting, (await readFile(setting, 'utf8').catch(() => '')).trim()] as const));
+  const values = await Promise.all(
+    settings.map(async (setting) => [setting, (await readFile(setting, 'utf8').catch(() => '')).trim()] as const),
+  );
   await writeFile(layout.previous, JSON.stringify(Object.fromEntries(values.filter(([, value]) => value !== ''))));
 }
 
@@ -62,9 +65,18 @@ async function writeCniConfiguration(): Promise<void> {
   const ipam = {
     type: 'host-local',
     dataDir: join(layout.cni, 'addresses'),
-    ranges: [[{ subnet: layout.podNetwork, rangeStart: layout.firstPod, rangeEnd: layout.lastPod, gateway: layout.node }]],
+    ranges: [
+      [{ subnet: layout.podNetwork, rangeStart: layout.firstPod, rangeEnd: layout.lastPod, gateway: layout.node }],
+    ],
   };
-  const bridge = { type: 'bridge', bridge: layout.bridge, isDefaultGateway: true, ipMasq: false, hairpinMode: true, ipam };
+  const bridge = {
+    type: 'bridge',
+    bridge: layout.bridge,
+    isDefaultGateway: true,
+    ipMasq: false,
+    hairpinMode: true,
+    ipam,
+  };
   const list = { cniVersion: '0.4.0', name: 'tidemark', plugins: [bridge] };
   await writeFile(join(folder, '10-tidemark.conflist'), JSON.stringify(list, undefined, 2));
 }

@@ -27,9 +27,22 @@ async function writeArchive(folder: string, program: string): Promise<string> {
   await mkdir(join(folder, 'root'));
   await copyFile(program, join(folder, 'root', 'pause'));
   const tar = (name: string, from: string, entries: readonly string[]) =>
-    execa('tar', ['--create', '--file', join(folder, name), '--directory', from, '--owner=0', '--group=0', '--mtime=@0', ...entries]);
+    execa('tar', [
+      '--create',
+      '--file',
+      join(folder, name),
+      '--directory',
+      from,
+      '--owner=0',
+      '--group=0',
+      '--mtime=@0',
+      ...entries,
+    ]);
   await tar('layer.tar', join(folder, 'root'), ['pause']);
-  const { stdout: layer } = await execa('cat', [join(folder, 'layer.tar')], { encoding: 'buffer', stripFinalNewline: false });
+  const { stdout: layer } = await execa('cat', [join(folder, 'layer.tar')], {
+    encoding: 'buffer',
+    stripFinalNewline: false,
+  });
   const configuration = {
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
     os: 'linux',
@@ -37,7 +50,10 @@ async function writeArchive(folder: string, program: string): Promise<string> {
     rootfs: { type: 'layers', diff_ids: [`sha256:${createHash('sha256').update(layer).digest('hex')}`] },
   };
   await writeFile(join(folder, 'config.json'), JSON.stringify(configuration));
-  await writeFile(join(folder, 'manifest.json'), JSON.stringify([{ Config: 'config.json', RepoTags: [pauseImage], Layers: ['layer.tar'] }]));
+  await writeFile(
+    join(folder, 'manifest.json'),
+    JSON.stringify([{ Config: 'config.json', RepoTags: [pauseImage], Layers: ['layer.tar'] }]),
+  );
   await tar('pause.tar', folder, ['manifest.json', 'config.json', 'layer.tar']);
   return join(folder, 'pause.tar');
 }

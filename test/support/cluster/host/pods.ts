@@ -36,7 +36,9 @@ async function shims(): Promise<readonly number[]> {
 
 async function podProcesses(): Promise<readonly number[]> {
   const files = await Promise.all(
-    (await podCgroups()).map(async (folder) => (await readFile(join(folder, 'cgroup.procs'), 'utf8').catch(() => '')).split('\n')),
+    (await podCgroups()).map(async (folder) =>
+      (await readFile(join(folder, 'cgroup.procs'), 'utf8').catch(() => '')).split('\n'),
+    ),
   );
   return [...new Set(files.flat().filter(Boolean).map(Number))];
 }
@@ -44,7 +46,12 @@ async function podProcesses(): Promise<readonly number[]> {
 /** The kubelet's cgroups, deepest first, under each controller (cgroup v1) or the one tree (v2). */
 async function podCgroups(): Promise<readonly string[]> {
   const root = '/sys/fs/cgroup';
-  const trees = [root, ...(await readdir(root, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map((entry) => join(root, entry.name))];
+  const trees = [
+    root,
+    ...(await readdir(root, { withFileTypes: true }))
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(root, entry.name)),
+  ];
   const nested = await Promise.all(trees.map((tree) => foldersOf(join(tree, 'kubepods'))));
   return nested.flat().sort((a, b) => b.length - a.length);
 }
@@ -52,7 +59,9 @@ async function podCgroups(): Promise<readonly string[]> {
 async function foldersOf(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => undefined);
   if (entries === undefined) return [];
-  const children = await Promise.all(entries.filter((entry) => entry.isDirectory()).map((entry) => foldersOf(join(folder, entry.name))));
+  const children = await Promise.all(
+    entries.filter((entry) => entry.isDirectory()).map((entry) => foldersOf(join(folder, entry.name))),
+  );
   return [folder, ...children.flat()];
 }
 
@@ -68,7 +77,9 @@ async function unmountAll(): Promise<void> {
 async function mounts(): Promise<readonly string[]> {
   const lines = (await readFile('/proc/self/mounts', 'utf8')).split('\n');
   const targets = lines.map((line) => (line.split(' ')[1] ?? '').replaceAll('\\040', ' '));
-  return targets.filter((target) => target.startsWith(layout.state) || target.startsWith(layout.run)).sort((a, b) => b.length - a.length);
+  return targets
+    .filter((target) => target.startsWith(layout.state) || target.startsWith(layout.run))
+    .sort((a, b) => b.length - a.length);
 }
 
 function kill(pid: number): void {

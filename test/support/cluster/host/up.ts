@@ -19,7 +19,18 @@ interface Options {
 }
 
 export const hostPackages = [
-  ...['etcd-server', 'containerd', 'runc', 'containernetworking-plugins', 'iproute2', 'nftables', 'conntrack', 'openssl', 'ca-certificates', 'mount'],
+  ...[
+    'etcd-server',
+    'containerd',
+    'runc',
+    'containernetworking-plugins',
+    'iproute2',
+    'nftables',
+    'conntrack',
+    'openssl',
+    'ca-certificates',
+    'mount',
+  ],
 ];
 
 /** Raises what is not up. What a killed earlier call left half-done is either running, and used, or started again. */
@@ -43,7 +54,8 @@ async function raise(options: Options): Promise<void> {
   await ensureDebianPackages(hostPackages, log);
   await ensureTool('kubectl', options);
   await ensureTool('coredns', options);
-  for (const folder of [layout.run, layout.pids, layout.logs, layout.kubelet, layout.containerd]) await mkdir(folder, { recursive: true });
+  for (const folder of [layout.run, layout.pids, layout.logs, layout.kubelet, layout.containerd])
+    await mkdir(folder, { recursive: true });
   await mkdir(layout.etcd, { recursive: true, mode: 0o700 });
   await ensureCertificates();
   await raiseNetwork();
@@ -57,14 +69,24 @@ async function raise(options: Options): Promise<void> {
   log('Starting the node');
   if ((await runningProcess(pidFile('containerd'))) === undefined) await removePods();
   await start(components.containerd, log);
-  await waitFor('containerd', () => succeeds('ctr', ['--address', layout.containerdSocket, 'version']), 'containerd', options);
+  await waitFor(
+    'containerd',
+    () => succeeds('ctr', ['--address', layout.containerdSocket, 'version']),
+    'containerd',
+    options,
+  );
   await ensurePauseImage(options);
   await start(components.kubelet, log);
   await start(components['kube-proxy'], log);
   await start(components.coredns, log);
   await kubectl(['apply', '-f', '-'], JSON.stringify(storageClass));
   await waitFor('the node to be ready', nodeReady, 'kubelet', options);
-  await waitFor('the default service account', () => answers(['get', 'serviceaccount', 'default']), 'kube-controller-manager', options);
+  await waitFor(
+    'the default service account',
+    () => answers(['get', 'serviceaccount', 'default']),
+    'kube-controller-manager',
+    options,
+  );
 }
 
 async function start(component: Component, log: (line: string) => void): Promise<void> {
@@ -96,14 +118,22 @@ async function answers(args: readonly string[]): Promise<boolean> {
 
 async function kubectl(args: readonly string[], input = '') {
   const program = await ensureTool('kubectl', { log: () => undefined });
-  return await execa(program, ['--kubeconfig', layout.adminKubeconfig, '--request-timeout=5s', ...args], { reject: false, input });
+  return await execa(program, ['--kubeconfig', layout.adminKubeconfig, '--request-timeout=5s', ...args], {
+    reject: false,
+    input,
+  });
 }
 
 async function succeeds(command: string, args: readonly string[]): Promise<boolean> {
   return !(await execa(command, args, { reject: false, timeout: 5000 })).failed;
 }
 
-async function waitFor(what: string, check: () => Promise<boolean>, component: ComponentName, { signal }: Options): Promise<void> {
+async function waitFor(
+  what: string,
+  check: () => Promise<boolean>,
+  component: ComponentName,
+  { signal }: Options,
+): Promise<void> {
   const deadline = Date.now() + 120_000;
   while (!(await check())) {
     signal?.throwIfAborted();
@@ -111,7 +141,9 @@ async function waitFor(what: string, check: () => Promise<boolean>, component: C
     if (stopped || Date.now() > deadline) {
       const log = join(layout.logs, `${component}.log`);
       const { stdout } = await execa('tail', ['-n', '30', log], { reject: false });
-      throw new Error(`${stopped ? `${component} ended` : 'Waited 120 s'} while waiting for ${what}. The end of ${log}:\n${stdout}`);
+      throw new Error(
+        `${stopped ? `${component} ended` : 'Waited 120 s'} while waiting for ${what}. The end of ${log}:\n${stdout}`,
+      );
     }
     await pause(200);
   }

@@ -1,0 +1,51 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { ImageName } from '../support/images/build.ts';
+import { prepareCluster } from '../support/tidemark/environment.ts';
+import { backupRun, logicalPolicy, restoreRequest } from '../support/tidemark/policy.ts';
+import { explainFailure, type Scenario, startScenario } from '../support/tidemark/scenario.ts';
+import { fingerprint, loadShop } from '../support/tidemark/shop.ts';
+
+/** The other files run on 17. TIDEMARK_TEST_MAJORS=13,15,18 takes these; each needs an image, built when it is missing. */
+const majors = (process.env['TIDEMARK_TEST_MAJORS'] ?? '15').split(',');
+
+describe.each(majors)('PostgreSQL %s', (major) => {
+  let scenario: Scenario;
+  let image: string;
+
+  beforeAll(async () => {
+    const name = `postgres-${major}` as ImageName;
+    const { references } = await prepareCluster({ log: (line) => process.stdout.write(`${line}\n`), images: [name] });
+    image = references[name] ?? '';
+    scenario = await startScenario(`pg${major}`);
+  });
+
+  test('a backup is restored whole, every row', async () => {
+    explainFailure(scenario);
+    const { namespace } = scenario;
+    const postgres = await scenario.postgres({ image });
+    await loadShop(postgres);
+    const before = await fingerprint(postgres);
+    const logical = { databases: { include: ['shop'] }, format: 'Directory', jobs: 2 };
+    await scenario.apply(
+      ...scenario.repositoryObjects(),
+      logicalPolicy(namespace, { logical }),
+      backupRun(namespace, 'whole'),
+    );
+    const run = await scenario.finished('backuprun', 'whole');
+    expect(run.status).toMatchObject({ phase: 'Completed', error: '' });
+    expect(run.status?.['server']).toMatchObject({ version: expect.stringMatching(new RegExp(`^${major}\\b`)) });
+
+    await scenario.apply(
+      restoreRequest(namespace, 'whole', {
+        source: { backupRunRef: { name: 'whole' } },
+        databases: [{ name: 'shop', targetName: 'shop_again' }],
+        jobs: 2,
+      }),
+    );
+    expect((await scenario.finished('restorerequest', 'whole')).status).toMatchObject({
+      phase: 'Completed',
+      restored: { databases: 1, errors: 0 },
+    });
+    expect(await fingerprint(postgres, 'shop_again')).toEqual(before);
+  });
+});
