@@ -75,21 +75,6 @@ export function tarPacker(folder: string, files: readonly PackedFile[]): Stage {
   };
 }
 
-/** The stage that unpacks a tar sequence from its input into a folder. Nothing outside the folder is written. */
-export function tarUnpacker(folder: string): Stage {
-  return {
-    command: 'tar',
-    args: [
-      '--extract',
-      '--file=-',
-      '--no-same-owner',
-      '--no-same-permissions',
-      '--no-overwrite-dir',
-      `--directory=${folder}`,
-    ],
-  };
-}
-
 /** A header and the content, for paths of at most 100 bytes. */
 function entrySize({ size }: PackedFile): number {
   return block + Math.ceil(size / block) * block;

@@ -81,9 +81,9 @@ describe('a stored backup is whole without Tidemark, as docs/repository-format.m
     );
     const { status } = await scenario.finished('backuprun', name);
     expect(status).toMatchObject({ phase: 'Completed' });
-    const [stored] = status?.['repositories'] as readonly { readonly path: string }[];
+    const stored = status?.['repositories'] as readonly { readonly path: string }[] | undefined;
     const backup = join(folder, name);
-    await downloadPrefix(scenario, `test/${stored?.path}/`, backup);
+    await downloadPrefix(scenario, `test/${stored?.[0]?.path}/`, backup);
     return { status, backup };
   }
 

@@ -69,7 +69,7 @@ describe('a repository on a volume', () => {
     });
   });
 
-  test('says which claim is missing', async () => {
+  test('says which claim is missing, and is ready once it is there', async () => {
     explainFailure(scenario);
     await scenario.apply(volumeRepository('no-disk', { claimName: 'nowhere' }));
     const repository = await scenario.condition('backuprepository', 'no-disk', {
@@ -78,6 +78,8 @@ describe('a repository on a volume', () => {
       reason: 'VolumeMissing',
     });
     expect(JSON.stringify(repository.status?.conditions)).toContain('nowhere');
+    await scenario.apply(claim('nowhere'));
+    await scenario.condition('backuprepository', 'no-disk', { type: 'Ready', status: 'True' });
   });
 
   function claim(name: string): object {

@@ -76,7 +76,9 @@ function readiness({ repository, probeJob, account }: Gathered): NewCondition {
       message: said?.message ?? `The probe's Job failed: ${end.message}. Look at the log of its pod.`,
     };
   const trouble = probeJob?.view.pods.find((pod) => pod.trouble !== undefined)?.trouble;
-  if (trouble !== undefined) return { type, status: 'Unknown', ...trouble };
+  // A missing claim is an answer; another trouble may pass.
+  if (trouble !== undefined)
+    return { type, status: trouble.reason === 'VolumeMissing' ? 'False' : 'Unknown', ...trouble };
   return { type, status: 'Unknown', reason: 'Probing', message: 'The repository is being probed' };
 }
 

@@ -66,12 +66,19 @@ function troubleOf(
     };
   }
   const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
-  if (scheduled?.status === 'False')
-    return {
-      reason: scheduled.reason ?? 'Unschedulable',
-      message: `No node takes the pod: ${scheduled.message ?? ''}`,
-    };
-  return undefined;
+  if (scheduled?.status !== 'False') return undefined;
+  const { reason = 'Unschedulable', message = '' } = scheduled;
+  return missingClaim(message) ?? { reason, message: `No node takes the pod: ${message}` };
+}
+
+/** The scheduler is the one that says so: the operator may not read claims. */
+function missingClaim(message: string): { readonly reason: string; readonly message: string } | undefined {
+  const [, claim] = /persistentvolumeclaim "([^"]+)" not found/.exec(message) ?? [];
+  if (claim === undefined) return undefined;
+  return {
+    reason: 'VolumeMissing',
+    message: `There is no PersistentVolumeClaim ${claim}. Create it, and the pod that waits for it starts; or correct the claim's name.`,
+  };
 }
 
 const terminationMessage = z.object({

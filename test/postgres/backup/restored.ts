@@ -6,8 +6,8 @@ import type { Manifest, ManifestDatabase } from '../../../src/domain/manifest.ts
 import type { Store } from '../../../src/repository/store.ts';
 import { decompressor } from '../../../src/stream/compress.ts';
 import { runPipeline } from '../../../src/stream/pipeline.ts';
-import { tarUnpacker } from '../../../src/stream/tar.ts';
 import type { TestServer } from '../../support/postgres/server.ts';
+import { tarExtract } from '../../support/tar-extract.ts';
 
 /** Restores a stored dump into another database with PostgreSQL's own tool. */
 export async function restoreInto(
@@ -25,7 +25,8 @@ export async function restoreInto(
       const input = await store.download(`${path}/${object}`, { signal });
       const unpack = decompressor(manifest.compression) ?? { command: 'cat', args: [] };
       if (database.format === 'Directory') {
-        await runPipeline([unpack, tarUnpacker(folder)], { signal, input, stdout: 'ignore' }).finished;
+        const options = { signal, input, stdout: 'ignore', mayStopReading: true } as const;
+        await runPipeline([unpack, tarExtract(folder)], options).finished;
       } else {
         await writeFile(dump, runPipeline([unpack], { signal, input }).output);
       }
