@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startTimeOf } from './cluster/process.ts';
@@ -14,18 +14,37 @@ export async function withLock<Result>(path: string, work: () => Promise<Result>
   }
 }
 
+/** The file appears with its content, by a link, so that no holder dies between the two. */
 async function take(path: string): Promise<boolean> {
   const mine = `${process.pid} ${await startTimeOf(process.pid)}`;
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, mine);
   try {
-    const file = await open(path, 'wx');
-    await file.writeFile(mine);
-    await file.close();
+    await link(draft, path);
     return true;
   } catch {
-    const [pid, started] = (await readFile(path, 'utf8').catch(() => '')).split(' ');
-    // An empty file is a holder between its two steps; a holder that died there is gone by the next look, a second later.
-    if (pid === undefined || pid === '') return false;
-    if ((await startTimeOf(Number(pid))) !== started) await rm(path, { force: true });
+    await moveAsideIfDead(path);
     return false;
+  } finally {
+    await rm(draft, { force: true });
   }
+}
+
+async function moveAsideIfDead(path: string): Promise<void> {
+  const seen = await readFile(path, 'utf8').catch(() => undefined);
+  if (seen === undefined || (await isAlive(seen))) return;
+  const aside = `${path}.${process.pid}.aside`;
+  // Of several who wait, one moves it. Who moved a fresh one, made in between, puts that back.
+  const moved = await rename(path, aside).then(
+    () => true,
+    () => false,
+  );
+  if (!moved) return;
+  if ((await readFile(aside, 'utf8')) !== seen) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
+}
+
+async function isAlive(holder: string): Promise<boolean> {
+  const [pid, started] = holder.split(' ');
+  return (await startTimeOf(Number(pid))) === started;
 }
