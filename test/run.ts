@@ -39,6 +39,8 @@ summarise();
 
 async function onHost(): Promise<readonly Outcome[]> {
   const done: Outcome[] = [];
+  if (hostTiers.some((tier) => chosen.includes(tier)))
+    done.push(await check('host', ['node', 'test/support/prepare-host.ts']));
   if (chosen.includes('checks'))
     for (const [name, command] of Object.entries(checks)) done.push(await check(name, command));
   for (const tier of hostTiers) if (chosen.includes(tier)) done.push(await runTier(tier, 'live'));
