@@ -1,0 +1,45 @@
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import setUpServers from '../support/postgres/global-setup.ts';
+import { type Environment, prepareEnvironment } from '../support/tidemark/environment.ts';
+import { benchDump, type Size } from './dump.ts';
+import type { Figure } from './figure.ts';
+import { benchOperator } from './operator.ts';
+import { benchStart } from './start.ts';
+
+/**
+ * `npm run bench -- [dump] [operator] [start] [--size small|full]`: figures, not a test. It fails on faults, never on a slow
+ * figure; docs/benchmarks.md says what is measured.
+ */
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { size: { type: 'string', default: 'full' } },
+});
+const parts = positionals.length > 0 ? positionals : ['dump', 'operator', 'start'];
+if (values.size !== 'full' && values.size !== 'small')
+  throw new Error(`--size is ${values.size}; it may be full or small`);
+const begun = Date.now();
+const log = (line: string) =>
+  process.stderr.write(`${((Date.now() - begun) / 1000).toFixed(0).padStart(5)} s  ${line}\n`);
+
+const figures: Figure[] = [];
+let environment: Environment | undefined;
+if (parts.includes('dump')) figures.push(...(await onServers(values.size)));
+if (parts.includes('operator') || parts.includes('start')) environment = await prepareEnvironment({ log });
+if (parts.includes('operator') && environment !== undefined) figures.push(...(await benchOperator(environment, log)));
+if (parts.includes('start') && environment !== undefined) figures.push(...(await benchStart(environment, log)));
+
+const width = Math.max(...figures.map(({ what }) => what.length));
+process.stdout.write(
+  `\n${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}; one run\n\n`,
+);
+for (const { what, value } of figures) process.stdout.write(`${what.padEnd(width)}  ${value}\n`);
+
+async function onServers(size: Size): Promise<readonly Figure[]> {
+  const tearDown = await setUpServers();
+  try {
+    return await benchDump(size, log);
+  } finally {
+    await tearDown();
+  }
+}
