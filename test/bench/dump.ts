@@ -1,4 +1,3 @@
-import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,12 +106,9 @@ function bareTools(server: TestServer, folder: string) {
     },
     customZstd: async () => {
       const path = await fresh('custom.zst');
-      const packed = createWriteStream(path);
-      await execa(dump, ['-Fc', '-Z0', ...connection], { env: environment, buffer: false }).pipe(
-        'zstd',
-        ['-q', '-3', '-T0', '-c'],
-        { stdout: packed, buffer: false },
-      );
+      // As a person would type it: the bytes go from process to process and to the file.
+      const script = '"$0" "$@" | zstd -q -3 -T0 > "$PACKED"';
+      await execa('sh', ['-c', script, dump, '-Fc', '-Z0', ...connection], { env: { ...environment, PACKED: path } });
       if ((await stat(path)).size === 0) throw new Error('zstd wrote nothing');
     },
     directory: async () => {

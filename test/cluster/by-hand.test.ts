@@ -22,7 +22,6 @@ describe('a stored backup is whole without Tidemark, as docs/repository-format.m
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tidemark-by-hand-'));
-    afterAll(() => rm(folder, { recursive: true, force: true }));
     await ensureZstd();
     scenario = await startScenario('hand');
     [postgres, elsewhere] = await Promise.all([
@@ -33,6 +32,8 @@ describe('a stored backup is whole without Tidemark, as docs/repository-format.m
     before = await fingerprint(postgres);
     await scenario.apply(...scenario.repositoryObjects());
   });
+
+  afterAll(() => rm(folder, { recursive: true, force: true }));
 
   test.each(['Custom', 'Directory'] as const)(
     'a %s backup is found, checked and restored with an S3 client, sha256, zstd, tar, psql and pg_restore',

@@ -25,13 +25,7 @@ describe('a server by its host name, and a role that owns one database and nothi
     );
     server = { host: `orders-db.${scenario.namespace}.svc`, port: 5432, credentialsSecretRef: { name: 'app' } };
     await scenario.apply(
-      {
-        apiVersion: 'v1',
-        kind: 'Secret',
-        metadata: { name: 'app', namespace: scenario.namespace },
-        type: 'kubernetes.io/basic-auth',
-        stringData: { username: 'app', password: 'app-password' },
-      },
+      secret('app', 'app-password'),
       ...scenario.repositoryObjects(),
       policy('app'),
       backupRun(scenario.namespace, 'app', { policyRef: { name: 'app' } }),
@@ -79,6 +73,36 @@ describe('a server by its host name, and a role that owns one database and nothi
     expect(status?.error).toContain('payroll');
     expect(await listKeys(scenario, `test/${namespace}/unreadable/`)).toEqual([]);
   });
+
+  test('a large object that pg_read_all_data does not cover fails the backup and says which one', async () => {
+    explainFailure(scenario);
+    const { namespace } = scenario;
+    await postgres.psql("create role reader login password 'reader-password' in role pg_read_all_data");
+    await postgres.psql('create database archive');
+    await postgres.psql("select lo_from_bytea(424242, 'a scan')", 'archive');
+    const source = { ...server, credentialsSecretRef: { name: 'reader' } };
+    await scenario.apply(
+      secret('reader', 'reader-password'),
+      logicalPolicy(namespace, { source, logical: { databases: { include: ['archive'] } } }, 'archive'),
+      backupRun(namespace, 'archive', { policyRef: { name: 'archive' } }),
+    );
+    const { status } = await scenario.finished('backuprun', 'archive');
+    expect(status).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ type: 'Succeeded', status: 'False', reason: 'PermissionDenied' }],
+    });
+    expect(status?.error).toContain('424242');
+  });
+
+  function secret(username: string, password: string): object {
+    return {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: username, namespace: scenario.namespace },
+      type: 'kubernetes.io/basic-auth',
+      stringData: { username, password },
+    };
+  }
 
   function policy(name: string): object {
     return logicalPolicy(

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { testProcess } from '../support/tidemark/environment.ts';
 import type { PostgresWorkload } from '../support/tidemark/postgres-workload.ts';
 import { explainFailure, type Scenario, startScenario } from '../support/tidemark/scenario.ts';
@@ -57,7 +57,9 @@ describe('what README.md and manifests/samples tell a person to type', () => {
     const { kubectl } = scenario;
     const namespace = 'shop';
     explainFailure({ kubectl, namespace });
-    afterAll(() => kubectl.run(['delete', 'namespace', namespace, '--wait=false', '--ignore-not-found']));
+    onTestFinished(async () => {
+      await kubectl.run(['delete', 'namespace', namespace, '--wait=false', '--ignore-not-found']);
+    });
     await kubectl.run(['apply', '--filename', new URL('manifests/samples', root).pathname]);
     const marks = ['tidemark.dev/test=true', `${testProcess}=${process.pid}`];
     await kubectl.run(['label', 'namespace', namespace, ...marks]);
@@ -81,14 +83,15 @@ describe('what README.md and manifests/samples tell a person to type', () => {
     return found;
   }
 
-  /** What the README leaves to its reader: namespace, bucket and keys; and the endpoint of a store that is not AWS. */
+  /** What the README leaves to its reader: namespace, bucket, region and keys; and the endpoint of a store that is not AWS. */
   function filledIn(yaml: string): string {
     const { namespace, bucket, s3 } = scenario;
     return yaml
       .replaceAll('namespace: shop', `namespace: ${namespace}`)
       .replace('AWS_ACCESS_KEY_ID: change-me', `AWS_ACCESS_KEY_ID: ${s3.accessKey}`)
       .replace('AWS_SECRET_ACCESS_KEY: change-me', `AWS_SECRET_ACCESS_KEY: ${s3.secretKey}`)
-      .replace('bucket: pg-backups,', `bucket: ${bucket}, endpoint: "${s3.endpoint}",`);
+      .replace('bucket: pg-backups,', `bucket: ${bucket}, endpoint: "${s3.endpoint}",`)
+      .replace('region: eu-west-1', 'region: us-east-1');
   }
 });
 

@@ -47,6 +47,7 @@ export async function carryOut(work: Work, prepared: Prepared): Promise<ActionOu
   await reporter.facts(restoredFacts(done, globalErrors));
   await assertAll(work, files, done);
   const kept = await dropReplaced(work, prepared.adminDatabase, done);
+  prepared.progress.complete();
   return outcomeOf(manifest, done, globalErrors, kept);
 }
 

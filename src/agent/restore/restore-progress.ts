@@ -7,6 +7,8 @@ export interface RestoreProgress {
   restoring(step: string, objectsDone: number): void;
   /** A database is done: all of its objects count. */
   finished(objects: number): void;
+  /** Everything is in, and was questioned. */
+  complete(): void;
 }
 
 const fetchShare = 30;
@@ -22,13 +24,13 @@ export function createRestoreProgress(
   let total = 0;
   let done = 0;
   const fetchedPercent = () => (bytesTotal === 0 ? fetchShare : Math.floor((bytes / bytesTotal) * fetchShare));
-  const report = (text: string, percent: number) => {
+  const report = (text: string, percent: number, most = 99) => {
     reporter.progress({
       step: [...text].slice(0, 256).join(''),
       bytesDone: String(bytes),
       bytesTotal: String(bytesTotal),
       // 100 is for a restore that is complete.
-      percent: Math.min(99, percent),
+      percent: Math.min(most, percent),
     });
   };
   return {
@@ -49,6 +51,9 @@ export function createRestoreProgress(
     },
     finished(objects) {
       done += objects;
+    },
+    complete() {
+      report('restored', 100, 100);
     },
   };
 }

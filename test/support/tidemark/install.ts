@@ -14,6 +14,8 @@ interface InstallOptions {
   readonly log: (line: string) => void;
   /** Further `--set` values. */
   readonly values?: readonly string[];
+  /** A second operator beside the one that all tests share. */
+  readonly as?: { readonly release: string; readonly namespace: string };
 }
 
 /**
@@ -24,7 +26,15 @@ export async function installTidemark(options: InstallOptions): Promise<void> {
   await withLock(cacheFolder('install.lock'), () => upgrade(options));
 }
 
-async function upgrade({ kubectl, helm, kubeconfig, images, log, values = [] }: InstallOptions): Promise<void> {
+async function upgrade({
+  kubectl,
+  helm,
+  kubeconfig,
+  images,
+  log,
+  values = [],
+  as = { release, namespace: operatorNamespace },
+}: InstallOptions): Promise<void> {
   log('Installing the operator with Helm');
   const settings = [
     ...imageValues('operator', images['operator'] ?? ''),
@@ -34,16 +44,14 @@ async function upgrade({ kubectl, helm, kubeconfig, images, log, values = [] }: 
   await execa(
     helm,
     [
-      ...['--kubeconfig', kubeconfig, 'upgrade', '--install', release, 'charts/tidemark'],
-      ...['--namespace', operatorNamespace, '--create-namespace', '--wait', '--timeout', '300s'],
+      ...['--kubeconfig', kubeconfig, 'upgrade', '--install', as.release, 'charts/tidemark'],
+      ...['--namespace', as.namespace, '--create-namespace', '--wait', '--timeout', '300s'],
       ...settings.flatMap((setting) => ['--set', setting]),
     ],
     { cwd: new URL('../../..', import.meta.url) },
   ).catch(async (error: unknown) => {
-    const pods = await kubectl
-      .run(['get', 'pods,events', '-o', 'wide'], { namespace: operatorNamespace })
-      .catch(String);
-    throw new Error(`Helm could not install the operator. The state of ${operatorNamespace}:\n${pods}`, {
+    const pods = await kubectl.run(['get', 'pods,events', '-o', 'wide'], { namespace: as.namespace }).catch(String);
+    throw new Error(`Helm could not install the operator. The state of ${as.namespace}:\n${pods}`, {
       cause: error,
     });
   });

@@ -36,13 +36,20 @@ export interface Scenario {
   ): Promise<Loose>;
 }
 
+const begun: Pick<Scenario, 'kubectl' | 'namespace'>[] = [];
+
+// Here and not in startScenario: a hook that is registered while another one runs is never called.
+afterAll(async () => {
+  for (const { kubectl, namespace } of begun) await removeNamespace(kubectl, namespace);
+});
+
 export async function startScenario(prefix: string): Promise<Scenario> {
   const environment = inject('environment');
   const cluster = await ensureCluster({ log: () => undefined });
   const kubectl = kubectlFor(cluster.kubectl, cluster.kubeconfig);
   const namespace = `${prefix}-${randomBytes(3).toString('hex')}`;
   await ensureNamespace(kubectl, namespace, { 'tidemark.dev/test': 'true', [testProcess]: String(process.pid) });
-  afterAll(() => removeNamespace(kubectl, namespace));
+  begun.push({ kubectl, namespace });
   const s3 = await startS3Workload(kubectl, environment.s3Namespace, environment.images['s3'] ?? '');
   await s3.createBucket(namespace);
   return {
