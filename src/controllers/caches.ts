@@ -2,11 +2,19 @@ import { labels, managedBy } from '../domain/labels.ts';
 import { Cache } from '../kube/cache.ts';
 import type { KubeClient, KubeObject, Query } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
+import type { Log } from '../kube/log.ts';
 import { resourcePath } from '../kube/paths.ts';
 import { type Caches, indexes } from './context.ts';
 
+interface CachesOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly namespaces: readonly string[];
+}
+
 /** The collections that the operator follows; empty `namespaces`: the whole cluster, in one watch a kind. */
-export function createCaches(client: KubeClient, clock: Clock, namespaces: readonly string[]): Caches {
+export function createCaches({ client, clock, log, namespaces }: CachesOptions): Caches {
   const paths = (kind: string) =>
     namespaces.length === 0 ? [resourcePath(kind)] : namespaces.map((namespace) => resourcePath(kind, { namespace }));
   const make = <Shape extends KubeObject>(
@@ -17,19 +25,21 @@ export function createCaches(client: KubeClient, clock: Clock, namespaces: reado
     new Cache<Shape>({
       client,
       clock,
+      log,
       paths: paths(kind),
       indexes: byIndex,
       ...(query === undefined ? {} : { query }),
     });
   // Of Kubernetes' own kinds only what Tidemark made.
   const ours = { labelSelector: `${labels.managedBy}=${managedBy}` };
+  // An index must not throw, whatever an object holds that is older than its CRD.
   return {
     policies: make('BackupPolicy', {
       [indexes.repository]: ({ metadata, spec }) =>
-        spec.repositoryRefs.map(({ name }) => `${metadata.namespace}/${name}`),
+        (spec?.repositoryRefs ?? []).map(({ name }) => `${metadata.namespace}/${name}`),
     }),
     runs: make('BackupRun', {
-      [indexes.policy]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.policyRef.name}`],
+      [indexes.policy]: ({ metadata, spec }) => [`${metadata.namespace}/${spec?.policyRef?.name}`],
       [indexes.repository]: ({ metadata, status }) =>
         (status?.repositories ?? []).map(({ name }) => `${metadata.namespace}/${name}`),
     }),

@@ -14,6 +14,8 @@ export interface Context {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly log: Log;
+  /** When the agents' account of an object's namespace was last made sure of, by the clock's monotonic(). */
+  readonly accounts: Map<string, number>;
   readonly record: (object: Recorded, event: EventNote) => void;
 }
 

@@ -5,8 +5,6 @@ import { apply, type Desired, read } from '../kube/objects.ts';
 import type { Context } from './context.ts';
 import { missing, type Refusal, refused } from './refusal.ts';
 
-/** Namespaces whose account stands; a restart looks again. */
-const standing = new Map<string, number>();
 const lookAgainAfter = 600_000;
 
 /**
@@ -15,23 +13,34 @@ const lookAgainAfter = 600_000;
  */
 export async function ensureAgentAccount(
   context: Context,
-  namespace: string,
+  { metadata: { namespace, uid } }: { readonly metadata: { readonly namespace: string; readonly uid: string } },
   { serviceAccountName }: JobTemplate,
   signal: AbortSignal,
 ): Promise<Refusal | undefined> {
-  const { client, settings, clock } = context;
+  const { client, settings, clock, accounts } = context;
   const name = serviceAccountName ?? agentServiceAccount;
   if (serviceAccountName !== undefined) {
     const refusal = await checkMark(context, namespace, serviceAccountName, signal);
     if (refusal !== undefined) return refusal;
   }
   if (settings.agentAccess === 'Provided') return undefined;
-  const key = `${namespace}/${name}`;
-  if (clock.monotonic() - (standing.get(key) ?? Number.NEGATIVE_INFINITY) < lookAgainAfter) return undefined;
+  // By the object that asks: one of a namespace that was made anew is another.
+  const key = `${uid}/${name}`;
+  if (clock.monotonic() - (accounts.get(key) ?? Number.NEGATIVE_INFINITY) < lookAgainAfter) return undefined;
   if (serviceAccountName === undefined) await apply(client, account(namespace), operatorFieldManager, signal);
   await apply(client, binding(namespace, name, settings.agentClusterRole), operatorFieldManager, signal);
-  standing.set(key, clock.monotonic());
+  remember(accounts, key, clock.monotonic());
   return undefined;
+}
+
+/** In the order of time, so that what is too old to count stands at the front. */
+function remember(accounts: Map<string, number>, key: string, now: number): void {
+  accounts.delete(key);
+  accounts.set(key, now);
+  for (const [old, time] of accounts) {
+    if (now - time < lookAgainAfter) return;
+    accounts.delete(old);
+  }
 }
 
 async function checkMark(

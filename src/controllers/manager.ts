@@ -1,3 +1,4 @@
+import { isNamespaceTerminating } from '../kube/api-error.ts';
 import { keyOf } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -42,19 +43,25 @@ const observeMilliseconds = 5_000;
 /** Caches on every replica, so that the next leader begins warm; reconciles on the leader alone. */
 export function createManager(options: ManagerOptions): Manager {
   const { client, clock, log, metrics, namespaces, lease } = options;
-  const caches = createCaches(client, clock, namespaces);
+  const caches = createCaches({ client, clock, log, namespaces });
   const stopCaches = new AbortController();
   const run = async (signal: AbortSignal) => {
-    const following = Promise.all(Object.values(caches).map((cache) => cache.run(stopCaches.signal)));
+    const blind = new AbortController();
+    // Caches end only when they are told to; where one fails, this replica must neither lead nor wait to.
+    const following = Promise.all(Object.values(caches).map((cache) => cache.run(stopCaches.signal))).catch((error) => {
+      if (!stopCaches.signal.aborted) blind.abort(error);
+    });
+    const either = AbortSignal.any([signal, blind.signal]);
     try {
-      await runLeaderElection({ ...lease, client, clock, log, signal }, async (leading) => {
+      await runLeaderElection({ ...lease, client, clock, log, signal: either }, async (leading) => {
         metrics.leader.set(1);
-        await Promise.race([lead(options, caches, leading), following.then(() => undefined)]);
+        await lead(options, caches, leading);
       });
+      blind.signal.throwIfAborted();
     } finally {
       metrics.leader.set(0);
       stopCaches.abort();
-      await following.catch(() => undefined);
+      await following;
     }
   };
   return { caches, run };
@@ -70,6 +77,7 @@ async function lead(options: ManagerOptions, caches: Caches, signal: AbortSignal
     settings,
     clock,
     log,
+    accounts: new Map(),
     record: (object, event) => void recorder.record(object, event),
   };
   const controllers = controllersOf(context);
@@ -119,9 +127,15 @@ function controllersOf(context: Context) {
   };
   const of =
     (reconcile: (context: Context, namespace: string, name: string, signal: AbortSignal) => Promise<Outcome>) =>
-    (key: Key, signal: AbortSignal) => {
+    async (key: Key, signal: AbortSignal) => {
       const [namespace = '', name = ''] = key.split('/');
-      return reconcile(context, namespace, name, signal);
+      try {
+        return await reconcile(context, namespace, name, signal);
+      } catch (error) {
+        if (!isNamespaceTerminating(error)) throw error;
+        context.log.debug({ key, err: error }, 'The namespace goes away, and nothing is made in it any more');
+        return 'done';
+      }
     };
   const list = [
     { name: 'policies', reconcile: of(reconcilePolicy) },

@@ -18,9 +18,14 @@ export function observePolicies(metrics: Metrics, { policies, runs }: Pick<Cache
   }
 }
 
+/** Times of one form, so that they compare as text. */
 function newest(runs: readonly BackupRun[], phase: string): BackupRun | undefined {
-  const ended = runs.filter(({ status }) => status?.phase === phase);
-  return ended.sort((a, b) => (b.status?.completionTime ?? '').localeCompare(a.status?.completionTime ?? ''))[0];
+  let found: BackupRun | undefined;
+  for (const run of runs) {
+    if (run.status?.phase !== phase) continue;
+    if (found === undefined || (run.status.completionTime ?? '') > (found.status?.completionTime ?? '')) found = run;
+  }
+  return found;
 }
 
 function date<Name extends string>(name: Name, time: string | undefined): { readonly [key in Name]?: Date } {

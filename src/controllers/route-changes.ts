@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { BackupRun } from '../api/kinds.ts';
 import { labels } from '../domain/labels.ts';
 import { keyOf } from '../kube/cache.ts';
 import type { KubeObject } from '../kube/client.ts';
@@ -30,7 +32,9 @@ export function routeChanges(caches: Caches, queues: Queues): void {
     each(before, after, (key) => queues.runs.add(key));
     const run = after ?? before;
     if (run === undefined) return;
-    const policy = `${run.metadata.namespace}/${run.spec.policyRef.name}`;
+    // An agent writes its progress every few seconds; that is a matter of the run alone.
+    if (saysTheSame(before, after)) return;
+    const policy = `${run.metadata.namespace}/${run.spec?.policyRef?.name}`;
     queues.policies.add(policy as Key);
     // Who waits for this one in the queue of its policy may be next.
     if (before?.status?.phase !== after?.status?.phase)
@@ -60,6 +64,16 @@ export function routeChanges(caches: Caches, queues: Queues): void {
     if (known !== undefined) routeJob(undefined, known, queues);
     else routeByLabels(pod?.metadata.labels ?? {}, `${namespace}/${job}`, queues);
   });
+}
+
+/** Of what policies, repositories and waiting runs look at in a run, nothing has changed. */
+function saysTheSame(before: BackupRun | undefined, after: BackupRun | undefined): boolean {
+  const told = (run: BackupRun | undefined) => {
+    const { phase, completionTime, server, error, conditions, repositories, jobName } = run?.status ?? {};
+    const { deletionTimestamp } = run?.metadata ?? {};
+    return [run?.spec, deletionTimestamp, phase, completionTime, server, error, conditions, repositories, jobName];
+  };
+  return before !== undefined && after !== undefined && isDeepStrictEqual(told(before), told(after));
 }
 
 function routeJob(before: KubeObject | undefined, after: KubeObject | undefined, queues: Queues): void {

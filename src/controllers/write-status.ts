@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { operatorFieldManager } from '../domain/labels.ts';
+import { isNotFound } from '../kube/api-error.ts';
 import type { KubeObject } from '../kube/client.ts';
 import { applyStatus } from '../kube/objects.ts';
 import type { Context } from './context.ts';
@@ -21,7 +22,13 @@ export async function writeStatus(
   const { apiVersion, kind, metadata } = object;
   const { name, uid } = metadata;
   const body = { apiVersion, kind, metadata: { name, namespace: metadata.namespace ?? '', uid }, status };
-  await applyStatus(client, body, operatorFieldManager, signal);
+  try {
+    await applyStatus(client, body, operatorFieldManager, signal);
+  } catch (error) {
+    // The object is gone: its watch will say so.
+    if (isNotFound(error)) return false;
+    throw error;
+  }
   return true;
 }
 

@@ -131,19 +131,36 @@ function fateOfActiveJob(job: JobView, report: AgentReport | undefined): Fate {
       ...(job.startTime === undefined ? {} : { since: job.startTime }),
     };
   }
-  if (report?.outcome === 'Failed' || report?.outcome === 'Cancelled') {
+  const failure = lastFailure(job, report);
+  if (failure !== undefined) {
     return {
       state: 'Running',
       reason: 'Retrying',
-      message: `The last try failed and another follows: ${report.message}`,
+      message: `The last try failed and another follows: ${failure}`,
       ...(job.startTime === undefined ? {} : { since: job.startTime }),
     };
   }
-  return { state: 'Pending', reason: 'Starting', message: 'Its pod is being started' };
+  const message =
+    pod === undefined
+      ? 'Its Job has made no pod yet; if it stays so, a quota or a policy of the cluster may forbid it: look at the Events of the Job'
+      : 'Its pod is being started';
+  return { state: 'Pending', reason: 'Starting', message };
 }
 
+/** How the try before this one ended, if there was one. */
+function lastFailure(job: JobView, report: AgentReport | undefined): string | undefined {
+  if (report?.outcome === 'Failed' || report?.outcome === 'Cancelled') return report.message;
+  const failed = newest(job.pods.filter(({ phase }) => phase === 'Failed'));
+  if (failed === undefined) return undefined;
+  if (failed.termination !== undefined) return failed.termination.message;
+  return failed.exit === undefined
+    ? `pod ${failed.name} failed`
+    : `pod ${failed.name} ended with exit code ${failed.exit.code} (${failed.exit.reason})`;
+}
+
+/** Of the newest pod alone: what an earlier try said does not explain the end of the last one. */
 function latestTermination(job: JobView | undefined): LastWord | undefined {
-  return newest((job?.pods ?? []).filter((pod) => pod.termination !== undefined))?.termination;
+  return newest(job?.pods ?? [])?.termination;
 }
 
 function newest(pods: readonly PodView[]): PodView | undefined {

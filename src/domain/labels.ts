@@ -16,8 +16,6 @@ export const managedBy = 'tidemark';
 export const annotations = {
   /** On a Job: the hash of the task it was built from. */
   taskHash: 'tidemark.dev/task-hash',
-  /** On a BackupRepository: change its value to probe again now. */
-  probe: 'tidemark.dev/probe',
   /** On a BackupRun that is being deleted: `true` lets the object go though its backup could not be removed. */
   abandon: 'tidemark.dev/abandon-stored-backup',
 } as const;

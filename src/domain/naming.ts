@@ -4,23 +4,35 @@ import { createHash } from 'node:crypto';
 const cronJobLimit = 52;
 const jobLimit = 63;
 
+/**
+ * The policy's name and the schedule's. A schedule with a hyphen of its own gets a digest: `a-b` with `c` and `a` with
+ * `b-c` would be one CronJob otherwise.
+ */
 export function cronJobName(policy: string, schedule: string): string {
-  return bounded(`${policy}-${schedule}`.replaceAll('.', '-'), cronJobLimit, `${policy}\0${schedule}`);
+  return bounded([policy, schedule], cronJobLimit, schedule.includes('-'));
 }
+
+const prefixes = ['restore', 'probe', 'delete'] as const;
 
 /** The Job of a BackupRun or RestoreRequest: deterministic, so that it is never made twice. */
-export function jobName(prefix: 'restore' | 'probe' | 'delete' | undefined, name: string, suffix = ''): string {
+export function jobName(prefix: (typeof prefixes)[number] | undefined, name: string, suffix = ''): string {
   const parts = [prefix, name, suffix].filter((part) => part !== undefined && part !== '');
-  return bounded(parts.join('-').replaceAll('.', '-'), jobLimit, parts.join('\0'));
+  // A BackupRun that is called restore-x must not take the Job of the RestoreRequest x.
+  const ambiguous = prefix === undefined && prefixes.some((each) => name.startsWith(`${each}-`));
+  return bounded(parts, jobLimit, ambiguous);
 }
 
+const digestLength = 10;
+const digestLike = new RegExp(`-[0-9a-f]{${digestLength}}$`);
+
 /**
- * The name itself where it fits, else its beginning and a digest of the whole, so that two long names stay two. A name
- * that had to be changed otherwise (dots, which a pod's host name may not have) gets the digest too.
+ * The parts themselves where they fit and can be meant by nothing else; else their beginning and a digest of the whole,
+ * so that two names stay two. Dots, which a pod's host name may not have, are replaced, and that makes a digest too.
  */
-function bounded(name: string, limit: number, identity = name): string {
-  const changed = identity !== name && identity.includes('.');
-  if (name.length <= limit && !changed) return name;
-  const digest = createHash('sha256').update(identity).digest('hex').slice(0, 10);
-  return `${name.slice(0, limit - digest.length - 1).replace(/-+$/, '')}-${digest}`;
+function bounded(parts: readonly (string | undefined)[], limit: number, ambiguous: boolean): string {
+  const plain = parts.join('-');
+  if (!ambiguous && plain.length <= limit && !plain.includes('.') && !digestLike.test(plain)) return plain;
+  const digest = createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, digestLength);
+  const beginning = plain.replaceAll('.', '-').slice(0, limit - digestLength - 1);
+  return `${beginning.replace(/-+$/, '')}-${digest}`;
 }

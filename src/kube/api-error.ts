@@ -57,6 +57,16 @@ export function isForbidden(error: unknown): boolean {
   return error instanceof ApiError && error.status === 403;
 }
 
+/** Nothing can be made any more in a namespace that goes away, and nothing needs to be. */
+export function isNamespaceTerminating(error: unknown): boolean {
+  return (
+    isForbidden(error) &&
+    error instanceof ApiError &&
+    ((error.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating') ||
+      error.message.includes('because it is being terminated'))
+  );
+}
+
 interface Refusal {
   readonly status: number;
   readonly body: string;

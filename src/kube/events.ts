@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isAlreadyExists, isNotFound } from './api-error.ts';
+import { isAlreadyExists, isNamespaceTerminating, isNotFound } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
@@ -62,7 +62,8 @@ export class EventRecorder {
       known.count = 1;
     } catch (error) {
       const { name } = object.metadata;
-      this.#options.log.warn({ err: error, reason: event.reason, object: name }, 'An Event could not be written');
+      const level = isNamespaceTerminating(error) ? 'debug' : 'warn';
+      this.#options.log[level]({ err: error, reason: event.reason, object: name }, 'An Event could not be written');
     }
   }
 

@@ -5,6 +5,7 @@ import { cronJobName } from '../../domain/naming.ts';
 import type { BackupTask } from '../../domain/task.ts';
 import type { Desired } from '../../kube/objects.ts';
 import { type AgentSettings, buildJob, hashOf, ownerOf, policyLabels } from '../jobs/build-job.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
 
 /** A Job that is late by more than this is left out: an hour's downtime does not lose a backup, a day's does not start two. */
 const startingDeadlineSeconds = 3600;
@@ -15,10 +16,11 @@ export function buildCronJob(
   schedule: Schedule,
   task: BackupTask,
   agent: AgentSettings,
-): Desired {
+): Desired | Refusal {
   const { metadata, spec } = policy;
   const own = policyLabels(metadata.name, schedule.name);
   const job = buildJob({ task: { ...task, schedule: schedule.name }, template: spec.jobTemplate, agent, labels: own });
+  if (isRefusal(job)) return job;
   const cronJobSpec = {
     schedule: schedule.cron,
     timeZone: schedule.timeZone,

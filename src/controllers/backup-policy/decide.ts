@@ -2,6 +2,7 @@ import type { BackupPolicyStatus } from '../../api/backup-policy.ts';
 import type { BackupPolicy, BackupRepository, BackupRun } from '../../api/kinds.ts';
 import { conditionsAfter, findCondition, type NewCondition, rfc3339 } from '../../domain/conditions.ts';
 import { annotations } from '../../domain/labels.ts';
+import { cronJobName } from '../../domain/naming.ts';
 import { nextFiring } from '../../domain/schedule.ts';
 import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
@@ -18,6 +19,8 @@ export interface Gathered {
   readonly account: Refusal | undefined;
   readonly runs: readonly BackupRun[];
   readonly cronJobs: readonly CronJob[];
+  /** What the API server said of the CronJobs that were to be written. */
+  readonly rejection?: Refusal | undefined;
   readonly agent: AgentSettings;
   readonly now: Date;
 }
@@ -30,16 +33,18 @@ export interface Decision {
   readonly events: readonly EventNote[];
   /** When the status will be out of date by itself. */
   readonly lookAgainAt: Date | undefined;
+  /** What is in the way is not in the caches, so that nobody tells when it is there. */
+  readonly lookAgainSoon: boolean;
 }
 
 /** Everything that follows from a policy and what is around it; pure. */
 export function decide(gathered: Gathered): Decision {
   const { policy, cronJobs, now, runs } = gathered;
   const wanted = wantedCronJobs(gathered);
-  const refusal = isRefusal(wanted) ? wanted : undefined;
+  const refusal = isRefusal(wanted) ? wanted : gathered.rejection;
   const desired = isRefusal(wanted) ? [] : wanted;
-  const names = new Set(desired.map(({ metadata }) => metadata.name));
-  const next = refusal === undefined && !policy.spec.suspend ? nextOf(policy, now) : undefined;
+  const names = namesToKeep(gathered, wanted);
+  const next = !policy.spec.suspend && names.size > 0 ? nextOf(policy, now) : undefined;
   const conditions = conditionsAfter(
     policy.status?.conditions,
     [readiness(gathered, refusal), ...stalled(refusal), lastBackup(runs)],
@@ -58,7 +63,20 @@ export function decide(gathered: Gathered): Decision {
     },
     events: eventsOf(policy, conditions),
     lookAgainAt: next === undefined ? undefined : new Date(next.getTime() + 1000),
+    lookAgainSoon:
+      refusal !== undefined &&
+      (refusal === gathered.account || refusal === gathered.hosts || refusal === gathered.rejection),
   };
+}
+
+/**
+ * Schedules that stood go on while something is missing that may come back (a StatefulSet that is made anew): removing a
+ * CronJob would end the backups that it runs, and each backup says by itself what it does not find.
+ */
+function namesToKeep({ policy }: Gathered, wanted: readonly Desired[] | Refusal): ReadonlySet<string> {
+  if (!isRefusal(wanted)) return new Set(wanted.map(({ metadata }) => metadata.name));
+  if (!wanted.mayCome || policy.spec.suspend) return new Set();
+  return new Set(policy.spec.schedules.map(({ name }) => cronJobName(policy.metadata.name, name)));
 }
 
 /** The fields of the status that the operator writes. */
@@ -72,22 +90,25 @@ export const ownedStatus = [
 ] as const;
 
 function wantedCronJobs({ policy, repositories, hosts, account, agent, now }: Gathered): readonly Desired[] | Refusal {
+  const unusable = unusableSchedule(policy, now);
+  if (unusable !== undefined) return refused('InvalidSchedule', unusable);
   const task = backupTask({ policy, repositories, hosts });
   if (isRefusal(task)) return task;
   if (account !== undefined) return account;
-  try {
-    for (const { name, cron, timeZone } of policy.spec.schedules) {
+  const built = policy.spec.schedules.map((schedule) => buildCronJob(policy, schedule, task, agent));
+  return built.find(isRefusal) ?? built.filter((cronJob): cronJob is Desired => !isRefusal(cronJob));
+}
+
+function unusableSchedule({ spec }: BackupPolicy, now: Date): string | undefined {
+  for (const { name, cron, timeZone } of spec.schedules) {
+    try {
       if (nextFiring(cron, timeZone, now) === undefined)
-        return refused(
-          'InvalidSchedule',
-          `Schedule ${name} never fires: '${cron}' names no day that exists. Correct it.`,
-        );
+        return `Schedule ${name} never fires: '${cron}' names no day that exists. Correct it.`;
+    } catch (error) {
+      return `Schedule ${name} cannot be used: ${error instanceof Error ? error.message : String(error)}.`;
     }
-    return policy.spec.schedules.map((schedule) => buildCronJob(policy, schedule, task, agent));
-  } catch (error) {
-    const { message, reason = 'InvalidSchedule' } = error as Error & { readonly reason?: string };
-    return refused(reason, reason === 'InvalidSchedule' ? `A schedule cannot be used: ${message}.` : message);
   }
+  return undefined;
 }
 
 function readiness({ policy, repositories }: Gathered, refusal: Refusal | undefined): NewCondition {
@@ -198,13 +219,18 @@ function differs(cronJob: Desired, present: readonly CronJob[]): boolean {
   return found?.metadata.annotations?.[annotations.taskHash] !== hash;
 }
 
-/** An Event when Ready changes its status or its reason. */
+/** An Event when Ready becomes True or False, or for another reason; a wait is none. */
 function eventsOf(
   { status }: BackupPolicy,
   conditions: NonNullable<BackupPolicyStatus['conditions']> | readonly NewCondition[],
 ): readonly EventNote[] {
   const [before, after] = [findCondition(status?.conditions, 'Ready'), conditions.find(({ type }) => type === 'Ready')];
-  if (after === undefined || (before?.status === after.status && before.reason === after.reason)) return [];
+  if (
+    after === undefined ||
+    after.status === 'Unknown' ||
+    (before?.status === after.status && before.reason === after.reason)
+  )
+    return [];
   return [
     {
       type: after.status === 'False' ? 'Warning' : 'Normal',

@@ -11,12 +11,14 @@ import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
 import { type AgentSettings, buildJob, ownerOf } from '../jobs/build-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
-import type { Refusal } from '../refusal.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
 
 export interface Gathered {
   readonly repository: BackupRepository;
   readonly probeJob: FoundJob | undefined;
   readonly account: Refusal | undefined;
+  /** Why the probe's Job could not be made. */
+  readonly rejection?: Refusal | undefined;
   readonly runs: readonly BackupRun[];
   readonly agent: AgentSettings;
   readonly now: Date;
@@ -38,9 +40,10 @@ export function decide(gathered: Gathered): Decision {
   const { repository, runs, now } = gathered;
   const { generation } = repository.metadata;
   const ready = readiness(gathered);
+  const probe = needsProbe(gathered) ? buildProbe(gathered) : undefined;
   const conditions = conditionsAfter(repository.status?.conditions, [ready], generation, now);
   return {
-    create: needsProbe(gathered) ? buildProbe(gathered) : undefined,
+    create: probe === undefined || isRefusal(probe) ? undefined : probe,
     status: { observedGeneration: generation, conditions: [...conditions], backups: countBackups(repository, runs) },
     events: eventsOf(repository, ready),
   };
@@ -51,7 +54,7 @@ export function probeJobName({ metadata }: Pick<BackupRepository, 'metadata'>): 
   return jobName('probe', metadata.name, String(metadata.generation));
 }
 
-function readiness({ repository, probeJob, account }: Gathered): NewCondition {
+function readiness({ repository, probeJob, account, rejection }: Gathered): NewCondition {
   const type = 'Ready';
   const absent = missingForRepository(repository.spec);
   if (absent.length > 0)
@@ -66,6 +69,7 @@ function readiness({ repository, probeJob, account }: Gathered): NewCondition {
       reason: probe.reason,
       message: `${probe.message} It is probed again every ${probeAgainSeconds / 60} minutes.`,
     };
+  if (rejection !== undefined) return { type, status: 'False', reason: rejection.reason, message: rejection.message };
   const end = probeJob?.view.finished;
   const said = probeJob?.view.pods.findLast((pod) => pod.termination !== undefined)?.termination;
   if (end?.outcome === 'Failed')
@@ -91,7 +95,7 @@ function currentProbe({ metadata, status }: BackupRepository) {
   return status?.probe?.generation === metadata.generation ? status.probe : undefined;
 }
 
-function buildProbe({ repository, agent }: Gathered): Desired {
+function buildProbe({ repository, agent }: Gathered): Desired | Refusal {
   const { metadata, spec } = repository;
   const task: ProbeTask = {
     action: 'probe',
@@ -110,6 +114,7 @@ function buildProbe({ repository, agent }: Gathered): Desired {
     backoffLimit: 0,
     ttlSecondsAfterFinished: probeAgainSeconds,
   });
+  if (isRefusal(job)) return job;
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',

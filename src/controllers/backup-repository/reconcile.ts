@@ -1,11 +1,13 @@
 import { backupRepositorySpec } from '../../api/backup-repository.ts';
 import { jobTemplate } from '../../api/job-template.ts';
-import { operatorFieldManager } from '../../domain/labels.ts';
 import type { Outcome } from '../../kube/controller.ts';
-import { createIfAbsent } from '../../kube/objects.ts';
 import { type Context, indexes } from '../context.ts';
 import { ensureAgentAccount } from '../ensure-agent-account.ts';
+import { createJob, isCreated } from '../jobs/create-job.ts';
 import { findJob } from '../jobs/find-job.ts';
+import { parseSpec } from '../parse-spec.ts';
+import { isRefusal } from '../refusal.ts';
+import { refuseObject } from '../refuse-object.ts';
 import { writeStatus } from '../write-status.ts';
 import { decide, ownedStatus, probeJobName } from './decide.ts';
 
@@ -18,17 +20,21 @@ export async function reconcileRepository(
   const { caches, client, settings, clock } = context;
   const stored = caches.repositories.get(namespace, name);
   if (stored === undefined || stored.metadata.deletionTimestamp !== undefined) return 'done';
-  const repository = { ...stored, spec: backupRepositorySpec.parse(stored.spec) };
-  const decision = decide({
+  const parsed = parseSpec(backupRepositorySpec, stored.spec, 'The BackupRepository');
+  if (isRefusal(parsed)) return await refuseObject(context, stored, parsed, 'Probe', signal);
+  const repository = { ...stored, spec: parsed.spec };
+  const gathered = {
     repository,
-    probeJob: findJob(caches, namespace, probeJobName(repository)),
-    account: await ensureAgentAccount(context, namespace, jobTemplate.parse({}), signal),
+    probeJob: findJob(caches, { namespace, name: probeJobName(repository), owner: stored.metadata.uid }),
+    account: await ensureAgentAccount(context, stored, jobTemplate.parse({}), signal),
     runs: caches.runs.byIndex(indexes.repository, `${namespace}/${name}`),
     agent: settings.agent,
     now: clock.now(),
-  });
-  if (decision.create !== undefined) await createIfAbsent(client, decision.create, operatorFieldManager, signal);
+  };
+  const first = decide(gathered);
+  const created = first.create === undefined ? 'made' : await createJob(client, stored, first.create, signal);
+  const decision = isCreated(created) ? first : decide({ ...gathered, rejection: created });
   await writeStatus(context, stored, ownedStatus, { ...decision.status }, signal);
   for (const event of decision.events) context.record(stored, event);
-  return 'done';
+  return created === 'made' ? 'done' : { requeueAfterMilliseconds: created === 'waiting' ? 2_000 : 60_000 };
 }

@@ -4,6 +4,7 @@ import type { BackupRun } from '../../api/kinds.ts';
 import { applyStatus } from '../../kube/objects.ts';
 import type { Pod } from '../../kube/workloads.ts';
 import { type Cached, type Context, indexes } from '../context.ts';
+import { isScheduled } from './decide.ts';
 
 /** Facts of the agent's that the operator carries from the pod into the status; never those that it judges itself. */
 const fieldManager = 'tidemark-operator-adopted';
@@ -24,8 +25,11 @@ export async function adoptFacts(
 ): Promise<boolean> {
   const said = run.status?.report?.outcome;
   if (said !== undefined && said !== 'Running') return false;
-  const { namespace, name, uid } = run.metadata;
-  const facts = newestWords(caches.pods.byIndex(indexes.job, `${namespace}/${jobName}`));
+  const { namespace, name, uid, creationTimestamp } = run.metadata;
+  const pods = caches.pods.byIndex(indexes.job, `${namespace}/${jobName}`);
+  // A hand-made run comes before its pods: older ones are those of an earlier run of its name.
+  const own = isScheduled(run) ? pods : pods.filter((pod) => pod.metadata.creationTimestamp >= creationTimestamp);
+  const facts = newestWords(own);
   if (facts === undefined) return false;
   const { apiVersion, kind } = run;
   await applyStatus(

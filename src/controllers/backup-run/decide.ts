@@ -9,13 +9,15 @@ import type { Desired } from '../../kube/objects.ts';
 import type { Pod } from '../../kube/workloads.ts';
 import { backupTask } from '../backup-task.ts';
 import { type AgentSettings, buildJob, ownerOf, policyLabels } from '../jobs/build-job.ts';
+import type { Created } from '../jobs/create-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
 import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
 import { eventsOf, hasEnded, type RunStatus, refusedFate, statusOf } from '../run-progress.ts';
 
 export interface Gathered {
   readonly run: BackupRun;
-  readonly policy: BackupPolicy | undefined;
+  /** Undefined where there is none; a refusal where it cannot be read. */
+  readonly policy: BackupPolicy | Refusal | undefined;
   readonly repositories: readonly (BackupRepository | undefined)[];
   readonly hosts: readonly string[] | Refusal;
   readonly account: Refusal | undefined;
@@ -48,35 +50,41 @@ export function decide(gathered: Gathered): Decision {
   if (cancelled && !mayHaveCompleted(gathered)) {
     // The pods are told to end by the deletion of their Job, clean up, and are waited for: only then is nothing left.
     if (job !== undefined && job.view.finished === undefined) return { ...next(gathered, cancelling), removeJob: true };
+    if (gathered.jobExists) return next(gathered, cancelling, 2_000);
     if (activePods.length > 0) return next(gathered, cancelling);
     return next(gathered, { state: 'Cancelled', reason: 'Cancelled', message: 'It was cancelled' });
   }
   if (job !== undefined) return next(gathered, fateOf(job.view, run.status?.report, cancelled));
   // The Job was seen before, or its agent has spoken: then it is gone, and is not made a second time.
   if (hadJob(run)) {
-    if (gathered.jobExists) return next(gathered, unseen, 2_000);
+    if (gathered.jobExists) return next(gathered, unseen(run), 2_000);
     return activePods.length > 0
       ? next(gathered, stopping)
       : next(gathered, fateOf(undefined, run.status?.report, cancelled));
   }
   const made = makeJob(gathered, name);
   if (isRefusal(made)) {
-    // A place in the queue is waited for as long as it takes; what is missing, for a minute.
-    const fate: Fate =
-      made.reason === 'Queued'
-        ? { state: 'Pending', reason: made.reason, message: made.message }
-        : refusedFate(made, run, now);
-    return next(gathered, fate, made.mayCome ? 5_000 : undefined);
+    // A place in the queue is waited for as long as it takes, and the end of the run ahead tells; what is missing, a minute.
+    if (made.reason === 'Queued')
+      return next(gathered, { state: 'Pending', reason: made.reason, message: made.message }, 60_000);
+    return next(gathered, refusedFate(made, run, now), made.mayCome ? 5_000 : undefined);
   }
-  return {
-    ...next(gathered, { state: 'Pending', reason: 'Starting', message: 'Its Job is being made' }),
-    create: made,
-  };
+  return { ...next(gathered, starting, undefined, name), create: made };
+}
+
+/** What becomes of a run whose Job was not made after all. */
+export function decideUnmade(gathered: Gathered, why: Exclude<Created, 'made'> | Refusal): Decision {
+  if (why === 'waiting') return next(gathered, waiting, 2_000);
+  return next(gathered, refusedFate(why, gathered.run, gathered.now), why.mayCome ? 5_000 : undefined);
 }
 
 /** A scheduled run has its Job's name; a hand-made one gives the Job its own. */
-export function runJobName({ metadata }: Pick<BackupRun, 'metadata'>): string {
-  return metadata.labels?.[labels.schedule] === undefined ? jobName(undefined, metadata.name) : metadata.name;
+export function runJobName(run: Pick<BackupRun, 'metadata'>): string {
+  return isScheduled(run) ? run.metadata.name : jobName(undefined, run.metadata.name);
+}
+
+export function isScheduled({ metadata }: Pick<BackupRun, 'metadata'>): boolean {
+  return metadata.labels?.[labels.schedule] !== undefined;
 }
 
 const cancelling: Fate = {
@@ -84,21 +92,32 @@ const cancelling: Fate = {
   reason: 'Cancelling',
   message: 'It is being cancelled: the agent ends and removes what it wrote',
 };
-const unseen: Fate = { state: 'Running', reason: 'Running', message: 'The agent is at work' };
+const starting: Fate = { state: 'Pending', reason: 'Starting', message: 'Its Job is being made' };
+const waiting: Fate = {
+  state: 'Pending',
+  reason: 'Starting',
+  message: 'The Job of an earlier BackupRun of its name is being removed',
+};
+
+/** The Job is there, and its news is on its way: until then all is as it was. */
+function unseen({ status }: BackupRun): Fate {
+  return status?.phase === 'Running'
+    ? { state: 'Running', reason: 'Running', message: 'The agent is at work' }
+    : starting;
+}
 const stopping: Fate = { state: 'Running', reason: 'Stopping', message: 'Its Job is gone; its pod is ending' };
 
 /** A schedule's run is made from a Job; a hand-made one once had one if its status says so. */
-export function hadJob({ metadata, status }: BackupRun): boolean {
-  return (
-    metadata.labels?.[labels.schedule] !== undefined || status?.jobName !== undefined || status?.report !== undefined
-  );
+export function hadJob(run: BackupRun): boolean {
+  return isScheduled(run) || run.status?.jobName !== undefined || run.status?.report !== undefined;
 }
 
 function mayHaveCompleted({ run, job }: Gathered): boolean {
   return run.status?.report?.outcome === 'Succeeded' || job?.view.finished !== undefined;
 }
 
-function settled(run: BackupRun): Decision {
+/** What has ended is final. */
+export function settled(run: BackupRun): Decision {
   return {
     finalizers: finalizersOf(run, false),
     create: undefined,
@@ -109,9 +128,9 @@ function settled(run: BackupRun): Decision {
   };
 }
 
-function next(gathered: Gathered, fate: Fate, lookAgainMilliseconds?: number): Decision {
+function next(gathered: Gathered, fate: Fate, lookAgainMilliseconds?: number, made?: string): Decision {
   const { run, now } = gathered;
-  const knownJob = gathered.job === undefined ? run.status?.jobName : runJobName(run);
+  const knownJob = gathered.job === undefined ? (made ?? run.status?.jobName) : runJobName(run);
   const status = statusOf(run, fate, knownJob, now);
   const active = fate.state === 'Pending' || fate.state === 'Running';
   return {
@@ -144,6 +163,7 @@ function makeJob(gathered: Gathered, name: string): Desired | Refusal {
       'PolicyNotFound',
       `BackupPolicy ${run.metadata.namespace}/${run.spec.policyRef.name} does not exist. Create it, or correct policyRef in a new BackupRun.`,
     );
+  if (isRefusal(policy)) return policy;
   const task = backupTask({ policy, repositories, hosts });
   if (isRefusal(task)) return task;
   if (account !== undefined) return account;
@@ -162,6 +182,7 @@ function makeJob(gathered: Gathered, name: string): Desired | Refusal {
     labels: { ...policyLabels(policy.metadata.name), [labels.run]: labelValue(run.metadata.name) },
     ttlSecondsAfterFinished: 7 * 86_400,
   });
+  if (isRefusal(job)) return job;
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -174,7 +195,7 @@ function makeJob(gathered: Gathered, name: string): Desired | Refusal {
 function isAhead(other: BackupRun, run: BackupRun): boolean {
   if (hasEnded(other) || other.spec.method !== run.spec.method || other.metadata.deletionTimestamp !== undefined)
     return false;
-  if (other.status?.jobName !== undefined || other.metadata.labels?.[labels.schedule] !== undefined) return true;
+  if (other.status?.jobName !== undefined || isScheduled(other)) return true;
   const [theirs, ours] = [other.metadata.creationTimestamp, run.metadata.creationTimestamp];
   return theirs < ours || (theirs === ours && other.metadata.name < run.metadata.name);
 }

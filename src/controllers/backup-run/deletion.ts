@@ -37,22 +37,25 @@ export function decideDeletion(gathered: GatheredDeletion): DeletionDecision {
   if (job !== undefined && job.view.finished === undefined) return { ...stay, removeJob: true };
   if (activePods.length > 0) return stay;
   const withoutJob = present.filter((name) => name !== runningJobFinalizer);
-  const released = { ...stay, finalizers: withoutJob.filter((name) => name !== storedBackupFinalizer) };
-  if (!withoutJob.includes(storedBackupFinalizer) || isAbandoned(run) || !isStored(run)) return released;
-  return decideStoredBackup(gathered, { ...stay, finalizers: withoutJob }, released);
+  if (!withoutJob.includes(storedBackupFinalizer) || isAbandoned(run) || !isStored(run)) return released(run);
+  return decideStoredBackup(gathered, { ...stay, finalizers: withoutJob });
+}
+
+/** Tidemark lets the object go. */
+export function released({ metadata }: BackupRun): DeletionDecision {
+  const finalizers = (metadata.finalizers ?? []).filter(
+    (name) => name !== runningJobFinalizer && name !== storedBackupFinalizer,
+  );
+  return { finalizers, removeJob: false, create: undefined, events: [] };
 }
 
 export function deleteJobName({ metadata }: Pick<BackupRun, 'metadata'>): string {
   return jobName('delete', metadata.name);
 }
 
-function decideStoredBackup(
-  gathered: GatheredDeletion,
-  stay: DeletionDecision,
-  released: DeletionDecision,
-): DeletionDecision {
+function decideStoredBackup(gathered: GatheredDeletion, stay: DeletionDecision): DeletionDecision {
   const end = gathered.deleteJob?.view.finished;
-  if (end?.outcome === 'Complete') return { ...released, events: [deleted(gathered.run)] };
+  if (end?.outcome === 'Complete') return { ...released(gathered.run), events: [deleted(gathered.run)] };
   if (end?.outcome === 'Failed') {
     const why = gathered.deleteJob?.view.pods.at(-1)?.termination?.message ?? end.message;
     return { ...stay, events: [notDeleted(gathered.run, why)] };
@@ -88,6 +91,7 @@ function buildDeleteJob({ run, repositories, agent }: GatheredDeletion): Desired
     backoffLimit: 2,
     ttlSecondsAfterFinished: 300,
   });
+  if (isRefusal(job)) return job;
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -119,7 +123,7 @@ function deleted({ status }: BackupRun): EventNote {
   };
 }
 
-function notDeleted({ metadata, status }: BackupRun, why: string): EventNote {
+export function notDeleted({ metadata, status }: BackupRun, why: string): EventNote {
   const command = `kubectl annotate backuprun -n ${metadata.namespace} ${metadata.name} ${annotations.abandon}=true`;
   const note = `The stored backup ${status?.backupID} could not be removed, so the BackupRun stays: ${why}. It is tried again every five minutes. To let the object go and leave the backup: ${command}`;
   return { type: 'Warning', reason: 'StoredBackupNotDeleted', action: 'Delete', note };

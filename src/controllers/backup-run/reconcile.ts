@@ -1,19 +1,33 @@
 import { isDeepStrictEqual } from 'node:util';
 import { backupPolicySpec } from '../../api/backup-policy.ts';
+import { backupRunSpec } from '../../api/backup-run.ts';
 import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
-import { operatorFieldManager } from '../../domain/labels.ts';
+import { isNamespaceTerminating } from '../../kube/api-error.ts';
 import type { Outcome } from '../../kube/controller.ts';
-import { createIfAbsent, patchFinalizers, read, remove } from '../../kube/objects.ts';
+import { type Desired, patchFinalizers, read, remove } from '../../kube/objects.ts';
+import type { Job } from '../../kube/workloads.ts';
 import { type Cached, type Context, indexes } from '../context.ts';
 import { ensureAgentAccount } from '../ensure-agent-account.ts';
 import { findHosts } from '../find-hosts.ts';
+import { type Created, createJob, isOwnedBy } from '../jobs/create-job.ts';
 import { findJob, remainingPods } from '../jobs/find-job.ts';
 import { markRecorded } from '../jobs/record-job.ts';
-import { hasEnded, ownedRunStatus } from '../run-progress.ts';
+import { parseSpec } from '../parse-spec.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
+import { eventsOf, hasEnded, ownedRunStatus, statusOf } from '../run-progress.ts';
 import { writeStatus } from '../write-status.ts';
 import { adoptFacts } from './adopt-facts.ts';
-import { decide, type Gathered, hadJob, runJobName } from './decide.ts';
-import { decideDeletion, deleteJobName } from './deletion.ts';
+import {
+  type Decision,
+  decide,
+  decideUnmade,
+  type Gathered,
+  hadJob,
+  isScheduled,
+  runJobName,
+  settled,
+} from './decide.ts';
+import { type DeletionDecision, decideDeletion, deleteJobName, notDeleted, released } from './deletion.ts';
 
 export async function reconcileRun(
   context: Context,
@@ -24,66 +38,144 @@ export async function reconcileRun(
   const run = context.caches.runs.get(namespace, name);
   if (run === undefined) return 'done';
   if (run.metadata.deletionTimestamp !== undefined) return await reconcileDeletion(context, run, signal);
+  if (hasEnded(run)) return await reconcileEnded(context, run, signal);
+  const parsed = parseSpec(backupRunSpec, run.spec, 'The BackupRun');
+  if (isRefusal(parsed)) return await refuse(context, run, parsed, signal);
   // What is adopted comes back as a change of the run, and is judged then.
-  if (!hasEnded(run) && (await adoptFacts(context, run, runJobName(run), signal))) return 'done';
+  if (await adoptFacts(context, run, runJobName(run), signal)) return 'done';
   const gathered = await gather(context, run, signal);
-  const decision = decide(gathered);
+  const wanted = decide(gathered);
   if (gathered.job !== undefined) await markRecorded(context, gathered.job.job, signal);
-  await setFinalizers(context, run, decision.finalizers, signal);
-  if (decision.create !== undefined)
-    await createIfAbsent(context.client, decision.create, operatorFieldManager, signal);
+  await setFinalizers(context, run, wanted.finalizers, signal);
+  const created = wanted.create === undefined ? 'made' : await createJob(context.client, run, wanted.create, signal);
+  const decision = created === 'made' ? wanted : decideUnmade(gathered, created);
   if (decision.removeJob && gathered.job !== undefined) await removeJob(context, gathered.job.job.metadata, signal);
-  if (decision.status !== undefined) await writeStatus(context, run, ownedRunStatus, { ...decision.status }, signal);
-  for (const event of decision.events) context.record(run, event);
+  await writeDecision(context, run, decision, signal);
   return decision.lookAgainMilliseconds === undefined
     ? 'done'
     : { requeueAfterMilliseconds: decision.lookAgainMilliseconds };
 }
 
+/** Nothing but the marks: thousands of runs have ended, and all of them are looked at now and then. */
+async function reconcileEnded(context: Context, run: Cached<BackupRun>, signal: AbortSignal): Promise<Outcome> {
+  const job = context.caches.jobs.get(run.metadata.namespace, runJobName(run));
+  if (job !== undefined) await markRecorded(context, job, signal);
+  await setFinalizers(context, run, settled(run).finalizers, signal);
+  return 'done';
+}
+
+async function refuse(
+  context: Context,
+  run: Cached<BackupRun>,
+  { reason, message }: Refusal,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const status = statusOf(run, { state: 'Failed', reason, message }, run.status?.jobName, context.clock.now());
+  await writeDecision(context, run, { status, events: eventsOf(run, status, 'Backup') }, signal);
+  return 'done';
+}
+
+async function writeDecision(
+  context: Context,
+  run: Cached<BackupRun>,
+  { status, events }: Pick<Decision, 'status' | 'events'>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (status !== undefined) await writeStatus(context, run, ownedRunStatus, { ...status }, signal);
+  for (const event of events) context.record(run, event);
+}
+
 async function gather(context: Context, run: Cached<BackupRun>, signal: AbortSignal): Promise<Gathered> {
   const { caches, client, settings, clock } = context;
   const { namespace, name } = run.metadata;
-  const stored = caches.policies.get(namespace, run.spec.policyRef.name);
-  const policy: BackupPolicy | undefined =
-    stored === undefined ? undefined : { ...stored, spec: backupPolicySpec.parse(stored.spec) };
-  const job = findJob(caches, namespace, runJobName(run));
+  const job = findOwnJob(context, run);
+  const policy = policyOf(context, run);
   // Only a run that is to start asks the API server about its surroundings.
-  const starts = policy !== undefined && job === undefined && !hasEnded(run) && !hadJob(run);
-  const doubtful = job === undefined && !hasEnded(run) && hadJob(run);
+  const starts = policy !== undefined && !isRefusal(policy) && job === undefined && !hadJob(run);
+  const doubtful = job === undefined && hadJob(run);
   return {
     run,
     policy,
-    repositories: policy?.spec.repositoryRefs.map((ref) => caches.repositories.get(namespace, ref.name)) ?? [],
+    repositories:
+      policy === undefined || isRefusal(policy)
+        ? []
+        : policy.spec.repositoryRefs.map((ref) => caches.repositories.get(namespace, ref.name)),
     hosts: starts ? await findHosts(client, namespace, policy.spec.source, signal) : [],
-    account: starts ? await ensureAgentAccount(context, namespace, policy.spec.jobTemplate, signal) : undefined,
+    account: starts ? await ensureAgentAccount(context, run, policy.spec.jobTemplate, signal) : undefined,
     others: caches.runs
       .byIndex(indexes.policy, `${namespace}/${run.spec.policyRef.name}`)
       .filter(({ metadata }) => metadata.name !== name),
     job,
-    jobExists: doubtful && (await read(client, 'Job', namespace, runJobName(run), signal)) !== undefined,
+    jobExists: doubtful && (await jobExists(context, run, signal)),
     activePods: remainingPods(caches, namespace, runJobName(run)),
     agent: settings.agent,
     now: clock.now(),
   };
 }
 
+function policyOf({ caches }: Context, run: Cached<BackupRun>): BackupPolicy | Refusal | undefined {
+  const { name } = run.spec.policyRef;
+  const stored = caches.policies.get(run.metadata.namespace, name);
+  if (stored === undefined) return undefined;
+  const parsed = parseSpec(backupPolicySpec, stored.spec, `BackupPolicy ${name}`);
+  return isRefusal(parsed) ? parsed : { ...stored, spec: parsed.spec };
+}
+
+/** A schedule's Job belongs to its CronJob; a hand-made run's to the run. */
+function ownerOf(run: Cached<BackupRun>): string | undefined {
+  return isScheduled(run) ? undefined : run.metadata.uid;
+}
+
+function findOwnJob({ caches }: Context, run: Cached<BackupRun>) {
+  return findJob(caches, { namespace: run.metadata.namespace, name: runJobName(run), owner: ownerOf(run) });
+}
+
+async function jobExists({ client }: Context, run: Cached<BackupRun>, signal: AbortSignal): Promise<boolean> {
+  const job = await read<Job>(client, 'Job', run.metadata.namespace, runJobName(run), signal);
+  const owner = ownerOf(run);
+  return job !== undefined && (owner === undefined || isOwnedBy(job, owner));
+}
+
 async function reconcileDeletion(context: Context, run: Cached<BackupRun>, signal: AbortSignal): Promise<Outcome> {
-  const { caches, client, settings } = context;
-  const { namespace } = run.metadata;
-  const job = findJob(caches, namespace, runJobName(run));
-  const decision = decideDeletion({
+  const { caches, settings } = context;
+  const { namespace, uid } = run.metadata;
+  const job = findOwnJob(context, run);
+  const wanted = decideDeletion({
     run,
     job,
     activePods: remainingPods(caches, namespace, runJobName(run)),
-    deleteJob: findJob(caches, namespace, deleteJobName(run)),
+    deleteJob: findJob(caches, { namespace, name: deleteJobName(run), owner: uid }),
     repositories: (run.status?.repositories ?? []).map((ref) => caches.repositories.get(namespace, ref.name)),
     agent: settings.agent,
   });
+  if (wanted.removeJob && job !== undefined) await removeJob(context, job.job.metadata, signal);
+  const decision =
+    wanted.create === undefined ? wanted : await startDeletion(context, run, wanted, wanted.create, signal);
   for (const event of decision.events) context.record(run, event);
-  if (decision.removeJob && job !== undefined) await removeJob(context, job.job.metadata, signal);
-  if (decision.create !== undefined) await createIfAbsent(client, decision.create, operatorFieldManager, signal);
   await setFinalizers(context, run, decision.finalizers, signal);
   return decision.finalizers.length === 0 ? 'done' : { requeueAfterMilliseconds: 30_000 };
+}
+
+/** A namespace that goes away takes no Job any more: its runs are let go, or it would never be gone. */
+async function startDeletion(
+  context: Context,
+  run: Cached<BackupRun>,
+  decision: DeletionDecision,
+  job: Desired,
+  signal: AbortSignal,
+): Promise<DeletionDecision> {
+  try {
+    const created: Created | Refusal = await createJob(context.client, run, job, signal);
+    return typeof created === 'string' ? decision : { ...decision, events: [notDeleted(run, created.message)] };
+  } catch (error) {
+    if (!isNamespaceTerminating(error)) throw error;
+    const { namespace, name } = run.metadata;
+    context.log.warn(
+      { namespace, run: name, backupID: run.status?.backupID, repositories: run.status?.repositories },
+      'The namespace goes away, so the stored backup of a deleted BackupRun stays where it is; remove it by hand',
+    );
+    return released(run);
+  }
 }
 
 async function setFinalizers(

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { JobTemplate } from '../../api/job-template.ts';
 import type { OwnerReference } from '../../api/kinds.ts';
-import { terminal } from '../../domain/failure.ts';
 import { labelValue } from '../../domain/label-value.ts';
 import { agentServiceAccount, annotations, labels, managedBy } from '../../domain/labels.ts';
+import { quantityOf } from '../../domain/quantity.ts';
 import { agentEnvironment, agentExit, type Task } from '../../domain/task.ts';
+import { type Refusal, refused } from '../refusal.ts';
 import { volumesOf } from './volumes.ts';
 
 /** Of the operator's own configuration: what every agent pod has in common. */
@@ -37,7 +38,7 @@ export interface JobParts {
 /** A pod's environment may hold 128 KiB in one variable; the rest is room for the kernel's own bookkeeping. */
 const taskLimit = 100_000;
 
-/** The one builder of every Job that runs an agent: a schedule's, a person's, a restore's, a probe's. */
+/** The one builder of every Job that runs an agent: a schedule's, a person's, a restore's, a probe's; or why it cannot be. */
 export function buildJob({
   task,
   template,
@@ -46,7 +47,13 @@ export function buildJob({
   labels: own,
   backoffLimit,
   ttlSecondsAfterFinished,
-}: JobRequest): JobParts {
+}: JobRequest): JobParts | Refusal {
+  const size = Buffer.byteLength(JSON.stringify(task));
+  if (size > taskLimit)
+    return refused(
+      'TaskTooLarge',
+      `What the agent has to be told is ${size} bytes, and ${taskLimit} are possible. Use fewer or shorter patterns, arguments and assertions.`,
+    );
   const podLabels = { ...template.labels, ...own, [labels.action]: task.action, [labels.managedBy]: managedBy };
   const spec = {
     backoffLimit: backoffLimit ?? template.backoffLimit,
@@ -132,16 +139,9 @@ function podSpec(
 }
 
 function environment(task: Task, runName: string | undefined): readonly object[] {
-  const json = JSON.stringify(task);
-  if (Buffer.byteLength(json) > taskLimit) {
-    throw terminal(
-      'TaskTooLarge',
-      `What the agent has to be told is ${Buffer.byteLength(json)} bytes, and ${taskLimit} are possible. Use fewer or shorter patterns, arguments and assertions.`,
-    );
-  }
   const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   return [
-    { name: agentEnvironment.task, value: json },
+    { name: agentEnvironment.task, value: JSON.stringify(task) },
     field(agentEnvironment.jobName, "metadata.labels['batch.kubernetes.io/job-name']"),
     field(agentEnvironment.podName, 'metadata.name'),
     field(agentEnvironment.podUID, 'metadata.uid'),
@@ -152,9 +152,36 @@ function environment(task: Task, runName: string | undefined): readonly object[]
 /** Enough for any size of database, since everything streams; a Job without a request would be the first to be evicted. */
 function resourcesOf({ resources }: JobTemplate): object {
   return {
-    requests: { cpu: '100m', memory: '128Mi', ...resources?.requests },
-    limits: { memory: '512Mi', ...resources?.limits },
+    requests: { ...least(defaultRequests, resources?.limits ?? {}), ...resources?.requests },
+    limits: { ...most(defaultLimits, resources?.requests ?? {}), ...resources?.limits },
   };
+}
+
+type Quantities = Readonly<Record<string, string | number>>;
+
+const defaultRequests: Quantities = { cpu: '100m', memory: '128Mi' };
+const defaultLimits: Quantities = { memory: '512Mi' };
+
+/** A default that would go against what the user has said gives way: the API server takes no request above its limit. */
+function least(defaults: Quantities, bounds: Quantities): Quantities {
+  return combine(defaults, bounds, (quantity, bound) => quantityOf(quantity) > quantityOf(bound));
+}
+
+function most(defaults: Quantities, bounds: Quantities): Quantities {
+  return combine(defaults, bounds, (quantity, bound) => quantityOf(quantity) < quantityOf(bound));
+}
+
+function combine(
+  defaults: Quantities,
+  bounds: Quantities,
+  givesWay: (quantity: string | number, bound: string | number) => boolean,
+): Quantities {
+  return Object.fromEntries(
+    Object.entries(defaults).map(([name, quantity]) => {
+      const bound = bounds[name];
+      return [name, bound !== undefined && givesWay(quantity, bound) ? bound : quantity];
+    }),
+  );
 }
 
 function pick<Key extends keyof JobTemplate>(template: JobTemplate, ...keys: readonly Key[]): object {

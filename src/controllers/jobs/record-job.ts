@@ -1,6 +1,7 @@
 import { backupRunSpec } from '../../api/backup-run.ts';
 import { labels, operatorFieldManager } from '../../domain/labels.ts';
 import { scheduledRun } from '../../domain/scheduled-run.ts';
+import { isNotFound } from '../../kube/api-error.ts';
 import { createIfAbsent } from '../../kube/objects.ts';
 import { resourcePath } from '../../kube/paths.ts';
 import type { Job } from '../../kube/workloads.ts';
@@ -31,11 +32,16 @@ export async function recordScheduledJob(context: Context, job: Job, signal: Abo
 export async function markRecorded({ client }: Context, job: Job, signal: AbortSignal): Promise<void> {
   const { namespace, name, annotations = {}, labels: own = {} } = job.metadata;
   if (own[labels.schedule] === undefined || annotations[recorded] === 'true') return;
-  await client.request('PATCH', resourcePath('Job', { namespace, name }), {
-    body: { metadata: { annotations: { [recorded]: 'true' } } },
-    contentType: 'application/merge-patch+json',
-    signal,
-  });
+  try {
+    await client.request('PATCH', resourcePath('Job', { namespace, name }), {
+      body: { metadata: { annotations: { [recorded]: 'true' } } },
+      contentType: 'application/merge-patch+json',
+      signal,
+    });
+  } catch (error) {
+    // The Job went meanwhile, and with it the need.
+    if (!isNotFound(error)) throw error;
+  }
 }
 
 /** A label may hold a shortened name; the CronJob's owner has the whole one. */

@@ -11,6 +11,7 @@ import type { Desired } from '../../kube/objects.ts';
 import type { Pod } from '../../kube/workloads.ts';
 import { isList } from '../backup-task.ts';
 import { type AgentSettings, buildJob, ownerOf } from '../jobs/build-job.ts';
+import type { Created } from '../jobs/create-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
 import { isRefusal, type Refusal, refused } from '../refusal.ts';
 import { eventsOf, hasEnded, type RunStatus, refusedFate, statusOf } from '../run-progress.ts';
@@ -45,6 +46,7 @@ export function decide(gathered: Gathered): Decision {
   const done = request.status?.report?.outcome === 'Succeeded' || job?.view.finished !== undefined;
   if (request.spec.cancel && !done) {
     if (job !== undefined) return { ...next(gathered, cancelling), removeJob: true };
+    if (gathered.jobExists) return next(gathered, cancelling, 2_000);
     if (activePods.length > 0) return next(gathered, cancelling);
     return next(gathered, {
       state: 'Cancelled',
@@ -54,15 +56,18 @@ export function decide(gathered: Gathered): Decision {
   }
   if (job !== undefined) return next(gathered, fateOf(job.view, request.status?.report, request.spec.cancel));
   if (request.status?.jobName !== undefined || request.status?.report !== undefined) {
-    if (gathered.jobExists || activePods.length > 0) return next(gathered, running, 2_000);
+    if (gathered.jobExists || activePods.length > 0) return next(gathered, unseen(request), 2_000);
     return next(gathered, fateOf(undefined, request.status.report, request.spec.cancel));
   }
   const made = makeJob(gathered);
   if (isRefusal(made)) return next(gathered, refusedFate(made, request, now), made.mayCome ? 5_000 : undefined);
-  return {
-    ...next(gathered, { state: 'Pending', reason: 'Starting', message: 'Its Job is being made' }),
-    create: made,
-  };
+  return { ...next(gathered, starting, undefined, restoreJobName(request)), create: made };
+}
+
+/** What becomes of a restore whose Job was not made after all. */
+export function decideUnmade(gathered: Gathered, why: Exclude<Created, 'made'> | Refusal): Decision {
+  if (why === 'waiting') return next(gathered, waiting, 2_000);
+  return next(gathered, refusedFate(why, gathered.request, gathered.now), why.mayCome ? 5_000 : undefined);
 }
 
 export function restoreJobName({ metadata }: Pick<RestoreRequest, 'metadata'>): string {
@@ -82,7 +87,19 @@ const cancelling: Fate = {
   reason: 'Cancelling',
   message: 'It is being cancelled: the agent ends and takes back what it can',
 };
-const running: Fate = { state: 'Running', reason: 'Running', message: 'The agent is at work' };
+const starting: Fate = { state: 'Pending', reason: 'Starting', message: 'Its Job is being made' };
+const waiting: Fate = {
+  state: 'Pending',
+  reason: 'Starting',
+  message: 'The Job of an earlier RestoreRequest of its name is being removed',
+};
+
+/** The Job is there, and its news is on its way: until then all is as it was. */
+function unseen({ status }: RestoreRequest): Fate {
+  return status?.phase === 'Running'
+    ? { state: 'Running', reason: 'Running', message: 'The agent is at work' }
+    : starting;
+}
 
 function decideDeletion({ request, job, activePods }: Gathered): Decision {
   const present = request.metadata.finalizers ?? [];
@@ -90,8 +107,9 @@ function decideDeletion({ request, job, activePods }: Gathered): Decision {
   return { ...nothing, finalizers: activePods.length > 0 ? present : finalizersOf(request, false) };
 }
 
-function next({ request, job, now }: Gathered, fate: Fate, lookAgainMilliseconds?: number): Decision {
-  const status = statusOf(request, fate, job === undefined ? request.status?.jobName : restoreJobName(request), now);
+function next({ request, job, now }: Gathered, fate: Fate, lookAgainMilliseconds?: number, made?: string): Decision {
+  const knownJob = job === undefined ? (made ?? request.status?.jobName) : restoreJobName(request);
+  const status = statusOf(request, fate, knownJob, now);
   const active = fate.state === 'Pending' || fate.state === 'Running';
   return {
     ...nothing,
@@ -123,6 +141,7 @@ function makeJob({ request, source, hosts, account, agent }: Gathered): Desired 
     backoffLimit: 0,
     ttlSecondsAfterFinished: 7 * 86_400,
   });
+  if (isRefusal(job)) return job;
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',

@@ -1,0 +1,25 @@
+const factors: Readonly<Record<string, number>> = {
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  E: 1e18,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  Ei: 2 ** 60,
+};
+
+/** Kubernetes' resource.Quantity as a number: exact enough to compare two; NaN for what is none. */
+export function quantityOf(quantity: string | number): number {
+  const text = String(quantity);
+  const [, digits, suffix] = /^([0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)([a-zA-Z]*)$/.exec(text) ?? [];
+  return Number(digits ?? Number.NaN) * (factors[suffix ?? ''] ?? Number.NaN);
+}

@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { decideDeletion, type GatheredDeletion } from '../../../../src/controllers/backup-run/deletion.ts';
+import { agent, ended, foundJob, pod, repository, run } from '../objects.ts';
+
+const both = ['tidemark.dev/running-job', 'tidemark.dev/stored-backup', 'other/finalizer'];
+const stored = {
+  phase: 'Completed',
+  backupID: '20260310T115900Z-abcdef',
+  repositories: [{ name: 'store', state: 'Stored', path: 'shop/orders/x' }],
+};
+
+function gathered(parts: Partial<GatheredDeletion> = {}): GatheredDeletion {
+  return {
+    run: run({ metadata: { finalizers: both }, status: stored }),
+    job: undefined,
+    activePods: [],
+    deleteJob: undefined,
+    repositories: [repository()],
+    agent,
+    ...parts,
+  };
+}
+
+test('a Job that runs is removed first, and its pods are waited for', () => {
+  const first = decideDeletion(gathered({ job: foundJob('by-hand') }));
+  expect(first).toMatchObject({ removeJob: true, create: undefined, finalizers: both });
+  expect(decideDeletion(gathered({ activePods: [pod('p')] }))).toMatchObject({ removeJob: false, finalizers: both });
+});
+
+test('then the stored backup is removed by a Job of its own', () => {
+  const decision = decideDeletion(gathered({ job: foundJob('by-hand', { finished: ended('Complete') }) }));
+  expect(decision.create).toMatchObject({
+    metadata: { name: 'delete-by-hand', ownerReferences: [{ kind: 'BackupRun', uid: 'uid-of-by-hand' }] },
+    spec: { ttlSecondsAfterFinished: 300 },
+  });
+  expect(decision.finalizers).toEqual(both.slice(1));
+});
+
+test('which is waited for', () => {
+  const decision = decideDeletion(gathered({ deleteJob: foundJob('delete-by-hand') }));
+  expect(decision).toMatchObject({ create: undefined, finalizers: both.slice(1), events: [] });
+});
+
+test('and after which the object goes', () => {
+  const decision = decideDeletion(gathered({ deleteJob: foundJob('d', { finished: ended('Complete') }) }));
+  expect(decision.finalizers).toEqual(['other/finalizer']);
+  expect(decision.events).toMatchObject([{ type: 'Normal', reason: 'StoredBackupDeleted' }]);
+});
+
+test('a backup that could not be removed keeps the object, and a person is told how to let it go', () => {
+  const termination = { outcome: 'Failed', reason: 'AccessDenied', message: 'may not delete' } as const;
+  const pods = [{ name: 'p', phase: 'Failed', createdAt: '', termination }];
+  const decision = decideDeletion(gathered({ deleteJob: foundJob('d', { finished: ended('Failed'), pods }) }));
+  expect(decision.finalizers).toEqual(both.slice(1));
+  expect(decision.events).toMatchObject([{ type: 'Warning', reason: 'StoredBackupNotDeleted' }]);
+  expect(decision.events[0]?.note).toContain('may not delete');
+  expect(decision.events[0]?.note).toContain(
+    'kubectl annotate backuprun -n shop by-hand tidemark.dev/abandon-stored-backup=true',
+  );
+});
+
+test('a repository that is gone keeps the object too', () => {
+  const decision = decideDeletion(gathered({ repositories: [undefined] }));
+  expect(decision).toMatchObject({ create: undefined, finalizers: both.slice(1) });
+  expect(decision.events[0]?.note).toContain('BackupRepository shop/store does not exist');
+});
+
+test.each([
+  [
+    'annotated as abandoned',
+    { metadata: { finalizers: both, annotations: { 'tidemark.dev/abandon-stored-backup': 'true' } }, status: stored },
+  ],
+  ['without a stored backup', { metadata: { finalizers: both }, status: { phase: 'Failed' } }],
+  [
+    'whose backup is to be kept',
+    { metadata: { finalizers: ['tidemark.dev/running-job', 'other/finalizer'] }, status: stored },
+  ],
+])('a run %s goes at once', (_, parts) => {
+  const decision = decideDeletion(gathered({ run: run(parts) }));
+  expect(decision).toMatchObject({ finalizers: ['other/finalizer'], create: undefined, events: [] });
+});

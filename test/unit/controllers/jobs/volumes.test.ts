@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest';
+import { jobTemplate } from '../../../../src/api/job-template.ts';
+import { backupTask } from '../../../../src/controllers/backup-task.ts';
+import { volumesOf } from '../../../../src/controllers/jobs/volumes.ts';
+import type { BackupTask } from '../../../../src/domain/task.ts';
+import { policy, repository } from '../objects.ts';
+
+const source = { host: 'db.example', credentialsSecretRef: { name: 'db' } };
+const tls = {
+  mode: 'verify-full',
+  caSecretRef: { name: 'ca', key: 'ca.crt' },
+  clientCertificateSecretRef: { name: 'client' },
+};
+const s3 = {
+  s3: { bucket: 'backups', credentialsSecretRef: { name: 's3' }, caBundleSecretRef: { name: 's3-ca', key: 'pem' } },
+};
+
+function volumes(spec: object, template: unknown = {}, stored = repository()) {
+  const task = backupTask({
+    policy: policy({ spec: { ...spec } }),
+    repositories: [stored],
+    hosts: ['db'],
+  }) as BackupTask;
+  const { volumes: all, mounts } = volumesOf(task, jobTemplate.parse(template));
+  return {
+    volumes: all as readonly (Readonly<Record<string, unknown>> & { readonly name: string })[],
+    mounts: mounts as readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[],
+  };
+}
+
+test('every volume is mounted once, Secrets for reading only', () => {
+  const { volumes: all, mounts } = volumes({ source: { ...source, tls } }, {}, repository({ spec: s3 }));
+  expect(mounts.map(({ name }) => name)).toEqual(all.map(({ name }) => name));
+  expect(new Set(mounts.map(({ mountPath }) => mountPath)).size).toBe(mounts.length);
+  const secrets = all.filter((volume) => 'projected' in volume).map(({ name }) => name);
+  expect(secrets).toEqual([
+    'server-credentials',
+    'server-ca',
+    'server-certificate',
+    'repository-0-credentials',
+    'repository-0-ca',
+  ]);
+  for (const name of secrets) expect(mounts.find((mount) => mount.name === name)?.readOnly).toBe(true);
+});
+
+test('a Secret that is missing keeps no pod from starting', () => {
+  const { volumes: all } = volumes({ source });
+  const projected = all.find(({ name }) => name === 'server-credentials')?.projected;
+  expect(projected).toEqual({
+    defaultMode: 0o440,
+    sources: ['username', 'password'].map((key) => ({
+      secret: { name: 'db', items: [{ key, path: key }], optional: true },
+    })),
+  });
+});
+
+test('a claim is mounted for writing', () => {
+  const { volumes: all, mounts } = volumes({ source });
+  expect(all).toContainEqual({ name: 'repository-0', persistentVolumeClaim: { claimName: 'backups' } });
+  expect(mounts.find(({ name }) => name === 'repository-0')?.readOnly).toBeUndefined();
+});
+
+test('scratch space is the node’s, or a claim of the size that was asked for', () => {
+  const scratch = (template: unknown) => volumes({ source }, template).volumes.find(({ name }) => name === 'scratch');
+  expect(scratch({})).toEqual({ name: 'scratch', emptyDir: {} });
+  expect(scratch({ scratch: { size: '10Gi', storageClassName: 'fast' } })).toMatchObject({
+    ephemeral: {
+      volumeClaimTemplate: { spec: { resources: { requests: { storage: '10Gi' } }, storageClassName: 'fast' } },
+    },
+  });
+});

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import {
+  missingForPolicy,
+  missingForRepository,
+  missingForRestore,
+  missingForRun,
+  notImplementedMessage,
+} from '../../../src/domain/not-implemented.ts';
+import { policy, repository, restore, run } from '../controllers/objects.ts';
+
+test('what stands is not refused', () => {
+  expect(missingForPolicy(policy().spec)).toEqual([]);
+  expect(missingForRun(run().spec)).toEqual([]);
+  expect(missingForRepository(repository().spec)).toEqual([]);
+  expect(missingForRestore(restore().spec)).toEqual([]);
+});
+
+test.each<[string, object]>([
+  ['spec.retention', { retention: {} }],
+  ['spec.verification', { verification: { cron: '0 0 * * *' } }],
+  ['spec.hooks', { hooks: { preBackup: [{ http: { url: 'http://hook' } }] } }],
+  ['spec.walArchiving.mode: Stream', { walArchiving: { mode: 'Stream' } }],
+  ['spec.logical.format: Plain', { logical: { format: 'Plain' } }],
+  ['spec.compression.algorithm: gzip', { compression: { algorithm: 'gzip' } }],
+  ['more than one entry of spec.repositoryRefs', { repositoryRefs: [{ name: 'a' }, { name: 'b' }] }],
+  [
+    'spec.schedules[base].method: Physical',
+    {
+      schedules: [{ name: 'base', cron: '0 0 * * *', method: 'Physical' }],
+      physical: { walMethod: 'Fetch' },
+    },
+  ],
+])('%s of a policy is refused by its name', (field, spec) => {
+  expect(missingForPolicy(policy({ spec: { ...spec } }).spec)).toEqual([field]);
+});
+
+test.each<[string, object]>([
+  ['spec.azureBlob', { azureBlob: { container: 'backups' } }],
+  ['spec.googleCloudStorage', { googleCloudStorage: { bucket: 'backups' } }],
+  ['spec.encryption', { volume: { claimName: 'c' }, encryption: { age: { recipients: ['age1x'] } } }],
+])('%s of a repository is refused by its name', (field, spec) => {
+  expect(missingForRepository(repository({ spec: { ...spec } }).spec)).toEqual([field]);
+});
+
+test('the message names all of it', () => {
+  expect(notImplementedMessage(['spec.retention', 'spec.hooks'])).toContain('spec.retention, spec.hooks');
+});
