@@ -23,7 +23,8 @@ export async function goToolchain(log: (line: string) => void): Promise<Go> {
   const { stdout } = await execa('go', ['mod', 'download', '-json', toolchain], { env: { GOFLAGS: '-mod=mod' } });
   const folder = (JSON.parse(stdout) as { Dir: string }).Dir;
   await makeExecutable(folder);
-  return { path: join(folder, 'bin', 'go'), environment: { GOROOT: folder, GOTOOLCHAIN: 'local' } };
+  // A tool that needs a newer one still has it fetched.
+  return { path: join(folder, 'bin', 'go'), environment: { GOTOOLCHAIN: 'auto' } };
 }
 
 async function makeExecutable(folder: string): Promise<void> {
