@@ -17,18 +17,13 @@ export async function writeList(path: string, entries: readonly ArchiveEntry[]):
   await writeFile(path, listOf(entries), { mode: 0o600 });
 }
 
-export interface MountedList {
-  readonly path: string;
-  readonly entries: readonly ArchiveEntry[];
-}
-
-/** The list of a ConfigMap, used as it is; undefined where none is asked for. */
+/** What the list of a ConfigMap names, in its order; undefined where none is asked for. */
 export async function readMountedList(
   { listFile, schemas, tables, name }: RestoreDatabase,
   index: number,
   entries: readonly ArchiveEntry[],
   mountRoot: string,
-): Promise<MountedList | undefined> {
+): Promise<readonly ArchiveEntry[] | undefined> {
   if (listFile === undefined) return undefined;
   const { name: configMap, key } = listFile.configMapRef;
   if ([schemas, tables].some(({ include, exclude }) => include.length + exclude.length > 0)) {
@@ -46,7 +41,7 @@ export async function readMountedList(
     );
   });
   const listed = readList(text, entries);
-  if (listed.length > 0) return { path, entries: listed };
+  if (listed.length > 0) return listed;
   throw terminal(
     'NothingMatches',
     `The list ${key} of ConfigMap ${configMap} names no object of the backup of ${name}: its lines must begin with the numbers that pg_restore --list shows for this very dump (contents.list in the backup’s folder). Nothing was changed.`,

@@ -6,6 +6,7 @@ import type { Archive, ArchiveEntry } from './archive.ts';
 import type { ChosenDatabase, Way } from './choose-databases.ts';
 import { requireEmptyTables, requireNoConflict, requireSchemas } from './conflicts.ts';
 import { readMountedList, writeList } from './list-file.ts';
+import { type Pass, passesOf } from './passes.ts';
 import { missingTablespaces, requirePrerequisites } from './prerequisites.ts';
 import { type Selection, selectObjects } from './select-objects.ts';
 import { newDatabase, readTargetCatalog, type TargetCatalog } from './target-catalog.ts';
@@ -18,8 +19,9 @@ export interface DatabasePlan extends ChosenDatabase {
   readonly dump: string;
   readonly archive: Archive;
   readonly selection: Selection;
-  /** undefined for everything. */
-  readonly listFile: string | undefined;
+  /** What pg_restore is called with, one after the other. */
+  readonly calls: readonly PgRestoreCall[];
+  /** The most at once. */
   readonly jobs: number;
   /** Of the objects to be restored, those that the target has. */
   readonly present: readonly ArchiveEntry[];
@@ -27,6 +29,13 @@ export interface DatabasePlan extends ChosenDatabase {
   readonly missingTablespaces: readonly string[];
   /** The target gives new objects grants of its own (ALTER DEFAULT PRIVILEGES). */
   readonly hasDefaultPrivileges: boolean;
+}
+
+export interface PgRestoreCall {
+  /** undefined for everything. */
+  readonly listFile: string | undefined;
+  readonly jobs: number;
+  readonly objects: number;
 }
 
 export interface PlanContext {
@@ -69,30 +78,45 @@ export async function planDatabase(database: Unpacked, context: PlanContext): Pr
 async function planWith(database: Unpacked, target: TargetCatalog, context: PlanContext): Promise<DatabasePlan> {
   const { asked, archive, index, targetName } = database;
   const { options, server, newRoles, newTablespaces, mountRoot, temporary } = context;
-  const mounted = await readMountedList(asked, index, archive.entries, mountRoot);
+  const listed = await readMountedList(asked, index, archive.entries, mountRoot);
   const selection: Selection =
-    mounted === undefined
+    listed === undefined
       ? selectObjects(archive.entries, asked, target)
-      : { entries: mounted.entries, whole: false, added: [], leftOut: [], inOrderOnly: false };
+      : { entries: listed, whole: false, added: [], leftOut: [], inOrderOnly: false };
   const { entries } = selection;
   if (asked.content !== 'DataOnly') {
     if (asked.onConflict === 'Fail') requireNoConflict(entries, target, targetName);
     requireSchemas(entries, target, targetName);
   }
+  const jobs = inOneJob(selection, database) ? 1 : options.jobs;
+  const passes = asked.content === 'DataOnly' ? [{ entries, jobs }] : passesOf(entries, jobs);
   requirePrerequisites(entries, options, { ...server, roles: new Set([...server.roles, ...newRoles]) });
   return {
     ...database,
     selection,
-    listFile: mounted?.path ?? (await ownList(selection, join(temporary, `list-${index}`))),
-    jobs: selection.inOrderOnly ? 1 : options.jobs,
+    calls: await pgRestoreCalls(passes, { everything: selection.whole, path: join(temporary, `list-${index}`) }),
+    jobs,
     present: entries.filter(target.holds),
     hasDefaultPrivileges: target.hasDefaultPrivileges,
     missingTablespaces: missingTablespaces(entries, new Set([...server.tablespaces, ...newTablespaces])),
   };
 }
 
-async function ownList({ whole, entries }: Selection, path: string): Promise<string | undefined> {
-  if (whole) return undefined;
-  await writeList(path, entries);
-  return path;
+/** What is dropped before is dropped by one call, which then has to make all of it. */
+function inOneJob({ inOrderOnly, entries }: Selection, { asked, way }: Unpacked): boolean {
+  const drops = way === 'Into' && asked.onConflict === 'Clean';
+  return inOrderOnly || (drops && passesOf(entries, 2).length > 1);
+}
+
+async function pgRestoreCalls(
+  passes: readonly Pass[],
+  { everything, path }: { readonly everything: boolean; readonly path: string },
+): Promise<readonly PgRestoreCall[]> {
+  const calls: PgRestoreCall[] = [];
+  for (const [number, { entries, jobs }] of passes.entries()) {
+    const listFile = everything && passes.length === 1 ? undefined : `${path}-${number}`;
+    if (listFile !== undefined) await writeList(listFile, entries);
+    calls.push({ listFile, jobs, objects: entries.length });
+  }
+  return calls;
 }

@@ -8,7 +8,7 @@ import type { AgentLog } from '../log.ts';
 import { analyze } from './analyze.ts';
 import { createStatement, dropDatabase, propertyStatements } from './create-database.ts';
 import { failureOf } from './database-failure.ts';
-import type { DatabasePlan } from './plan-database.ts';
+import type { DatabasePlan, PgRestoreCall } from './plan-database.ts';
 import type { RestoreProgress } from './restore-progress.ts';
 import { describe, isForeignTo, type PgRestoreResult, runPgRestore } from './run-pg-restore.ts';
 import { keptName, nameDatabase, swapDatabases } from './swap-database.ts';
@@ -117,9 +117,22 @@ async function makeDatabase({ plan, temporaryName, options, server }: RestoreJob
 }
 
 async function pgRestore(job: RestoreJob, database: string): Promise<PgRestoreResult> {
+  const results: PgRestoreResult[] = [];
+  for (const call of job.plan.calls) {
+    results.push(await callPgRestore(job, call, database));
+    job.progress.finished(call.objects);
+  }
+  return {
+    objects: sum(results.map(({ objects }) => objects)),
+    errors: sum(results.map(({ errors }) => errors)),
+    firstErrors: results.flatMap(({ firstErrors }) => firstErrors).slice(0, 10),
+  };
+}
+
+function callPgRestore(job: RestoreJob, { listFile, jobs }: PgRestoreCall, database: string): Promise<PgRestoreResult> {
   const { plan, options, progress, tool, files, access, server, serverMajor, signal } = job;
   const { asked, archive, targetName } = plan;
-  const result = await runPgRestore({
+  return runPgRestore({
     tool,
     serverMajor,
     access,
@@ -130,8 +143,8 @@ async function pgRestore(job: RestoreJob, database: string): Promise<PgRestoreRe
       archive: plan.dump,
       format: archive.format,
       database,
-      listFile: plan.listFile,
-      jobs: plan.jobs,
+      listFile,
+      jobs,
       content: asked.content,
       clean: plan.way === 'Into' && asked.onConflict === 'Clean',
       singleTransaction: plan.way === 'Into' && isAtomic(job),
@@ -144,8 +157,10 @@ async function pgRestore(job: RestoreJob, database: string): Promise<PgRestoreRe
     },
     onProgress: (output) => progress.restoring(`${targetName}: ${output.current() || 'connecting'}`, output.objects()),
   });
-  progress.finished(plan.selection.entries.length);
-  return result;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 /** Settings, comment and grants of the database itself; a chosen part of it does not bring them. */

@@ -10,7 +10,7 @@ const quoted = `"${oddName.replaceAll('"', '""')}"`;
 let server: TestServer;
 let world: World;
 beforeAll(async () => {
-  server = await startPostgres({ settings: { wal_level: 'logical' } });
+  server = await startPostgres({ settings: { wal_level: 'logical', deadlock_timeout: '10ms' } });
   world = await createWorld(server);
   await server.psql('create database shop');
   await server.psql(await readFile('test/support/data/shop.sql', 'utf8'), 'shop');
