@@ -11,6 +11,8 @@ export async function raiseNetwork(): Promise<void> {
   await ip(['link', 'add', layout.bridge, 'type', 'bridge'], true);
   await ip(['address', 'replace', `${layout.node}/16`, 'dev', layout.bridge]);
   await ip(['link', 'set', layout.bridge, 'up']);
+  // kube-proxy rewrites what is sent to a service's address; a host without a default route would not even send it.
+  await ip(['route', 'replace', layout.serviceNetwork, 'dev', layout.bridge]);
   for (const setting of settings) await writeFile(setting, '1').catch(() => undefined);
   await writeCniConfiguration();
 }
