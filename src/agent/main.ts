@@ -34,12 +34,12 @@ export async function runAgent(options: AgentOptions): Promise<number> {
     return agentExit.terminal;
   }
   const pod = environment[agentEnvironment.podName];
-  const client = await connectOrGoOn(options);
+  const client = task.action === 'archive' ? undefined : await connectOrGoOn(options);
   const run = await findRun(task, environment, client, log, signal);
-  const own = ownObject(task, run);
+  const own = task.action === 'archive' ? undefined : ownObject(task, run);
   const reporter = createReporter({
     apply: async (status, writing) => {
-      if (client !== undefined) await writeStatus(client, own, status, log, writing, run.record);
+      if (client !== undefined && own !== undefined) await writeStatus(client, own, status, log, writing, run.record);
     },
     log,
     pod,
@@ -87,6 +87,11 @@ async function act(
       return runProbe({ ...context, task });
     case 'delete':
       return runDelete({ ...context, task });
+    case 'archive':
+    case 'watch-wal':
+    case 'plan-recovery':
+    case 'recover':
+      throw terminal('NotImplemented', `The agent does not do ${task.action} yet.`);
   }
 }
 

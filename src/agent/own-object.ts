@@ -1,4 +1,4 @@
-import { apiVersion, backupRepository, backupRun, restoreRequest } from '../api/kinds.ts';
+import { apiVersion, backupPolicy, backupRepository, backupRun, pitrRecovery, restoreRequest } from '../api/kinds.ts';
 import type { AgentReport } from '../api/report.ts';
 import { agentFieldManager } from '../domain/labels.ts';
 import { scheduledRun } from '../domain/scheduled-run.ts';
@@ -22,7 +22,10 @@ export interface OwnObject {
   readonly shape: (status: Status) => Status;
 }
 
-export function ownObject(task: Task, run: { readonly name: string; readonly uid?: string | undefined }): OwnObject {
+/** The sidecar of a target's pod has no account of Tidemark's, and so no object. */
+export type ReportingTask = Exclude<Task, { readonly action: 'archive' }>;
+
+export function ownObject(task: ReportingTask, run: { readonly name: string; readonly uid?: string | undefined }): OwnObject {
   const { namespace } = task;
   const common = { namespace, fieldManager: agentFieldManager, shape: (status: Status) => status };
   switch (task.action) {
@@ -43,6 +46,19 @@ export function ownObject(task: Task, run: { readonly name: string; readonly uid
         fieldManager: `${agentFieldManager}-delete`,
         shape: ({ report }) => ({ report }),
       };
+    case 'watch-wal':
+      return {
+        ...common,
+        kind: backupPolicy.kind,
+        ...task.policy,
+        fieldManager: `${agentFieldManager}-wal`,
+        shape: ({ wal }) => ({ wal }),
+      };
+    case 'plan-recovery':
+      // What it planned stays, whatever the Job that recovers says later.
+      return { ...common, kind: pitrRecovery.kind, ...task.recovery, fieldManager: `${agentFieldManager}-plan` };
+    case 'recover':
+      return { ...common, kind: pitrRecovery.kind, ...task.recovery };
   }
 }
 

@@ -71,13 +71,13 @@ export const compression = ruled(
   },
 );
 
-const physical = z.object({
+export const physical = z.object({
   checkpoint: z.enum(['Fast', 'Spread']).default('Fast'),
   maxRate: transferRate.optional(),
   walMethod: z.enum(['Archive', 'Fetch', 'Stream']).default('Archive'),
 });
 
-const walArchiving = z.object({
+export const walArchiving = z.object({
   mode: z.enum(['Archive', 'Stream', 'None']).default('None'),
   archiveTimeoutSeconds: integer(0, 86_400).default(60),
   maxParallel: integer(1, 64).default(8),
@@ -185,6 +185,43 @@ const gap = z.object({
   toTime: time.optional(),
 });
 
+/** What an archive's watcher found out; it owns all of this, and the operator judges it. */
+export const walStatus = z.object({
+  systemIdentifier: wideInteger.optional(),
+  timeline: integer(1, 4_294_967_295).optional(),
+  /** Bytes. */
+  segmentSize: integer(1, 2_147_483_647).optional(),
+  lastArchivedSegment: segmentName.optional(),
+  lastArchivedTime: time.optional(),
+  /** The last commit that the archive holds without a gap before it: recovery can reach this and nothing later. */
+  lastCommitTime: time.optional(),
+  /** From the server's position to the end of the last archived segment. */
+  lagBytes: wideInteger.optional(),
+  lagSeconds: integer(0, 2_147_483_647).optional(),
+  pendingSegments: integer(0, 2_147_483_647).optional(),
+  gaps: list(gap, 64).optional(),
+  /** Whether the server archives into this policy's repository as it runs now. */
+  setting: z
+    .object({
+      state: z.enum(['Set', 'RestartNeeded', 'Removed', 'Refused']),
+      reason: text(128).optional(),
+      message: text(1024).optional(),
+    })
+    .optional(),
+  slot: z
+    .object({
+      name: text(63).optional(),
+      restartLSN: text(17).optional(),
+      /** pg_replication_slots.wal_status: reserved, extended, unreserved or lost. */
+      walStatus: text(16).optional(),
+      /** Bytes that may still be written before the slot is lost. */
+      safeBytes: wideInteger.optional(),
+    })
+    .optional(),
+  /** What the watcher met last, and when it looked. */
+  report: z.object({ reason: text(128), message: text(1024), time, healthy: z.boolean() }).optional(),
+});
+
 export const backupPolicyStatus = z.object({
   observedGeneration: integer(-1, Number.MAX_SAFE_INTEGER).optional(),
   conditions: conditions.optional(),
@@ -195,14 +232,7 @@ export const backupPolicyStatus = z.object({
   restorable: z
     .object({ earliestTime: time.optional(), latestTime: time.optional(), gaps: list(gap, 64).optional() })
     .optional(),
-  wal: z
-    .object({
-      lastArchivedSegment: segmentName.optional(),
-      lastArchivedTime: time.optional(),
-      lagBytes: wideInteger.optional(),
-      pendingSegments: integer(0, 2_147_483_647).optional(),
-    })
-    .optional(),
+  wal: walStatus.optional(),
   retention: z
     .object({
       plan: list(
@@ -217,5 +247,8 @@ export type Schedule = z.output<typeof schedule>;
 export type Compression = z.output<typeof compression>;
 export type Assertion = z.output<typeof assertion>;
 export type ServerFacts = z.output<typeof serverFacts>;
+export type WalStatus = z.output<typeof walStatus>;
+export type WalGap = z.output<typeof gap>;
+export type Physical = z.output<typeof physical>;
 export type BackupPolicySpec = z.output<typeof backupPolicySpec>;
 export type BackupPolicyStatus = z.output<typeof backupPolicyStatus>;

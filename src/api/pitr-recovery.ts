@@ -3,7 +3,7 @@ import { assertion } from './backup-policy.ts';
 import { conditions } from './condition.ts';
 import { hostNamePattern, restoreServer } from './postgres-server.ts';
 import { agentReport } from './report.ts';
-import { backupIDOrNone, inPlace, newInstance } from './restore-request.ts';
+import { assertionResults, backupIDOrNone, inPlace, newInstance } from './restore-request.ts';
 import {
   argument,
   atMostOne,
@@ -53,7 +53,7 @@ const source = ruled(
   exactlyOne('policyRef', 'repository'),
 );
 
-const recoveryTarget = ruled(
+export const recoveryTarget = ruled(
   z.object({
     targetTime: instant.optional(),
     targetLSN: lsn.optional(),
@@ -74,7 +74,7 @@ const recoveryTarget = ruled(
 );
 
 /** Empty is as good as absent, so that a manifest may name the fields without choosing them. */
-const standbyOf = ruled(
+export const standbyOf = ruled(
   z.object({
     host: formed(`^(${hostNamePattern})?$`, 253, 'must be a host name or an IP address', 0).default(''),
     credentialsSecretRef: z.object({ name: objectName.optional() }).prefault({}),
@@ -95,7 +95,7 @@ const target = ruled(
   exactlyOne('instance', 'inPlace', 'ephemeral'),
 );
 
-const extracted = z.object({
+export const extracted = z.object({
   name: identifier,
   tables: z.object({ include: list(pattern, 256).default([]), exclude: list(pattern, 256).default([]) }).prefault({}),
   targetName: identifier.optional(),
@@ -142,6 +142,39 @@ export const pitrRecoverySpec = transitionRules(
 const segmentName = text(24);
 const seconds = integer(0, 2_147_483_647);
 
+/** Kept in the status between the Job that plans and the Job that recovers. */
+export const recoveryPlan = z.object({
+  backupID: text(64),
+  /** The backup's folder under the repository's prefix. */
+  backupPath: text(1024),
+  repository: text(253),
+  namespace: text(63),
+  policy: text(253),
+  systemIdentifier: wideInteger,
+  major: integer(13, 99),
+  version: text(64),
+  /** Bytes. */
+  segmentSize: integer(1, 2_147_483_647),
+  /** Where the base backup's own WAL begins and ends. */
+  beginLSN: text(17),
+  endLSN: text(17),
+  beginTimeline: integer(1, 4_294_967_295),
+  /** recovery_target_timeline: a number, decided once, so that a promotion meanwhile changes nothing. */
+  targetTimeline: integer(1, 4_294_967_295),
+  /** Where replay is expected to end, for the progress; absent where only replay itself finds out. */
+  targetLSN: text(17).optional(),
+  /** The end of the archive on that timeline. */
+  endOfArchive: text(17),
+  endOfArchiveTime: time.optional(),
+  /** Of the data directory, unpacked. */
+  bytes: wideInteger,
+  dataDirectory: text(1024),
+  uid: integer(0, 4_294_967_295),
+  gid: integer(0, 4_294_967_295),
+  /** Settings that replay needs at least as high. */
+  settings: list(z.object({ name: text(64), value: text(256) }), 32),
+});
+
 export const pitrRecoveryStatus = z.object({
   observedGeneration: integer(-1, Number.MAX_SAFE_INTEGER).optional(),
   phase: z
@@ -156,10 +189,26 @@ export const pitrRecoveryStatus = z.object({
       firstSegment: segmentName.optional(),
       lastSegment: segmentName.optional(),
       walBytes: wideInteger.optional(),
+      /** What is going to be done, for a person to read before it is. */
+      steps: list(text(1024), 64).optional(),
+      /** All that the recovery's Job needs to know, made by the agent that read the repository. */
+      recovery: recoveryPlan.optional(),
     })
     .optional(),
+  jobName: text(253).optional(),
+  startTime: time.optional(),
+  completionTime: time.optional(),
+  /** Of a workload that was scaled down: how many it had. */
+  replicas: integer(0, 2_147_483_647).optional(),
+  assertions: assertionResults.optional(),
+  extracted: z.object({ databases: integer(0, 64).optional(), objects: integer(0, 2_147_483_647).optional() }).optional(),
   progress: z
-    .object({ replayedLSN: text(17).optional(), replayedTime: time.optional(), percent: integer(0, 100).optional() })
+    .object({
+      stage: z.enum(['Planning', 'RestoringBase', 'ReplayingWal', 'Checking', 'Extracting', 'Stopping']).optional(),
+      bytesDone: wideInteger.optional(),
+      bytesTotal: wideInteger.optional(),
+      replayedLSN: text(17).optional(), replayedTime: time.optional(), percent: integer(0, 100).optional(),
+    })
     .optional(),
   reached: z
     .object({ lsn: text(17).optional(), time: time.optional(), timeline: integer(1, 4_294_967_295).optional() })
@@ -170,5 +219,8 @@ export const pitrRecoveryStatus = z.object({
   error: text(4096).optional(),
 });
 
+export type RecoveryPlan = z.output<typeof recoveryPlan>;
+export type RecoveryTarget = z.output<typeof recoveryTarget>;
+export type Extract = NonNullable<PitrRecoverySpec['extract']>;
 export type PitrRecoverySpec = z.output<typeof pitrRecoverySpec>;
 export type PitrRecoveryStatus = z.output<typeof pitrRecoveryStatus>;

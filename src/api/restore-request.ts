@@ -164,6 +164,17 @@ export const restoreRequestSpec = transitionRules(
   },
 );
 
+export const assertionResults = list(
+  z.object({
+    database: identifier.optional(),
+    query: text(4096),
+    expect: text(4096),
+    got: text(4096),
+    passed: z.boolean(),
+  }),
+  16,
+);
+
 export const restoreRequestStatus = z.object({
   observedGeneration: integer(-1, Number.MAX_SAFE_INTEGER).optional(),
   phase: z.enum(['Pending', 'Running', 'Completed', 'Failed', 'Cancelled']).optional(),
@@ -183,16 +194,7 @@ export const restoreRequestStatus = z.object({
       firstErrors: list(text(2048), 10).optional(),
     })
     .optional(),
-  assertions: list(
-    z.object({
-      database: identifier.optional(),
-      query: text(4096),
-      expect: text(4096),
-      got: text(4096),
-      passed: z.boolean(),
-    }),
-    16,
-  ).optional(),
+  assertions: assertionResults.optional(),
   report: agentReport.optional(),
   error: text(4096).optional(),
 });

@@ -8,22 +8,23 @@ interface Parts {
   /** In the order of spec.repositoryRefs; undefined where the object does not exist. */
   readonly repositories: readonly (BackupRepository | undefined)[];
   readonly hosts: readonly string[] | Refusal;
+  readonly method: BackupTask['method'];
 }
 
 /** What an agent is told to back up, the same for a schedule and for a person; or why it cannot be. */
-export function backupTask({ policy, repositories, hosts }: Parts): BackupTask | Refusal {
+export function backupTask({ policy, repositories, hosts, method }: Parts): BackupTask | Refusal {
   const { metadata, spec } = policy;
   const absent = missingForPolicy(spec);
   if (absent.length > 0) return refused('NotImplemented', notImplementedMessage(absent));
   const chosen = repositoryTasks(metadata.namespace, spec.repositoryRefs, repositories);
   if (!isList(chosen)) return chosen;
   if (!isList(hosts)) return hosts;
-  const { source, logical, compression, jobTemplate } = spec;
+  const { source, logical, physical, compression, jobTemplate } = spec;
   return {
     action: 'backup',
     namespace: metadata.namespace,
     policy: { name: metadata.name, uid: metadata.uid },
-    method: 'Logical',
+    method,
     type: 'Full',
     server: {
       hosts: [...hosts],
@@ -35,6 +36,7 @@ export function backupTask({ policy, repositories, hosts }: Parts): BackupTask |
     },
     repositories: [...chosen],
     logical,
+    physical,
     compression,
     deadlineSeconds: jobTemplate.activeDeadlineSeconds,
   };

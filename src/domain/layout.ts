@@ -5,7 +5,11 @@
  *         started.json          written first: who writes here, since when, until when
  *         databases/<name>/…    the dumps
  *         globals.sql.zst
+ *         base/…                chunks of a physical backup, backup_manifest.zst, wal/<segment>.zst of walMethod Stream
  *         manifest.json         written last: without it there is no backup
+ *     <namespace>/<policy>/<systemIdentifier>/wal/
+ *         history/00000002.history   as the server wrote it
+ *         00000002/<name>.zst   segments, .partial and .backup files of that timeline
  */
 export interface BackupLocation {
   readonly namespace: string;
@@ -23,6 +27,17 @@ export function backupPath(location: BackupLocation): string {
 
 export function backupsPath({ namespace, policy, systemIdentifier }: Omit<BackupLocation, 'backupID'>): string {
   return `${namespace}/${policy}/${systemIdentifier}/backups`;
+}
+
+/** Where the WAL of one server lies. */
+export interface WalLocation {
+  readonly namespace: string;
+  readonly policy: string;
+  readonly systemIdentifier: string;
+}
+
+export function walPath({ namespace, policy, systemIdentifier }: WalLocation): string {
+  return `${namespace}/${policy}/${systemIdentifier}/wal`;
 }
 
 export function parseBackupPath(path: string): BackupLocation | undefined {

@@ -15,6 +15,12 @@ export const mounts = {
   temporary: '/tmp',
   /** A ConfigMap of RestoreRequest.spec.databases[index].listFile. */
   listFile: (index: number) => `/var/run/tidemark/list-files/${index}`,
+  /** Shared by the sidecar and the server's container: the archive script and its spool. */
+  walSpool: '/var/run/tidemark/wal',
+  /** Shared by the agent and the server of a recovery: scripts, socket, spool and signals between the two. */
+  recovery: '/var/run/tidemark/recovery',
+  /** username and password for standbyOf. */
+  standbyCredentials: '/var/run/tidemark/standby/credentials',
   repository: {
     credentials: (index: number) => `/var/run/tidemark/repositories/${index}/credentials`,
     ca: (index: number) => `/var/run/tidemark/repositories/${index}/ca`,

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { assertion, compression } from '../api/backup-policy.ts';
+import { assertion, compression, physical, walArchiving } from '../api/backup-policy.ts';
 import { backupRepositorySpec } from '../api/backup-repository.ts';
 import { logical } from '../api/logical.ts';
+import { extracted, recoveryPlan, recoveryTarget } from '../api/pitr-recovery.ts';
 import { tls } from '../api/postgres-server.ts';
 import { backupID, restoreRequestSpec } from '../api/restore-request.ts';
 
@@ -29,11 +30,12 @@ const backup = z.object({
   namespace: z.string(),
   policy: owner,
   schedule: z.string().optional(),
-  method: z.literal('Logical'),
+  method: z.enum(['Logical', 'Physical']),
   type: z.literal('Full'),
   server,
   repositories: z.array(repository).min(1),
   logical,
+  physical,
   compression,
   /** activeDeadlineSeconds of the Job: after it, what an attempt left without a manifest may be swept. */
   deadlineSeconds: z.int(),
@@ -76,7 +78,93 @@ const deletion = z.object({
   backup: z.object({ backupID, path: z.string() }),
 });
 
-export const task = z.discriminatedUnion('action', [backup, restore, probe, deletion]);
+/**
+ * The sidecar of a target's pod: archives what archive_command puts into the spool. It runs under the pod's own account,
+ * so it reports nothing to the API server: what it knows stands in the repository, and its refusals beside the spool.
+ */
+const archive = z.object({
+  action: z.literal('archive'),
+  namespace: z.string(),
+  policy: owner,
+  repositories: z.array(repository).min(1),
+  /** Where it is known: WAL of any other server is refused. */
+  systemIdentifier: z.string().optional(),
+  maxParallel: walArchiving.shape.maxParallel,
+  compression,
+});
+
+/** A Deployment's pod for each policy that archives: sets the server up, receives WAL (Stream), and watches the archive. */
+const watchWal = z.object({
+  action: z.literal('watch-wal'),
+  namespace: z.string(),
+  policy: owner,
+  /** None: take back what was set. */
+  mode: walArchiving.shape.mode,
+  server,
+  repositories: z.array(repository).min(1),
+  systemIdentifier: z.string().optional(),
+  archiveTimeoutSeconds: walArchiving.shape.archiveTimeoutSeconds,
+  maxParallel: walArchiving.shape.maxParallel,
+  compression,
+  /** Stream: the physical replication slot. */
+  slot: z.string(),
+});
+
+/** Where the backups and the WAL are that a recovery reads. */
+const recoverySource = z.object({
+  repository,
+  namespace: z.string(),
+  policy: z.string(),
+  systemIdentifier: z.string().optional(),
+});
+
+/** Pre-flight: reads the repository, touches nothing else, and writes status.plan. */
+const planRecovery = z.object({
+  action: z.literal('plan-recovery'),
+  namespace: z.string(),
+  recovery: owner,
+  source: recoverySource,
+  target: recoveryTarget,
+  /** Bytes of the volume that is to hold it; absent where it is not known. */
+  capacity: z.string().optional(),
+  /** The data directory's place where the source's workload says it; default: the backup's. */
+  dataDirectory: z.string().optional(),
+  /** What the plan's steps end with: where the server goes. */
+  destination: z.string(),
+});
+
+const place = z.object({
+  /** Absolute, on a volume that both containers of the pod have. */
+  dataDirectory: z.string(),
+  /** InPlace: the directory that is there becomes a sibling with this name, and comes back where the recovery fails. */
+  oldDataDirectory: z.string().optional(),
+});
+
+/** Lays the base backup, serves WAL to the server beside it, watches it to the target, questions it, has it shut down. */
+const recover = z.object({
+  action: z.literal('recover'),
+  namespace: z.string(),
+  recovery: owner,
+  source: recoverySource,
+  target: recoveryTarget,
+  plan: recoveryPlan,
+  place,
+  assertions: z.array(assertion),
+  extract: z.object({ databases: z.array(extracted), server }).optional(),
+  /** Stay a standby of this server: the data directory is handed over with standby.signal. */
+  standbyOf: z.object({ host: z.string(), port: z.int(), credentialsSecretName: z.string() }).optional(),
+});
+
+export const task = z.discriminatedUnion('action', [
+  backup,
+  restore,
+  probe,
+  deletion,
+  archive,
+  watchWal,
+  planRecovery,
+  recover,
+]);
 
 export type Task = z.output<typeof task>;
 export type BackupTask = z.output<typeof backup>;
@@ -84,6 +172,10 @@ export type RestoreTask = z.output<typeof restore>;
 export type ProbeTask = z.output<typeof probe>;
 export type DeleteTask = z.output<typeof deletion>;
 export type ServerTask = z.output<typeof server>;
+export type ArchiveTask = z.output<typeof archive>;
+export type WatchWalTask = z.output<typeof watchWal>;
+export type PlanRecoveryTask = z.output<typeof planRecovery>;
+export type RecoverTask = z.output<typeof recover>;
 export type RepositoryTask = z.output<typeof repository>;
 
 /** The environment of an agent's container, by the downward API where it is about the pod itself. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Failure, terminal, transient } from '../domain/failure.ts';
 import { type BackupLocation, backupPath, manifestName, startedName } from '../domain/layout.ts';
-import { type Manifest, manifest, type StoredObject } from '../domain/manifest.ts';
+import { type Manifest, manifest, manifestFormat, type StoredObject } from '../domain/manifest.ts';
 import { type Started, startedFormat, started as startedSchema } from '../domain/started.ts';
 import type { Store } from './store.ts';
 
@@ -106,10 +106,10 @@ function checked(value: unknown, key: string, store: Store): Manifest {
   const result = manifest.safeParse(value);
   if (result.success) return result.data;
   const format = typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined;
-  if (typeof format === 'number' && format !== manifest.shape.format.value) {
+  if (typeof format === 'number' && format !== manifestFormat) {
     throw terminal(
       'UnknownFormat',
-      `${key} in ${store.description} has the format ${format}; this version of Tidemark reads format ${manifest.shape.format.value}. Use the version that wrote it, or a later one.`,
+      `${key} in ${store.description} has the format ${format}; this version of Tidemark reads format ${manifestFormat}. Use the version that wrote it, or a later one.`,
     );
   }
   throw terminal(
@@ -147,7 +147,12 @@ export async function removeBackup(store: Store, path: string, signal: AbortSign
 }
 
 /** Every stored object that a manifest names. */
-export function objectsOf({ logical }: Manifest): readonly StoredObject[] {
+export function objectsOf(backup: Manifest): readonly StoredObject[] {
+  if (backup.method === 'Physical') {
+    const { chunks, backupManifest, wal } = backup.physical;
+    return [...chunks, backupManifest, ...wal];
+  }
+  const { logical } = backup;
   const databases = logical.databases.flatMap(({ objects, contents }) => [...objects, contents]);
   return logical.globals === undefined ? databases : [...databases, logical.globals];
 }

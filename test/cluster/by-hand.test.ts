@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Manifest, ManifestDatabase, StoredObject } from '../../src/domain/manifest.ts';
+import type { LogicalManifest, ManifestDatabase, StoredObject } from '../../src/domain/manifest.ts';
 import { ensureDebianPackages } from '../support/cluster/packages.ts';
 import { downloadPrefix } from '../support/tidemark/bucket.ts';
 import { backupRun, logicalPolicy } from '../support/tidemark/policy.ts';
@@ -42,7 +42,7 @@ describe('a stored backup is whole without Tidemark, as docs/repository-format.m
       const { status, backup } = await backUpAndFetch(format);
       const manifestBytes = await readFile(join(backup, 'manifest.json'));
       expect(status?.['checksum']).toBe(sha256Of(manifestBytes));
-      const manifest = JSON.parse(manifestBytes.toString('utf8')) as Manifest;
+      const manifest = JSON.parse(manifestBytes.toString('utf8')) as LogicalManifest;
       const [database] = manifest.logical.databases;
       const globals = manifest.logical.globals;
       if (database === undefined || globals === undefined)

@@ -1,6 +1,6 @@
 import type { BackupRunStatus } from '../../api/backup-run.ts';
 import { backupPath } from '../../domain/layout.ts';
-import type { Manifest } from '../../domain/manifest.ts';
+import type { LogicalManifest } from '../../domain/manifest.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
 import { storedBytes, totalBytes } from './build-manifest.ts';
 import type { Database } from './databases.ts';
@@ -27,7 +27,7 @@ export function factsAtBegin(
 }
 
 /** What it tells when the manifest is in every repository; `checksum` is the manifest's. */
-export function factsAtEnd(backup: Manifest, checksum: string, targets: readonly Target[]): Partial<BackupRunStatus> {
+export function factsAtEnd(backup: LogicalManifest, checksum: string, targets: readonly Target[]): Partial<BackupRunStatus> {
   const { source, stored } = backup.size;
   const seconds = Math.max(1, (Date.parse(backup.completionTime) - Date.parse(backup.startTime)) / 1000);
   return {
@@ -70,7 +70,7 @@ export function factsAtFailure(targets: readonly Target[], notRemoved: readonly 
   };
 }
 
-export function summarize({ backupID, logical, size }: Manifest, targets: readonly Target[]): string {
+export function summarize({ backupID, logical, size }: LogicalManifest, targets: readonly Target[]): string {
   const count = logical.databases.length;
   const globals = logical.globals === undefined ? '' : ' and globals';
   const passwords = logical.globals?.withPasswords === false ? ' (roles without passwords)' : '';

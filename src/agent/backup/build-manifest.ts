@@ -1,4 +1,4 @@
-import { type Manifest, type ManifestDatabase, manifestFormat } from '../../domain/manifest.ts';
+import { type LogicalManifest, type ManifestDatabase, manifestFormat } from '../../domain/manifest.ts';
 import type { BackupTask } from '../../domain/task.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
 import type { StreamCompression } from './dump.ts';
@@ -12,16 +12,16 @@ export function buildManifest(backup: {
   readonly server: ServerIdentity;
   readonly compression: StreamCompression;
   readonly databases: readonly ManifestDatabase[];
-  readonly globals: Manifest['logical']['globals'];
+  readonly globals: LogicalManifest['logical']['globals'];
   readonly tool: string;
-}): Manifest {
+}): LogicalManifest {
   const { task, databases, globals } = backup;
   const { version, systemIdentifier, timeline, role } = backup.server;
   const { algorithm, level } = backup.compression;
   return {
     format: manifestFormat,
     backupID: backup.backupID,
-    method: task.method,
+    method: 'Logical',
     type: task.type,
     namespace: task.namespace,
     policy: task.policy.name,

@@ -1,5 +1,5 @@
 import type { Logical } from '../../api/logical.ts';
-import type { Manifest } from '../../domain/manifest.ts';
+import type { LogicalManifest } from '../../domain/manifest.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
 import { withConnection } from '../../postgres/query.ts';
 import { conninfo, type LibpqFiles, libpqEnvironment, type Tool } from '../../postgres/tools.ts';
@@ -24,7 +24,7 @@ export async function dumpGlobals(job: {
   readonly compression: StreamCompression;
   readonly targets: readonly Target[];
   readonly signal: AbortSignal;
-}): Promise<NonNullable<Manifest['logical']['globals']>> {
+}): Promise<NonNullable<LogicalManifest['logical']['globals']>> {
   const { access, database, files, tool, scope, compression, targets, signal } = job;
   const withPasswords = scope !== 'Tablespaces' && (await mayReadPasswords(access, database, signal));
   try {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { terminal, transient } from '../../domain/failure.ts';
 import { type BackupLocation, backupIDFor } from '../../domain/layout.ts';
-import type { Manifest, ManifestDatabase } from '../../domain/manifest.ts';
+import type { LogicalManifest, ManifestDatabase } from '../../domain/manifest.ts';
 import { mounts } from '../../domain/mounts.ts';
 import { isOrphan, type RunState } from '../../domain/orphan.ts';
 import type { Started } from '../../domain/started.ts';
@@ -235,7 +235,7 @@ async function dumpRoles({ context, server, tools, compression, files, meter, ta
   return globals;
 }
 
-async function commitEverywhere(targets: readonly Target[], backup: Manifest, signal: AbortSignal): Promise<string> {
+async function commitEverywhere(targets: readonly Target[], backup: LogicalManifest, signal: AbortSignal): Promise<string> {
   let checksum = '';
   for (const { store, location } of targets) checksum = (await commitBackup(store, location, backup, signal)).sha256;
   return checksum;

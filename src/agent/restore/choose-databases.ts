@@ -1,6 +1,6 @@
 import { type RestoreDatabase, restoreRequestSpec } from '../../api/restore-request.ts';
 import { terminal } from '../../domain/failure.ts';
-import type { Manifest, ManifestDatabase } from '../../domain/manifest.ts';
+import type { LogicalManifest, ManifestDatabase } from '../../domain/manifest.ts';
 import type { TargetServer } from './target-server.ts';
 
 /** One database to be restored, and how its target comes to be. */
@@ -18,7 +18,7 @@ export type Way = 'Create' | 'Replace' | 'Into';
 /** spec.databases, or all of the backup. */
 export function chooseDatabases(
   asked: readonly RestoreDatabase[],
-  { logical, backupID }: Pick<Manifest, 'logical' | 'backupID'>,
+  { logical, backupID }: Pick<LogicalManifest, 'logical' | 'backupID'>,
 ): readonly ChosenDatabase[] {
   const present = logical.databases.map(({ name }) => name);
   const all = asked.length > 0 ? asked : restoreRequestSpec.shape.databases.parse(present.map((name) => ({ name })));

@@ -1,5 +1,5 @@
 import { terminal } from '../../domain/failure.ts';
-import type { Manifest } from '../../domain/manifest.ts';
+import type { LogicalManifest } from '../../domain/manifest.ts';
 import { type Query, withConnection } from '../../postgres/query.ts';
 import { type LibpqFiles, toolFor } from '../../postgres/tools.ts';
 import type { ActionOutcome } from '../action.ts';
@@ -72,7 +72,7 @@ export async function dropReplaced(
 }
 
 export function outcomeOf(
-  { backupID }: Manifest,
+  { backupID }: LogicalManifest,
   done: readonly Restored[],
   globalErrors: readonly string[],
   kept: readonly string[],

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Failure, terminal } from '../../domain/failure.ts';
 import { encodeName } from '../../domain/layout.ts';
-import type { Manifest, ManifestDatabase, StoredObject } from '../../domain/manifest.ts';
+import type { LogicalManifest, ManifestDatabase, StoredObject } from '../../domain/manifest.ts';
 import type { Store } from '../../repository/store.ts';
 import { decompressor } from '../../stream/compress.ts';
 import { verified } from '../../stream/digest.ts';
@@ -17,7 +17,7 @@ export interface BackupFolder {
   readonly store: Store;
   /** Of the backup, in the repository. */
   readonly path: string;
-  readonly compression: Manifest['compression'];
+  readonly compression: LogicalManifest['compression'];
 }
 
 export interface FetchOptions {

@@ -1,6 +1,6 @@
 import { terminal } from '../../domain/failure.ts';
 import { backupPath } from '../../domain/layout.ts';
-import type { Manifest } from '../../domain/manifest.ts';
+import type { LogicalManifest } from '../../domain/manifest.ts';
 import type { RestoreTask } from '../../domain/task.ts';
 import { readAccess } from '../../postgres/access.ts';
 import { chooseServer } from '../../postgres/choose-server.ts';
@@ -16,11 +16,17 @@ export async function findSource(
   store: Store,
   { backup }: RestoreTask,
   signal: AbortSignal,
-): Promise<{ readonly from: BackupFolder; readonly manifest: Manifest }> {
+): Promise<{ readonly from: BackupFolder; readonly manifest: LogicalManifest }> {
   const path = backup.path ?? backupPath(await findBackup(store, backup.backupID, signal));
   const { manifest } = await readManifest(store, path, { signal });
   if (manifest.backupID !== backup.backupID) {
     throw corrupted(`the manifest in ${path} of ${store.description} is that of backup ${manifest.backupID}`);
+  }
+  if (manifest.method !== 'Logical') {
+    throw terminal(
+      'WrongMethod',
+      `Backup ${backup.backupID} is a physical one, which holds the whole server: it becomes a server of its own (target.instance, target.inPlace or target.ephemeral), and does not go into a running one.`,
+    );
   }
   return { from: { store, path, compression: manifest.compression }, manifest };
 }

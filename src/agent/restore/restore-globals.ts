@@ -1,5 +1,5 @@
 import { Failure, terminal } from '../../domain/failure.ts';
-import type { Manifest } from '../../domain/manifest.ts';
+import type { LogicalManifest } from '../../domain/manifest.ts';
 import type { Query } from '../../postgres/query.ts';
 import { type BackupFolder, fetchText } from './fetch-archive.ts';
 import { type GlobalsPlan, planGlobals } from './plan-globals.ts';
@@ -9,7 +9,7 @@ import type { TargetServer } from './target-server.ts';
 /** Roles and tablespaces of the backup against those of the server. */
 export async function readGlobals(
   from: BackupFolder,
-  { logical, backupID }: Manifest,
+  { logical, backupID }: LogicalManifest,
   server: TargetServer,
   signal: AbortSignal,
 ): Promise<GlobalsPlan> {

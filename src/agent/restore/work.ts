@@ -1,4 +1,4 @@
-import type { Manifest } from '../../domain/manifest.ts';
+import type { LogicalManifest } from '../../domain/manifest.ts';
 import type { RestoreTask } from '../../domain/task.ts';
 import type { ChosenServer } from '../../postgres/choose-server.ts';
 import { withConnection } from '../../postgres/query.ts';
@@ -15,7 +15,7 @@ export interface RestoreContext extends ActionContext<RestoreTask> {
 export interface Work {
   readonly context: RestoreContext;
   readonly from: BackupFolder;
-  readonly manifest: Manifest;
+  readonly manifest: LogicalManifest;
   readonly target: Target;
   readonly temporary: string;
   readonly scratch: string;

@@ -92,7 +92,7 @@ export const ownedStatus = [
 function wantedCronJobs({ policy, repositories, hosts, account, agent, now }: Gathered): readonly Desired[] | Refusal {
   const unusable = unusableSchedule(policy, now);
   if (unusable !== undefined) return refused('InvalidSchedule', unusable);
-  const task = backupTask({ policy, repositories, hosts });
+  const task = backupTask({ policy, repositories, hosts, method: 'Logical' });
   if (isRefusal(task)) return task;
   if (account !== undefined) return account;
   const built = policy.spec.schedules.map((schedule) => buildCronJob(policy, schedule, task, agent));

@@ -164,7 +164,7 @@ function makeJob(gathered: Gathered, name: string): Desired | Refusal {
       `BackupPolicy ${run.metadata.namespace}/${run.spec.policyRef.name} does not exist. Create it, or correct policyRef in a new BackupRun.`,
     );
   if (isRefusal(policy)) return policy;
-  const task = backupTask({ policy, repositories, hosts });
+  const task = backupTask({ policy, repositories, hosts, method: run.spec.method });
   if (isRefusal(task)) return task;
   if (account !== undefined) return account;
   const ahead = gathered.others.find((other) => isAhead(other, run));

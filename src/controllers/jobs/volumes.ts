@@ -28,7 +28,8 @@ export function volumesOf(
 }
 
 function repositoriesOf(task: Task): readonly RepositoryTask[] {
-  return 'repositories' in task ? task.repositories : [task.repository];
+  if ('repositories' in task) return task.repositories;
+  return [task.action === 'plan-recovery' || task.action === 'recover' ? task.source.repository : task.repository];
 }
 
 function serverVolumes({ credentialsSecretName, tls }: ServerTask): readonly Mounted[] {

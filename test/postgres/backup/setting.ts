@@ -106,6 +106,7 @@ export function backupTask(
     },
     repositories: [...repositories],
     logical: spec.logical,
+    physical: spec.physical,
     compression: spec.compression,
     deadlineSeconds: 3600,
   };
@@ -157,6 +158,7 @@ export async function manifestOf(store: Store, status: Record<string, unknown>, 
     signal: AbortSignal.timeout(10_000),
     expectedSha256: String(status.checksum),
   });
+  if (manifest.method !== 'Logical') throw new Error(`a manifest of method ${manifest.method}`);
   return { manifest, path };
 }
 

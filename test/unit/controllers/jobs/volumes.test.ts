@@ -20,6 +20,7 @@ function volumes(spec: object, template: unknown = {}, stored = repository()) {
     policy: policy({ spec: { ...spec } }),
     repositories: [stored],
     hosts: ['db'],
+    method: 'Logical',
   }) as BackupTask;
   const { volumes: all, mounts } = volumesOf(task, jobTemplate.parse(template));
   return {

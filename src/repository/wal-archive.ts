@@ -1,0 +1,163 @@
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { Failure, terminal } from '../domain/failure.ts';
+import { type WalLocation, walPath } from '../domain/layout.ts';
+import { parseWalFileName } from '../domain/wal/file-name.ts';
+import { type Ancestor, parseTimelineHistory } from '../domain/wal/timeline-history.ts';
+import type { CallOptions, Store } from './store.ts';
+
+/** The WAL of one server in one repository. Names are those that PostgreSQL gives its files. */
+export interface WalArchive {
+  readonly store: Store;
+  /** The archive's folder under the repository's prefix. */
+  readonly path: string;
+  /**
+   * Stores a file whole; it is durable when this resolves. A file that is there with the same content is AlreadyThere;
+   * one with other content stays as it is, and the call rejects with a terminal WalConflict.
+   */
+  put(name: string, content: Buffer, options: CallOptions): Promise<'Stored' | 'AlreadyThere'>;
+  /** The file as the server wrote it; undefined only where the store has said that it does not exist. */
+  get(name: string, options: CallOptions): Promise<Buffer | undefined>;
+  has(name: string, options: CallOptions): Promise<boolean>;
+  /** What a timeline's folder holds, in the order of names: segments, .partial and .backup files. */
+  list(timeline: number, options: CallOptions): AsyncIterable<ArchivedFile>;
+  /** The timelines that have segments, in order. */
+  timelines(options: CallOptions): Promise<readonly number[]>;
+  /** The ancestors of every timeline that has a history file. */
+  histories(options: CallOptions): Promise<ReadonlyMap<number, readonly Ancestor[]>>;
+}
+
+export interface ArchivedFile {
+  readonly name: string;
+  /** When the store got it. */
+  readonly time: Date;
+  /** Bytes as stored. */
+  readonly storedSize: number;
+}
+
+/** `level`: of zstd, for what is written. */
+export function openWalArchive(store: Store, location: WalLocation, level = 1): WalArchive {
+  const path = walPath(location);
+  const keyOf = (name: string) => `${path}/${placeOf(name)}`;
+  const get = async (name: string, options: CallOptions) => {
+    const stored = await getOrUndefined(store, keyOf(name), options);
+    if (stored === undefined || isHistory(name)) return stored;
+    return await unpack(stored, keyOf(name), store);
+  };
+  const compare = async (name: string, content: Buffer, options: CallOptions) => {
+    const present = await get(name, options);
+    if (present?.equals(content)) return;
+    throw terminal(
+      'WalConflict',
+      `${keyOf(name)} in ${store.description} holds other WAL than the server wants to archive under that name, and stays as it is. Two servers that were one write here: an old primary that came back, or a copy that was started with the settings of the original. Stop archiving on the one that is not to be protected; if it is this one that counts, give it a policy of its own.`,
+    );
+  };
+  return {
+    store,
+    path,
+    async put(name, content, options) {
+      const body = isHistory(name) ? content : await pack(content, level);
+      try {
+        await store.put(keyOf(name), body, { ...options, ifAbsent: true });
+        return 'Stored';
+      } catch (error) {
+        if (!(error instanceof Failure) || error.reason !== 'ObjectExists') throw error;
+        await compare(name, content, options);
+        return 'AlreadyThere';
+      }
+    },
+    get,
+    has: async (name, options) => (await store.head(keyOf(name), options)) !== undefined,
+    async *list(timeline, options) {
+      for await (const { key, size, lastModified } of store.list(`${path}/${eight(timeline)}/`, options)) {
+        const name = key.slice(key.lastIndexOf('/') + 1).replace(/\.zst$/, '');
+        if (parseWalFileName(name) !== undefined) yield { name, time: lastModified, storedSize: size };
+      }
+    },
+    async timelines(options) {
+      const found: number[] = [];
+      for await (const folder of store.listFolders(`${path}/`, options))
+        if (/^[0-9A-F]{8}$/.test(folder)) found.push(Number.parseInt(folder, 16));
+      return found.sort((one, other) => one - other);
+    },
+    async histories(options) {
+      const found = new Map<number, readonly Ancestor[]>();
+      for (const name of await historyNames(store, path, options)) {
+        const content = await get(name, options);
+        if (content !== undefined) found.set(Number.parseInt(name, 16), ancestorsOf(content, keyOf(name), store));
+      }
+      return found;
+    },
+  };
+}
+
+/** History files lie together and stay readable: they are the map of all the rest. */
+function placeOf(name: string): string {
+  const file = parseWalFileName(name);
+  if (file === undefined) throw terminal('NoWalFile', `${JSON.stringify(name)} is no name of a WAL file.`);
+  return file.kind === 'History' ? `history/${name}` : `${eight(file.timeline)}/${name}.zst`;
+}
+
+async function historyNames(store: Store, path: string, options: CallOptions): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const { key } of store.list(`${path}/history/`, options)) {
+    const name = key.slice(key.lastIndexOf('/') + 1);
+    if (parseWalFileName(name)?.kind === 'History') names.push(name);
+  }
+  return names;
+}
+
+function ancestorsOf(content: Buffer, key: string, store: Store): readonly Ancestor[] {
+  try {
+    return parseTimelineHistory(content.toString('utf8'));
+  } catch (cause) {
+    throw terminal(
+      'DamagedHistory',
+      `${key} in ${store.description} is not a timeline history file: ${cause instanceof Error ? cause.message : String(cause)}. Restore it from a copy of the repository.`,
+      cause,
+    );
+  }
+}
+
+async function getOrUndefined(store: Store, key: string, options: CallOptions): Promise<Buffer | undefined> {
+  try {
+    return await store.get(key, options);
+  } catch (error) {
+    if (error instanceof Failure && error.reason === 'NoSuchObject') return undefined;
+    throw error;
+  }
+}
+
+/** In threads of their own, with the frame's checksum, so that a flipped bit is found when it is read. */
+function pack(content: Buffer, level: number): Promise<Buffer> {
+  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
+  return new Promise((resolve, reject) => {
+    zstdCompress(content, { params }, (error, packed) => (error === null ? resolve(packed) : reject(error)));
+  });
+}
+
+/** A segment is 1 GiB at most. */
+const largest = 1024 ** 3;
+
+function unpack(stored: Buffer, key: string, store: Store): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    zstdDecompress(stored, { maxOutputLength: largest }, (error, content) => {
+      if (error === null) resolve(content);
+      else
+        reject(
+          terminal(
+            'ChecksumMismatch',
+            `${key} in ${store.description} is damaged (${error.message}): its WAL cannot be used. Recover to a moment before it, or bring the object back from a copy of the repository.`,
+            error,
+          ),
+        );
+    });
+  });
+}
+
+function isHistory(name: string): boolean {
+  return parseWalFileName(name)?.kind === 'History';
+}
+
+function eight(timeline: number): string {
+  return timeline.toString(16).toUpperCase().padStart(8, '0');
+}
