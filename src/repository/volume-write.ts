@@ -32,7 +32,7 @@ export async function writeFile({ root, file, body, ifAbsent, onProgress }: File
     } finally {
       await handle.close();
     }
-    if (ifAbsent) await nameOnce(temporary, file);
+    if (ifAbsent) await nameOnceDurably(root, temporary, file);
     else await rename(temporary, file);
     await syncFolders(root, dirname(file));
     return written;
@@ -77,6 +77,16 @@ async function copy(
     onProgress?.(size);
   }
   return { size, sha256: `sha256:${hash.digest('hex')}` };
+}
+
+/** Who is told that a name is taken may rely on it, also where the writer before was killed between name and sync. */
+async function nameOnceDurably(root: string, temporary: string, file: string): Promise<void> {
+  try {
+    await nameOnce(temporary, file);
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) await syncFolders(root, dirname(file));
+    throw error;
+  }
 }
 
 /** A hard link refuses a name that is taken, atomically. */

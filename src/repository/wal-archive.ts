@@ -44,11 +44,19 @@ export function openWalArchive(store: Store, location: WalLocation, level = 1): 
     return await unpack(stored, keyOf(name), store);
   };
   const compare = async (name: string, content: Buffer, options: CallOptions) => {
-    const present = await get(name, options);
-    if (present?.equals(content)) return;
+    const stored = await getOrUndefined(store, keyOf(name), options);
+    // What a writer leaves that is killed between taking the name and giving it a content.
+    if (stored?.length === 0) {
+      await store.put(keyOf(name), isHistory(name) ? content : await pack(content, level), {
+        ...options,
+        ifAbsent: false,
+      });
+      return;
+    }
+    if (stored !== undefined && (await sameContent(name, stored, content))) return;
     throw terminal(
       'WalConflict',
-      `${keyOf(name)} in ${store.description} holds other WAL than the server wants to archive under that name, and stays as it is. Two servers that were one write here: an old primary that came back, or a copy that was started with the settings of the original. Stop archiving on the one that is not to be protected; if it is this one that counts, give it a policy of its own.`,
+      `${keyOf(name)} in ${store.description} holds other WAL than the server wants to archive under that name, or is damaged, and stays as it is. Mostly two servers that were one write here: an old primary that came back, or a copy that was started with the settings of the original. Stop archiving on the one that is not to be protected; if it is this one that counts, give it a policy of its own. An object that is damaged (zstd -t says so) is to be moved away by hand; the server then archives it again.`,
     );
   };
   return {
@@ -90,6 +98,16 @@ export function openWalArchive(store: Store, location: WalLocation, level = 1): 
   };
 }
 
+/** What cannot be unpacked is not the same. */
+async function sameContent(name: string, stored: Buffer, content: Buffer): Promise<boolean> {
+  if (isHistory(name)) return stored.equals(content);
+  return new Promise((resolve) => {
+    zstdDecompress(stored, { maxOutputLength: largest, chunkSize }, (error, present) => {
+      resolve(error === null && present.equals(content));
+    });
+  });
+}
+
 /** History files lie together and stay readable: they are the map of all the rest. */
 function placeOf(name: string): string {
   const file = parseWalFileName(name);
@@ -127,11 +145,15 @@ async function getOrUndefined(store: Store, key: string, options: CallOptions): 
   }
 }
 
+/** Bytes that a thread hands over at once; the default of 16 KiB has it wait for the main thread a thousand times. */
+const chunkSize = 1024 ** 2;
+
 /** In threads of their own, with the frame's checksum, so that a flipped bit is found when it is read. */
 function pack(content: Buffer, level: number): Promise<Buffer> {
   const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
+  const options = { params, chunkSize };
   return new Promise((resolve, reject) => {
-    zstdCompress(content, { params }, (error, packed) => (error === null ? resolve(packed) : reject(error)));
+    zstdCompress(content, options, (error, packed) => (error === null ? resolve(packed) : reject(error)));
   });
 }
 
@@ -140,7 +162,7 @@ const largest = 1024 ** 3;
 
 function unpack(stored: Buffer, key: string, store: Store): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    zstdDecompress(stored, { maxOutputLength: largest }, (error, content) => {
+    zstdDecompress(stored, { maxOutputLength: largest, chunkSize }, (error, content) => {
       if (error === null) resolve(content);
       else
         reject(

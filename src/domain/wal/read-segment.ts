@@ -1,0 +1,139 @@
+import { terminal } from '../failure.ts';
+import { parseWalFileName, startOfSegment } from './file-name.ts';
+import type { Lsn } from './lsn.ts';
+import { walkRecords } from './walk-records.ts';
+
+/** What the first page of a segment says (PostgreSQL, XLogLongPageHeaderData). */
+export interface SegmentHeader {
+  readonly systemIdentifier: string;
+  /** Bytes. */
+  readonly segmentSize: number;
+  readonly pageSize: number;
+  /** Of the server that wrote it. */
+  readonly major: number;
+  /** Of the first page: a timeline's first segment begins with its parent's bytes. */
+  readonly timeline: number;
+  readonly begin: Lsn;
+}
+
+export interface RestorePoint {
+  readonly name: string;
+  readonly time: Date;
+  /** The end of its record. */
+  readonly lsn: Lsn;
+}
+
+export interface SegmentFacts extends SegmentHeader {
+  /** The earliest and the latest commit whose record lies whole in the segment. */
+  readonly firstCommitTime: Date | undefined;
+  readonly lastCommitTime: Date | undefined;
+  /** The latest commit once more, in microseconds since 1970, as the server has it. */
+  readonly lastCommitMicroseconds: number | undefined;
+  readonly commits: number;
+  readonly restorePoints: readonly RestorePoint[];
+  /** The end of the last record that ends in the segment; the segment's begin where none does, its end after a switch. */
+  readonly endOfRecords: Lsn;
+}
+
+export interface Expected {
+  readonly systemIdentifier?: string | undefined;
+  readonly segmentSize?: number | undefined;
+}
+
+/** XLOG_PAGE_MAGIC of each major (PostgreSQL, xlog_internal.h). */
+const majors: ReadonlyMap<number, number> = new Map([
+  [0xd106, 13],
+  [0xd10d, 14],
+  [0xd110, 15],
+  [0xd113, 16],
+  [0xd116, 17],
+  [0xd118, 18],
+]);
+
+const longHeaderFlag = 0x0002;
+const longHeaderBytes = 40;
+
+/**
+ * Reads the header of a segment or .partial file and holds it against the name. Rejects, with a terminal InvalidWal or
+ * ForeignWal, what the server cannot have meant to be archived under it.
+ */
+export function checkSegment(content: Buffer, name: string, expected: Expected = {}): SegmentHeader {
+  const header = readHeader(content, name);
+  if (expected.systemIdentifier !== undefined && header.systemIdentifier !== expected.systemIdentifier) {
+    throw terminal(
+      'ForeignWal',
+      `${name} was written by the server with the system identifier ${header.systemIdentifier}, not by ${expected.systemIdentifier}, whose WAL is archived here. A copy of a server must not archive beside the original: give it a policy of its own.`,
+    );
+  }
+  if (expected.segmentSize !== undefined && header.segmentSize !== expected.segmentSize) {
+    throw invalid(name, `is of a server with segments of ${header.segmentSize} bytes, not ${expected.segmentSize}`);
+  }
+  if (content.length !== header.segmentSize) {
+    throw invalid(name, `has ${content.length} bytes, and its header says ${header.segmentSize}`);
+  }
+  return header;
+}
+
+/**
+ * The header, and what a walk over the records finds. A file that ends early is read as far as it goes. A record that goes
+ * on into the next segment belongs to neither.
+ */
+export function readSegment(content: Buffer, name: string): SegmentFacts {
+  const header = readHeader(content, name);
+  const found = walkRecords(content, header.begin, header.pageSize);
+  return {
+    ...header,
+    firstCommitTime: dateOf(found.firstCommit),
+    lastCommitTime: dateOf(found.lastCommit),
+    lastCommitMicroseconds: found.lastCommit,
+    commits: found.commits,
+    restorePoints: found.restorePoints.map(({ name: label, time, end }) => ({
+      name: label,
+      time: new Date(Math.floor(time / 1000)),
+      lsn: header.begin + BigInt(end),
+    })),
+    endOfRecords: header.begin + BigInt(found.end),
+  };
+}
+
+function readHeader(content: Buffer, name: string): SegmentHeader {
+  const file = parseWalFileName(name);
+  if (file?.kind !== 'Segment' && file?.kind !== 'Partial') {
+    throw terminal('NoWalFile', `${JSON.stringify(name)} is no name of a WAL segment.`);
+  }
+  if (content.length < longHeaderBytes) throw invalid(name, `has ${content.length} bytes, which is no segment`);
+  const magic = content.readUInt16LE(0);
+  const major = majors.get(magic);
+  if (major === undefined || (content.readUInt16LE(2) & longHeaderFlag) === 0) {
+    throw invalid(
+      name,
+      `does not begin like WAL of PostgreSQL 13 to 18 (0x${magic.toString(16).toUpperCase().padStart(4, '0')})`,
+    );
+  }
+  const timeline = content.readUInt32LE(4);
+  const address = content.readBigUInt64LE(8);
+  const segmentSize = content.readUInt32LE(32);
+  const pageSize = content.readUInt32LE(36);
+  if (!isPowerOfTwo(segmentSize, 2 ** 20, 2 ** 30) || !isPowerOfTwo(pageSize, 2 ** 10, 2 ** 16)) {
+    throw invalid(name, `has a header with impossible sizes (segment ${segmentSize}, page ${pageSize})`);
+  }
+  const begin = startOfSegment(file.number, segmentSize);
+  if (address !== begin) throw invalid(name, `holds the WAL of another place, as a recycled file does`);
+  if (timeline > file.timeline) throw invalid(name, `begins on timeline ${timeline}, later than its name`);
+  return { systemIdentifier: String(content.readBigUInt64LE(24)), segmentSize, pageSize, major, timeline, begin };
+}
+
+function invalid(name: string, why: string) {
+  return terminal(
+    'InvalidWal',
+    `${name} ${why}. It is not archived, since no recovery could use it. Look at the file in pg_wal and at the disk below it; where it is beyond repair, make a new full backup as soon as the server archives again.`,
+  );
+}
+
+function isPowerOfTwo(number: number, least: number, most: number): boolean {
+  return number >= least && number <= most && (number & (number - 1)) === 0;
+}
+
+function dateOf(microseconds: number | undefined): Date | undefined {
+  return microseconds === undefined ? undefined : new Date(Math.floor(microseconds / 1000));
+}
