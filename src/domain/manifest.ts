@@ -44,7 +44,10 @@ const segment24 = z.string().regex(/^[0-9A-F]{24}$/);
 /** A whole tar sequence: its members can be unpacked without any other chunk, in any order. */
 const chunk = storedObject.extend({
   /** OID of the tablespace whose files these are; absent for the data directory. */
-  tablespace: z.string().regex(/^[0-9]+$/).optional(),
+  tablespace: z
+    .string()
+    .regex(/^[0-9]+$/)
+    .optional(),
   /** Of the tar before it was packed. */
   bytes: z.int().nonnegative(),
 });
@@ -53,7 +56,7 @@ const chunk = storedObject.extend({
 const physicalBackup = z.object({
   chunks: z.array(chunk).min(1),
   tablespaces: z.array(z.object({ oid: z.string().regex(/^[0-9]+$/), location: z.string() })),
-  /** The server's own list of files with their checksums, packed; also a member of the tar. */
+  /** The server's own list of files with their checksums, packed. */
   backupManifest: storedObject,
   /** Archive: the WAL lies in the archive. Fetch: it is in the data directory's tar. Stream: in `wal`. */
   walMethod: z.enum(['Archive', 'Fetch', 'Stream']),

@@ -49,7 +49,7 @@ export async function withConnection<Result>(
   }
 }
 
-interface OpenClient {
+export interface OpenClient {
   readonly client: Client;
   /** Destroyed to end whatever the client waits for. */
   readonly socket: Socket;
@@ -60,7 +60,7 @@ const closeTimeout = 2000;
 /** One attempt at a connection: without TLS (false), or with it under these options. */
 type Attempt = false | ConnectionOptions;
 
-async function connect(
+export async function connect(
   access: ServerAccess,
   database: string,
   signal: AbortSignal,
@@ -117,7 +117,7 @@ async function connectOnce(
 }
 
 /** A server that has gone cannot say goodbye. */
-async function close({ client, socket }: OpenClient): Promise<void> {
+export async function close({ client, socket }: OpenClient): Promise<void> {
   const timer = setTimeout(() => socket.destroy(), closeTimeout);
   await client.end().catch(() => undefined);
   clearTimeout(timer);

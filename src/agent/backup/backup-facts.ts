@@ -27,7 +27,11 @@ export function factsAtBegin(
 }
 
 /** What it tells when the manifest is in every repository; `checksum` is the manifest's. */
-export function factsAtEnd(backup: LogicalManifest, checksum: string, targets: readonly Target[]): Partial<BackupRunStatus> {
+export function factsAtEnd(
+  backup: LogicalManifest,
+  checksum: string,
+  targets: readonly Target[],
+): Partial<BackupRunStatus> {
   const { source, stored } = backup.size;
   const seconds = Math.max(1, (Date.parse(backup.completionTime) - Date.parse(backup.startTime)) / 1000);
   return {

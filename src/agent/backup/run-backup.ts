@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { terminal, transient } from '../../domain/failure.ts';
 import { type BackupLocation, backupIDFor } from '../../domain/layout.ts';
-import type { LogicalManifest, ManifestDatabase } from '../../domain/manifest.ts';
+import type { Manifest, ManifestDatabase } from '../../domain/manifest.ts';
 import { mounts } from '../../domain/mounts.ts';
 import { isOrphan, type RunState } from '../../domain/orphan.ts';
 import type { Started } from '../../domain/started.ts';
@@ -149,7 +149,11 @@ function readDatabases(server: ChosenServer, task: BackupTask, signal: AbortSign
   return withConnection(server.access, task.server.database, signal, listDatabases);
 }
 
-async function sweep({ task, attempt, runState, log, signal }: BackupContext, repositories: readonly Repository[]) {
+/** Removes what earlier attempts of this policy left. */
+export async function sweep(
+  { task, attempt, runState, log, signal }: BackupContext,
+  repositories: readonly Repository[],
+) {
   const scope = { namespace: task.namespace, policy: task.policy.name };
   for (const { name, store } of repositories) {
     const decide = async (candidate: Parameters<typeof isOrphan>[0]) =>
@@ -163,7 +167,8 @@ async function sweep({ task, attempt, runState, log, signal }: BackupContext, re
   }
 }
 
-async function claim(
+/** The backup's place, of one and the same ID, in every repository. */
+export async function claim(
   { task, attempt, signal }: BackupContext,
   repositories: readonly Repository[],
   { facts }: ChosenServer,
@@ -235,7 +240,12 @@ async function dumpRoles({ context, server, tools, compression, files, meter, ta
   return globals;
 }
 
-async function commitEverywhere(targets: readonly Target[], backup: LogicalManifest, signal: AbortSignal): Promise<string> {
+/** Gives the digest of the manifest. */
+export async function commitEverywhere(
+  targets: readonly Target[],
+  backup: Manifest,
+  signal: AbortSignal,
+): Promise<string> {
   let checksum = '';
   for (const { store, location } of targets) checksum = (await commitBackup(store, location, backup, signal)).sha256;
   return checksum;

@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Replaces pg_hba.conf. */
   readonly hba?: string;
+  /** Pages carry checksums also where that is not the version's default. */
+  readonly dataChecksums?: boolean;
   /** Files to put into the data folder before the start, such as server.crt and server.key. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -41,7 +43,7 @@ const defaults = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'o
 
 /** Starts a PostgreSQL of its own on a free port, from a template that initdb made once. */
 export async function startPostgres(options: ServerOptions = {}): Promise<TestServer> {
-  const { major = 15, settings = {}, hba = defaultHba, files = {}, signal } = options;
+  const { major = 15, settings = {}, hba = defaultHba, files = {}, dataChecksums = false, signal } = options;
   const account = await serverAccount();
   const bin = await binFolder(major);
   const { template, password } = await templateFor(major, bin, account);
@@ -50,6 +52,7 @@ export async function startPostgres(options: ServerOptions = {}): Promise<TestSe
   await cp(template, dataFolder, { recursive: true, preserveTimestamps: true });
   await writeOwned(join(dataFolder, 'pg_hba.conf'), hba, account);
   for (const [name, text] of Object.entries(files)) await writeOwned(join(dataFolder, name), text, account);
+  if (dataChecksums && major < 18) await execa(join(bin, 'pg_checksums'), ['--enable', '--no-sync', '-D', dataFolder]);
   const port = await freePort();
   const all = { ...defaults, port: String(port), listen_addresses: host, unix_socket_directories: folder, ...settings };
   const lines = Object.entries(all).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`);

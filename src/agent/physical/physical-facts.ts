@@ -1,0 +1,87 @@
+import type { BackupRunStatus } from '../../api/backup-run.ts';
+import { backupPath } from '../../domain/layout.ts';
+import { manifestFormat, type PhysicalBackup, type PhysicalManifest } from '../../domain/manifest.ts';
+import type { BackupTask } from '../../domain/task.ts';
+import type { ServerIdentity } from '../../postgres/choose-server.ts';
+import type { StreamCompression } from '../backup/dump.ts';
+import type { Target } from '../backup/targets.ts';
+
+export function buildPhysicalManifest(backup: {
+  readonly task: Pick<BackupTask, 'type' | 'namespace' | 'policy'>;
+  readonly run: string;
+  readonly backupID: string;
+  readonly startTime: Date;
+  readonly completionTime: Date;
+  readonly server: ServerIdentity;
+  readonly compression: StreamCompression;
+  readonly physical: PhysicalBackup;
+}): PhysicalManifest {
+  const { task, physical } = backup;
+  const { version, systemIdentifier, role } = backup.server;
+  const { algorithm, level } = backup.compression;
+  const { chunks, backupManifest, wal, timeline } = physical;
+  return {
+    format: manifestFormat,
+    backupID: backup.backupID,
+    method: 'Physical',
+    type: task.type,
+    namespace: task.namespace,
+    policy: task.policy.name,
+    run: backup.run,
+    startTime: backup.startTime.toISOString(),
+    completionTime: backup.completionTime.toISOString(),
+    server: { version, systemIdentifier, timeline, role },
+    compression: { algorithm, ...(algorithm === 'none' || level === undefined ? {} : { level }) },
+    size: {
+      source: chunks.reduce((sum, { bytes }) => sum + bytes, 0),
+      stored: [...chunks, backupManifest, ...wal].reduce((sum, { size }) => sum + size, 0),
+    },
+    physical,
+  };
+}
+
+/** What a BackupRun tells from the moment on that its place in the repositories is claimed. */
+export function factsAtBegin(
+  { version, systemIdentifier, timeline, role }: ServerIdentity,
+  targets: readonly Target[],
+): Partial<BackupRunStatus> {
+  return {
+    backupID: targets[0]?.location.backupID ?? '',
+    server: { version, systemIdentifier, timeline, role },
+    repositories: targets.map(({ name, location }) => ({ name, state: 'Pending', path: backupPath(location) })),
+  };
+}
+
+/** What it tells when the manifest is in every repository; `checksum` is the manifest's. */
+export function factsAtEnd(
+  backup: PhysicalManifest,
+  checksum: string,
+  targets: readonly Target[],
+): Partial<BackupRunStatus> {
+  const { source, stored } = backup.size;
+  const { beginLSN, endLSN, beginSegment, endSegment } = backup.physical;
+  const seconds = Math.max(1, (Date.parse(backup.completionTime) - Date.parse(backup.startTime)) / 1000);
+  return {
+    checksum,
+    size: {
+      source: String(source),
+      stored: String(stored),
+      ...(stored === 0 ? {} : { compressionRatio: (source / stored).toFixed(2) }),
+    },
+    wal: { beginLSN, endLSN, beginSegment, endSegment },
+    repositories: targets.map(({ name, location }) => ({ name, state: 'Stored', path: backupPath(location) })),
+    progress: {
+      step: 'stored',
+      bytesDone: String(source),
+      bytesTotal: String(source),
+      percent: 100,
+      bytesPerSecond: String(Math.round(source / seconds)),
+    },
+  };
+}
+
+export function summarize({ backupID, physical, size }: PhysicalManifest, targets: readonly Target[]): string {
+  const { beginLSN, endLSN, endSegment, walMethod } = physical;
+  const wal = walMethod === 'Archive' ? `its WAL up to ${endSegment} is archived` : 'its WAL is part of it';
+  return `${backupID}: ${beginLSN} to ${endLSN}, ${size.stored} bytes stored in ${targets.map(({ name }) => name).join(', ')}; ${wal}.`;
+}

@@ -1,0 +1,126 @@
+import type { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
+import type { QueryResult } from 'pg';
+import type { ServerAccess } from '../access.ts';
+import { failureOf } from '../failure.ts';
+import { type ConnectionLimits, close, connect } from '../query.ts';
+import { type CopyEvent, readCopies } from './copy-out.ts';
+import { explainReplication } from './failure.ts';
+
+/** A connection that speaks the replication protocol (PostgreSQL, "Streaming Replication Protocol"). One command at a time. */
+export interface Replication {
+  query<Row>(text: string): Promise<readonly Row[]>;
+  /** The server sends results and copies in a row: for BASE_BACKUP. Rejects with a Failure. */
+  copyOut(text: string): AsyncIterable<CopyEvent>;
+  /** Both sides send: for START_REPLICATION. */
+  copyBoth(text: string): CopyBoth;
+  close(): Promise<void>;
+}
+
+export interface CopyBoth {
+  /** The server's copyData, until it ends its side; the socket rests while nobody takes them. Rejects with a Failure. */
+  readonly messages: AsyncIterable<Buffer>;
+  send(message: Buffer): void;
+  /** Ends this side after the server has ended its own, and gives the rows that the command ends with. */
+  finish<Row>(): Promise<readonly Row[]>;
+}
+
+/** What the `pg` package keeps to itself. */
+interface Wire extends EventEmitter {
+  readonly stream: Duplex;
+  sendCopyFromChunk(chunk: Buffer): void;
+  endCopyFrom(): void;
+}
+
+/** Rejects with a Failure, or with the signal's reason; when the signal aborts, the connection breaks at once. */
+export async function openReplication(
+  access: ServerAccess,
+  signal: AbortSignal,
+  limits: Pick<ConnectionLimits, 'connectTimeout'> = {},
+): Promise<Replication> {
+  const context = { access, database: 'replication' };
+  const open = await connect(access, 'postgres', signal, { ...limits, replication: true }).catch((error: unknown) => {
+    throw explainReplication(error, context);
+  });
+  const { client, socket } = open;
+  const wire = (client as unknown as { readonly connection: Wire }).connection;
+  const onAbort = () => socket.destroy();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const run = async (text: string): Promise<readonly QueryResult[]> => {
+    try {
+      signal.throwIfAborted();
+      const result: QueryResult | QueryResult[] = await client.query(text);
+      return Array.isArray(result) ? result : [result];
+    } catch (error) {
+      signal.throwIfAborted();
+      throw explainReplication(failureOf(error, context), context);
+    }
+  };
+  return {
+    query: async <Row>(text: string) => ((await run(text))[0]?.rows ?? []) as readonly Row[],
+    copyOut: (text) =>
+      readCopies(
+        wire,
+        () => run(text),
+        () => socket.destroy(),
+      ),
+    copyBoth: (text) => startCopy(wire, run(text)),
+    async close() {
+      signal.removeEventListener('abort', onAbort);
+      await close(open);
+    },
+  };
+}
+
+/** Bytes that may wait in memory before the socket rests. */
+const highWater = 4 * 1024 ** 2;
+
+function startCopy(wire: Wire, command: Promise<readonly QueryResult[]>): CopyBoth {
+  const waiting: Buffer[] = [];
+  let bytes = 0;
+  let ended = false;
+  let failure: unknown;
+  let wake = () => {};
+  const onData = ({ chunk }: { readonly chunk: Buffer }) => {
+    // The package reuses the memory that a message lies in.
+    waiting.push(Buffer.from(chunk));
+    bytes += chunk.length;
+    if (bytes >= highWater) wire.stream.pause();
+    wake();
+  };
+  const end = () => {
+    ended = true;
+    wire.off('copyData', onData);
+    wake();
+  };
+  wire.on('copyData', onData);
+  wire.once('copyDone', end);
+  command.then(end, (error: unknown) => {
+    failure = error;
+    end();
+  });
+  return {
+    messages: {
+      async *[Symbol.asyncIterator]() {
+        for (;;) {
+          const message = waiting.shift();
+          if (message !== undefined) {
+            bytes -= message.length;
+            if (bytes < highWater / 2 && wire.stream.isPaused()) wire.stream.resume();
+            yield message;
+          } else if (failure !== undefined) throw failure;
+          else if (ended) return;
+          else
+            await new Promise<void>((resolve) => {
+              wake = resolve;
+            });
+        }
+      },
+    },
+    send: (message) => wire.sendCopyFromChunk(message),
+    async finish<Row>() {
+      wire.endCopyFrom();
+      return ((await command)[0]?.rows ?? []) as readonly Row[];
+    },
+  };
+}
