@@ -1,0 +1,161 @@
+import type { WalGap, WalStatus } from '../../api/backup-policy.ts';
+import { segmentNameBefore } from '../../domain/wal/file-name.ts';
+import { formatLsn, type Lsn } from '../../domain/wal/lsn.ts';
+import { timelineAt } from '../../domain/wal/timeline-history.ts';
+import type { ArchiverFacts, WalPosition } from './observe-server.ts';
+import type { SettingState } from './settings.ts';
+import type { ReceiverState } from './stream/receive.ts';
+import { type Slot, slotWarning } from './stream/slot.ts';
+import type { ArchiveState } from './track-archive.ts';
+
+export interface Observed {
+  readonly systemIdentifier: string;
+  readonly position: WalPosition;
+  /** Of every repository. */
+  readonly archives: readonly { readonly name: string; readonly state: ArchiveState }[];
+  readonly lastCommit: Date | undefined;
+  readonly gaps: readonly WalGap[];
+  readonly lagSeconds: number | undefined;
+  readonly mode:
+    | { readonly kind: 'Archive'; readonly setting: SettingState; readonly archiver: ArchiverFacts }
+    | { readonly kind: 'Stream'; readonly slot: Slot | undefined; readonly receiver: Readonly<ReceiverState> };
+  /** What hinders besides. */
+  readonly trouble: Verdict | undefined;
+}
+
+export interface Verdict {
+  readonly reason: string;
+  readonly message: string;
+}
+
+type Report = NonNullable<WalStatus['report']>;
+
+/** What stands in the policy's status. WAL is archived when every repository has it. */
+export function describeWal(observed: Observed, now: Date): WalStatus {
+  const { position, archives, mode, systemIdentifier, lastCommit, gaps, lagSeconds } = observed;
+  const state = leastArchived(archives.map((each) => each.state));
+  const end = state?.end;
+  const last = end === undefined || end === 0n ? undefined : lastSegment(state, end);
+  const setting = settingOf(observed);
+  const pending = pendingOf(observed, end);
+  const time = archivedTime(observed, last, state?.storedTime);
+  return {
+    systemIdentifier,
+    timeline: position.timeline,
+    segmentSize: position.segmentSize,
+    ...(last === undefined ? {} : { lastArchivedSegment: last }),
+    ...(time === undefined ? {} : { lastArchivedTime: time.toISOString() }),
+    ...(lastCommit === undefined ? {} : { lastCommitTime: lastCommit.toISOString() }),
+    ...(end === undefined ? {} : { lagBytes: lagBetween(end, position.current).toString() }),
+    ...(lagSeconds === undefined ? {} : { lagSeconds }),
+    ...(pending === undefined ? {} : { pendingSegments: pending }),
+    gaps: gaps.slice(-64),
+    ...(setting === undefined ? {} : { setting: bounded(setting) }),
+    ...(mode.kind === 'Stream' && mode.slot !== undefined ? { slot: slotOf(mode.slot) } : {}),
+    report: bounded({ ...verdict(observed), time: now.toISOString() }),
+  };
+}
+
+/** The repository that is the furthest behind; one that has nothing yet is. */
+export function leastArchived(states: readonly ArchiveState[]): ArchiveState | undefined {
+  return states.reduce<ArchiveState | undefined>((least, state) => {
+    if (least === undefined || least.end === undefined) return least ?? state;
+    return state.end === undefined || state.end < least.end ? state : least;
+  }, undefined);
+}
+
+export function bounded<Said extends { readonly message?: string | undefined }>(said: Said): Said {
+  return said.message === undefined ? said : { ...said, message: [...said.message].slice(0, 1024).join('') };
+}
+
+function lastSegment(state: ArchiveState | undefined, end: Lsn): string | undefined {
+  if (state === undefined) return undefined;
+  const { timeline, ancestors, segmentSize } = state.history;
+  return segmentNameBefore(timelineAt(end - 1n, timeline, ancestors), end, segmentSize);
+}
+
+function lagBetween(end: Lsn, current: Lsn): bigint {
+  return current > end ? current - end : 0n;
+}
+
+function archivedTime({ mode }: Observed, last: string | undefined, stored: Date | undefined): Date | undefined {
+  const said = mode.kind === 'Archive' ? mode.archiver.lastArchived : undefined;
+  return said !== undefined && said.name === last ? said.time : stored;
+}
+
+/** Whole segments that are not archived. */
+function pendingOf({ mode, position }: Observed, end: Lsn | undefined): number | undefined {
+  const known = mode.kind === 'Archive' ? mode.archiver.pending : undefined;
+  if (known !== undefined || end === undefined) return known;
+  const size = BigInt(position.segmentSize);
+  return Number(lagBetween(end / size, position.current / size));
+}
+
+function settingOf({ mode }: Observed): SettingState | undefined {
+  if (mode.kind === 'Archive') return mode.setting;
+  const { receiver, slot } = mode;
+  const { failure, switchDenied } = receiver;
+  if (failure !== undefined && !failure.retryable)
+    return { state: 'Refused', reason: failure.reason, message: failure.message };
+  if (slot === undefined) return undefined;
+  return switchDenied === undefined
+    ? { state: 'Set' }
+    : { state: 'Set', reason: 'MayNotSwitchWal', message: switchDenied };
+}
+
+function slotOf({ name, restart, walStatus, safeBytes }: Slot): NonNullable<WalStatus['slot']> {
+  return {
+    name,
+    ...(restart === undefined ? {} : { restartLSN: formatLsn(restart) }),
+    ...(walStatus === undefined ? {} : { walStatus }),
+    ...(safeBytes === undefined ? {} : { safeBytes: safeBytes.toString() }),
+  };
+}
+
+function verdict(observed: Observed): Pick<Report, 'healthy' | 'reason' | 'message'> {
+  const { mode, trouble, position } = observed;
+  const found =
+    mode.kind === 'Archive'
+      ? (archiveTrouble(mode.setting, mode.archiver) ?? trouble)
+      : (streamTrouble(mode, position.segmentSize) ?? trouble);
+  if (found !== undefined) return { healthy: false, ...found };
+  return {
+    healthy: true,
+    reason: mode.kind === 'Archive' ? 'Archiving' : 'Streaming',
+    message: [summary(observed), ...(mode.kind === 'Stream' ? [mode.receiver.switchDenied ?? ''] : [])]
+      .join(' ')
+      .trim(),
+  };
+}
+
+function archiveTrouble(setting: SettingState, { lastArchived, lastFailed }: ArchiverFacts): Verdict | undefined {
+  if (setting.state !== 'Set') return { reason: setting.reason ?? setting.state, message: setting.message ?? '' };
+  if (lastFailed === undefined || (lastArchived !== undefined && lastArchived.time >= lastFailed.time))
+    return undefined;
+  return {
+    reason: 'ArchiveCommandFailed',
+    message: `The server could not archive ${lastFailed.name} at ${lastFailed.time.toISOString()} and keeps its WAL until it can. The container tidemark-wal of its pod says why in its log, and the server in its own.`,
+  };
+}
+
+function streamTrouble(
+  { receiver, slot }: Observed['mode'] & { readonly kind: 'Stream' },
+  segmentSize: number,
+): Verdict | undefined {
+  const { failure, lost, streaming } = receiver;
+  if (lost !== undefined) return lost;
+  const warning = slot === undefined ? undefined : slotWarning(slot, segmentSize);
+  if (failure === undefined) return warning ?? (streaming ? undefined : connecting);
+  const message = warning === undefined ? failure.message : `${failure.message} ${warning.message}`;
+  return { reason: warning?.reason ?? failure.reason, message };
+}
+
+const connecting = { reason: 'Connecting', message: 'The receiver is connecting to the server.' };
+
+function summary({ archives, gaps, lastCommit }: Observed): string {
+  const [gap] = gaps.slice(-1);
+  const upTo = lastCommit === undefined ? '' : ` up to the commit of ${lastCommit.toISOString()}`;
+  const where = archives.map(({ name }) => name).join(', ');
+  const missing = gap === undefined ? '' : ` WAL is missing from ${gap.fromWal} to ${gap.toWal}.`;
+  return `WAL is archived to ${where}${upTo}.${missing}`;
+}

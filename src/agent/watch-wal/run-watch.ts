@@ -1,0 +1,89 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { WalStatus } from '../../api/backup-policy.ts';
+import { Failure, transient } from '../../domain/failure.ts';
+import type { WatchWalTask } from '../../domain/task.ts';
+import type { AccessRoots } from '../../postgres/access.ts';
+import type { ActionContext, ActionOutcome } from '../action.ts';
+import { unforeseen } from '../report-of.ts';
+import { bounded } from './describe.ts';
+import type { TrackerOptions } from './track-archive.ts';
+import { createWatch } from './watch.ts';
+
+export interface WatchContext extends ActionContext<WatchWalTask> {
+  /** Where the pod has what; tests have it elsewhere. */
+  readonly folders?: { readonly access?: AccessRoots; readonly mountRoot?: string };
+  readonly pace?: Pace;
+}
+
+/** Milliseconds. */
+export interface Pace {
+  /** Between two looks. */
+  readonly look: number;
+  /** Until the same is reported again, so that it is known to be so still. */
+  readonly report: number;
+  readonly tracking?: TrackerOptions;
+  /** Between attempts to connect, from the first to the longest. */
+  readonly reconnect?: { readonly first: number; readonly longest: number };
+}
+
+const usualPace: Pace = { look: 10_000, report: 60_000 };
+/** Well below the time after which the operator takes a report for stale. */
+const patience = 200_000;
+
+/**
+ * Watches over the archive of one server until the signal aborts, and in mode Stream receives its WAL. What fails is said
+ * in the policy's status and tried again at the next look.
+ */
+export async function runWatchWal(context: WatchContext): Promise<ActionOutcome> {
+  const { signal, log, pace = usualPace } = context;
+  const watch = createWatch(context, pace);
+  const publish = createPublisher(context, pace);
+  let last: WalStatus = {};
+  try {
+    while (!signal.aborted) {
+      const within = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+      try {
+        last = await watch.look(within);
+      } catch (error) {
+        if (signal.aborted) break;
+        const { reason, message } = within.aborted ? tooSlow() : asFailure(error);
+        log.warn({ err: error, reason }, message);
+        last = { ...last, report: bounded({ healthy: false, reason, message, time: new Date().toISOString() }) };
+      }
+      await publish(last);
+      await delay(pace.look, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    await watch.close();
+  }
+  return { reason: 'WatchEnded', message: 'The archive is no longer watched.' };
+}
+
+/** Reports what is new at once, and what is not from time to time. */
+function createPublisher({ reporter }: WatchContext, { report }: Pace): (wal: WalStatus) => Promise<void> {
+  let told = '';
+  let at = Number.NEGATIVE_INFINITY;
+  return async (wal) => {
+    const essence = essenceOf(wal);
+    if (essence === told && performance.now() - at < report) return;
+    told = essence;
+    at = performance.now();
+    await reporter.facts({ wal });
+  };
+}
+
+/** Without what moves all the time. */
+function essenceOf({ lagBytes: _bytes, lagSeconds: _seconds, slot, report, ...rest }: WalStatus): string {
+  return JSON.stringify({ ...rest, slot: slot?.walStatus, report: { ...report, time: undefined } });
+}
+
+function asFailure(error: unknown): Failure {
+  return error instanceof Failure ? error : unforeseen(error);
+}
+
+function tooSlow(): Failure {
+  return transient(
+    'WatchTimedOut',
+    `A look at the server and its archive took longer than ${patience / 1000} s. Look at the server, the repository and the network between; it is tried again.`,
+  );
+}
