@@ -1,0 +1,72 @@
+import type { PhysicalManifest } from '../../../domain/manifest.ts';
+import { formatMoment } from '../../../domain/recovery/moment.ts';
+import { graphOf } from '../../../domain/recovery/resolve-timeline.ts';
+import type { PlanRecoveryTask } from '../../../domain/task.ts';
+import { formatLsn } from '../../../domain/wal/lsn.ts';
+import type { Followed } from './follow-target.ts';
+
+export interface Described {
+  readonly task: PlanRecoveryTask;
+  readonly manifest: PhysicalManifest;
+  readonly followed: Followed;
+  readonly dataDirectory: string;
+  readonly segments: readonly string[];
+  readonly walBytes: number;
+  readonly settings: readonly { readonly name: string; readonly value: string }[];
+  readonly newTimeline: number;
+}
+
+const longest = 1024;
+
+/** What will be done, in order, for a person to read before it is. */
+export function describePlan(described: Described): readonly string[] {
+  const { task, manifest, followed, dataDirectory, segments, walBytes, settings, newTimeline } = described;
+  const { tablespaces, endLSN, timeline } = manifest.physical;
+  const { path } = followed.candidate;
+  const steps = [
+    `Lay base backup ${manifest.backupID} of PostgreSQL ${manifest.server.version} (${sizeOf(manifest.size.source)}; whole at ${endLSN} on timeline ${timeline}, ${manifest.completionTime}) into ${dataDirectory}.`,
+    ...(tablespaces.length === 0
+      ? []
+      : [
+          `Put ${tablespaces.length === 1 ? 'the tablespace' : 'the tablespaces'} of ${tablespaces.map(({ location }) => location).join(', ')} beside the data directory, on the same volume, and link ${tablespaces.length === 1 ? 'it' : 'them'} from pg_tblspc.`,
+        ]),
+    ...(settings.length === 0
+      ? []
+      : [
+          `Replay with settings at least as high as the source's: ${settings.map(({ name, value }) => `${name} ${value}`).join(', ')}.`,
+        ]),
+    `Replay ${segments.length === 1 ? 'the WAL segment' : `${segments.length} WAL segments from`} ${segments.length === 1 ? segments[0] : `${segments[0]} to ${segments.at(-1)}`} (${sizeOf(walBytes)}) along timeline ${graphOf(path)}.`,
+    stopOf(task.target, followed),
+    `Promote the server to timeline ${newTimeline}, and shut it down cleanly.`,
+    `Then ${task.destination}.`,
+  ];
+  return steps.map((step) => [...step].slice(0, longest).join(''));
+}
+
+function stopOf(target: PlanRecoveryTask['target'], { targetTime, stop, candidate, wal, end }: Followed): string {
+  const before = target.exclusive ? 'just before' : 'just after';
+  if (targetTime !== undefined) {
+    return `Stop after the last transaction that was committed ${target.exclusive ? 'before' : 'by'} ${formatMoment(targetTime)}.`;
+  }
+  if (target.targetLSN !== undefined) return `Stop ${before} the record at ${target.targetLSN}.`;
+  if (target.targetName !== undefined) {
+    return `Stop at the restore point ${JSON.stringify(target.targetName)} at ${formatLsn(stop ?? wal.end)}.`;
+  }
+  if (target.targetXID !== undefined) {
+    return `Stop ${before} transaction ${target.targetXID} ends. Whether it is in the WAL after the backup, only replay finds out: where it is not, the recovery fails, and nothing is promoted.${wal.missing === undefined ? '' : ` Replay can go as far as ${formatLsn(wal.end)}: ${wal.missing} is missing.`}`;
+  }
+  if (target.targetImmediate === true) return `Stop at the backup's end, ${formatLsn(candidate.backup.end)}.`;
+  const last = end.lastCommit === undefined ? '' : `, the last commit of ${formatMoment(end.lastCommit)} included`;
+  return `Stop at the end of the archived WAL, ${formatLsn(end.endOfRecords ?? wal.end)}${last}.`;
+}
+
+export function sizeOf(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,71 @@
+import { Failure } from '../../../domain/failure.ts';
+import { backupPath, backupsPath, type WalLocation } from '../../../domain/layout.ts';
+import type { PhysicalManifest } from '../../../domain/manifest.ts';
+import { type Catalogue, type CataloguedBackup, catalogued, newestFirst } from '../../../domain/recovery/catalogue.ts';
+import { type TimelineFiles, timelineFiles } from '../../../domain/wal/contiguous.ts';
+import { readManifest } from '../../../repository/backups.ts';
+import type { Store } from '../../../repository/store.ts';
+import { openWalArchive, type WalArchive } from '../../../repository/wal-archive.ts';
+import type { AgentLog } from '../../log.ts';
+import { inParallel } from './in-parallel.ts';
+
+/** One server's backups and WAL, as the repository has them now. */
+export interface ReadCatalogue extends Catalogue {
+  readonly location: WalLocation;
+  readonly archive: WalArchive;
+  readonly manifests: ReadonlyMap<CataloguedBackup, PhysicalManifest>;
+}
+
+const width = 8;
+
+export async function readCatalogue(
+  store: Store,
+  location: WalLocation,
+  { log, signal }: { readonly log: AgentLog; readonly signal: AbortSignal },
+): Promise<ReadCatalogue> {
+  const manifests = await readBackups(store, location, log, signal);
+  const backups = newestFirst([...manifests.keys()]);
+  const archive = openWalArchive(store, location);
+  const segmentSize = backups[0]?.segmentSize;
+  const files = segmentSize === undefined ? new Map() : await listWal(archive, segmentSize, signal);
+  return { location, archive, manifests, backups, files, histories: await archive.histories({ signal }) };
+}
+
+/** Every complete physical backup. One that cannot be read is no reason not to use another. */
+export async function readBackups(
+  store: Store,
+  location: WalLocation,
+  log: AgentLog,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<CataloguedBackup, PhysicalManifest>> {
+  const paths: string[] = [];
+  for await (const backupID of store.listFolders(`${backupsPath(location)}/`, { signal })) {
+    // What backupIDFor() calls logical needs no reading.
+    if (!/-logical(-\d+)?$/.test(backupID)) paths.push(backupPath({ ...location, backupID }));
+  }
+  const read = await inParallel(paths, width, async (path) => {
+    try {
+      const { manifest } = await readManifest(store, path, { signal });
+      return manifest.method === 'Physical' ? ([[catalogued(manifest, path), manifest]] as const) : [];
+    } catch (error) {
+      if (!(error instanceof Failure) || error.retryable) throw error;
+      log.warn({ path, reason: error.reason }, error.message);
+      return [];
+    }
+  });
+  return new Map(read.flat());
+}
+
+async function listWal(
+  archive: WalArchive,
+  segmentSize: number,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, TimelineFiles>> {
+  const timelines = await archive.timelines({ signal });
+  const listed = await inParallel(timelines, width, async (timeline) => {
+    const names: string[] = [];
+    for await (const { name } of archive.list(timeline, { signal })) names.push(name);
+    return [timeline, timelineFiles(names, segmentSize)] as const;
+  });
+  return new Map(listed);
+}

@@ -1,0 +1,148 @@
+import { type RecoveryPlan, recoveryPlan } from '../../../api/pitr-recovery.ts';
+import { terminal } from '../../../domain/failure.ts';
+import type { PhysicalManifest } from '../../../domain/manifest.ts';
+import { quantityOf } from '../../../domain/quantity.ts';
+import { formatMoment } from '../../../domain/recovery/moment.ts';
+import type { PlanRecoveryTask } from '../../../domain/task.ts';
+import { historyName } from '../../../domain/wal/file-name.ts';
+import { formatLsn } from '../../../domain/wal/lsn.ts';
+import { openStore } from '../../../repository/open.ts';
+import type { ActionContext, ActionOutcome } from '../../action.ts';
+import { openWalSource } from '../run/wal-source.ts';
+import { describePlan, sizeOf } from './describe-plan.ts';
+import { findSystem } from './find-system.ts';
+import { type Followed, followTarget } from './follow-target.ts';
+import { type ReadCatalogue, readCatalogue } from './read-catalogue.ts';
+import { beginOf } from './read-wal.ts';
+
+export interface PlanContext extends ActionContext<PlanRecoveryTask> {
+  readonly folders?: { readonly mountRoot: string };
+}
+
+/**
+ * Decides how a recovery will be done, and whether it can be, by reading the repository; touches nothing. What it decides
+ * goes into status.plan; a target that cannot be reached is a terminal failure that names the nearest one.
+ */
+export async function runPlanRecovery({ task, reporter, log, signal, folders }: PlanContext): Promise<ActionOutcome> {
+  const store = await openStore(task.source.repository, 0, folders ?? {});
+  try {
+    const location = await findSystem(store, task.source, { log, signal });
+    const catalogue = await readCatalogue(store, location, { log, signal });
+    const followed = await followTarget(task.target, catalogue, signal);
+    const plan = await makePlan(task, catalogue, followed, signal);
+    await reporter.facts({ plan });
+    const { steps } = plan;
+    return { reason: 'Planned', message: steps.join(' ') };
+  } finally {
+    await store.close();
+  }
+}
+
+const major = /^\d+/;
+/** Hot standby refuses lower values than the primary had (PostgreSQL, "Administrator's Overview" of hot standby). */
+const floors = [
+  'max_connections',
+  'max_worker_processes',
+  'max_wal_senders',
+  'max_prepared_transactions',
+  'max_locks_per_transaction',
+];
+
+async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, followed: Followed, signal: AbortSignal) {
+  const { backup, path } = followed.candidate;
+  const manifest = catalogue.manifests.get(backup);
+  if (manifest === undefined) throw new Error(`no manifest of ${backup.backupID}`);
+  const { physical } = manifest;
+  await checkHistory(path.timeline, catalogue, manifest, backup.path, signal);
+  const { stop, wal } = followed;
+  const segments = wal.segments.filter((name) => stop === undefined || beginOf(name, backup.segmentSize) < stop);
+  const walBytes = segments.length * backup.segmentSize;
+  checkSpace(task, manifest, walBytes);
+  const dataDirectory = task.dataDirectory ?? physical.dataDirectory;
+  const settings = floors.flatMap((name) => {
+    const value = physical.settings[name];
+    return value === undefined ? [] : [{ name, value }];
+  });
+  const { lastCommit, endOfRecords } = followed.end;
+  const recovery: RecoveryPlan = recoveryPlan.parse({
+    backupID: backup.backupID,
+    backupPath: backup.path,
+    repository: task.source.repository.name,
+    ...catalogue.location,
+    major: Number(major.exec(manifest.server.version)?.[0]),
+    version: manifest.server.version,
+    segmentSize: backup.segmentSize,
+    beginLSN: physical.beginLSN,
+    endLSN: physical.endLSN,
+    beginTimeline: backup.timeline,
+    targetTimeline: path.timeline,
+    ...(stop === undefined ? {} : { targetLSN: formatLsn(stop) }),
+    endOfArchive: formatLsn(endOfRecords ?? backup.end),
+    ...(lastCommit === undefined ? {} : { endOfArchiveTime: formatMoment(lastCommit) }),
+    bytes: String(manifest.size.source),
+    dataDirectory,
+    uid: physical.owner.uid,
+    gid: physical.owner.gid,
+    settings,
+  });
+  const newTimeline = newTimelineAfter(path.timeline, catalogue);
+  const steps = describePlan({
+    task,
+    manifest,
+    followed,
+    dataDirectory,
+    segments,
+    walBytes,
+    settings,
+    newTimeline,
+  });
+  return {
+    backupID: backup.backupID,
+    timeline: path.timeline,
+    ...(followed.targetTime === undefined ? {} : { targetTime: formatMoment(followed.targetTime) }),
+    firstSegment: segments[0] ?? '',
+    lastSegment: segments.at(-1) ?? '',
+    walBytes: String(walBytes),
+    steps,
+    recovery,
+  };
+}
+
+/** Replay asks for it first, and ends without it. */
+async function checkHistory(
+  timeline: number,
+  { archive, histories }: ReadCatalogue,
+  manifest: PhysicalManifest,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (timeline === 1 || histories.has(timeline)) return;
+  const source = openWalSource(archive, { store: archive.store, path, manifest });
+  if ((await source.get(historyName(timeline), { signal })) !== undefined) return;
+  throw terminal(
+    'TimelineUnreachable',
+    `${historyName(timeline)} is neither in the archive nor in the backup, so that nobody can tell how timeline ${timeline} came to be. Bring the file back from a copy of the repository or from pg_wal of the server, or recover another backup.`,
+  );
+}
+
+/** PostgreSQL takes the first one behind the target's that has no history file. */
+function newTimelineAfter(timeline: number, { histories }: ReadCatalogue): number {
+  let next = timeline + 1;
+  while (histories.has(next)) next += 1;
+  return next;
+}
+
+/** The server keeps little of the WAL that it has replayed; files grow, and need room to be written anew. */
+const spare = 1.1;
+const keptWal = 1024 ** 3;
+
+function checkSpace({ capacity }: PlanRecoveryTask, manifest: PhysicalManifest, walBytes: number): void {
+  if (capacity === undefined) return;
+  const room = quantityOf(capacity);
+  const needed = Math.ceil(manifest.size.source * spare + Math.min(walBytes, keptWal));
+  if (Number.isNaN(room) || room >= needed) return;
+  throw terminal(
+    'InsufficientStorage',
+    `The volume has room for ${sizeOf(room)} (${capacity}), and the recovery needs ${sizeOf(needed)}: ${sizeOf(manifest.size.source)} of backup ${manifest.backupID}, a tenth to spare, and WAL. Ask for a larger volume (target.instance.storage.size), or enlarge the claim that is to hold it.`,
+  );
+}

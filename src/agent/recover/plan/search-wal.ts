@@ -1,0 +1,79 @@
+import type { Moment } from '../../../domain/recovery/moment.ts';
+import type { NeededWal } from '../../../domain/recovery/needed-wal.ts';
+import type { Lsn } from '../../../domain/wal/lsn.ts';
+import type { RestorePoint } from '../../../domain/wal/read-segment.ts';
+import { inParallel } from './in-parallel.ts';
+import type { ReadFacts, WalReader } from './read-wal.ts';
+
+/** How the WAL of a recovery ends. */
+export interface WalEnd {
+  /** Of the last record. */
+  readonly endOfRecords: Lsn | undefined;
+  /** Where the last record begins: the last LSN that can be a target. */
+  readonly lastRecord: Lsn | undefined;
+  readonly lastCommit: Moment | undefined;
+}
+
+const width = 4;
+
+/** Reads backwards until the last commit is found. */
+export async function readEnd({ segments, end }: NeededWal, reader: WalReader): Promise<WalEnd> {
+  let endOfRecords: Lsn | undefined;
+  let lastRecord: Lsn | undefined;
+  for (let until = segments.length, step = 1; until > 0; until -= step, step = width) {
+    const names = segments.slice(Math.max(0, until - step), until).reverse();
+    for (const facts of await inParallel(names, width, (name) => reader.read(name, end))) {
+      if (facts?.lastRecord !== undefined) {
+        lastRecord ??= facts.lastRecord;
+        endOfRecords ??= facts.endOfRecords;
+      }
+      if (facts?.lastCommit !== undefined) return { endOfRecords, lastRecord, lastCommit: facts.lastCommit };
+    }
+  }
+  return { endOfRecords, lastRecord, lastCommit: undefined };
+}
+
+/**
+ * The segment in which replay to a moment stops: the first with a commit that `isAfter`. Commit times grow with the WAL,
+ * but for a clock that was set back, so that halving finds it by reading few. The last commit must be after it.
+ */
+export async function findStop(
+  { segments, end }: NeededWal,
+  reader: WalReader,
+  isAfter: (commit: Moment) => boolean,
+): Promise<string | undefined> {
+  let answer = segments.length;
+  let low = 0;
+  for (let high = segments.length; low < high; ) {
+    const middle = Math.floor((low + high) / 2);
+    const found = await firstCommits(segments, middle, high, (name) => reader.read(name, end));
+    if (found === undefined) high = middle;
+    else if (isAfter(found.commit)) {
+      answer = found.index;
+      high = middle;
+    } else low = found.index + 1;
+  }
+  return segments[answer];
+}
+
+async function firstCommits(
+  segments: readonly string[],
+  from: number,
+  to: number,
+  read: (name: string) => Promise<ReadFacts | undefined>,
+): Promise<{ readonly index: number; readonly commit: Moment } | undefined> {
+  for (const [offset, name] of segments.slice(from, to).entries()) {
+    const commit = (await read(name))?.lastCommit;
+    if (commit !== undefined) return { index: from + offset, commit };
+  }
+  return undefined;
+}
+
+/** All restore points, in the order of the WAL: reads all of it. */
+export async function findRestorePoints(
+  { segments, end }: NeededWal,
+  reader: WalReader,
+): Promise<readonly RestorePoint[]> {
+  const read = await inParallel(segments, width, (name) => reader.read(name, end));
+  return read.flatMap((facts) => facts?.restorePoints ?? []);
+}

@@ -1,0 +1,137 @@
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Failure } from '../../../domain/failure.ts';
+import type { Chunk, PhysicalManifest } from '../../../domain/manifest.ts';
+import type { Store } from '../../../repository/store.ts';
+import { checkFiles } from './check-files.ts';
+import { corrupted } from './corrupted.ts';
+import { fetchWhole, unpackChunk } from './unpack-chunk.ts';
+
+export interface BaseBackup {
+  readonly store: Store;
+  /** Of the backup, in the repository. */
+  readonly path: string;
+  readonly manifest: PhysicalManifest;
+}
+
+export interface BasePlace {
+  /** Empty. */
+  readonly dataDirectory: string;
+  /** For tablespaces: what the backup says of their places does not hold here. */
+  readonly tablespaces: string;
+}
+
+export interface LayOptions {
+  readonly signal: AbortSignal;
+  /** Told of stored bytes that have come; negative where they are fetched once more. */
+  readonly onBytes: (bytes: number) => void;
+  /** Milliseconds before a chunk is fetched again. */
+  readonly pause?: number;
+}
+
+const attempts = 3;
+
+/**
+ * Lays a base backup, checked against its manifest and the server's own list of files. Durable it becomes when the server
+ * starts: before it replays, PostgreSQL syncs the whole data directory, because the control file in a base backup is never
+ * that of a server that was shut down (xlog.c, SyncDataDirectory), as long as fsync is on (server-arguments.ts).
+ */
+export async function layBase(base: BaseBackup, place: BasePlace, options: LayOptions): Promise<void> {
+  const { physical } = base.manifest;
+  for (const { oid } of physical.tablespaces) {
+    await mkdir(join(place.tablespaces, oid), { recursive: true, mode: 0o700 });
+  }
+  await unpackAll(base, place, options);
+  await linkTablespaces(physical.tablespaces, place);
+  await checkFiles(place.dataDirectory, await listOfFiles(base, options.signal), base.path);
+  await rewriteTablespaceMap(physical.tablespaces, place);
+  // The list describes the backup, not the server that is made of it; a later backup would take it along.
+  await rm(join(place.dataDirectory, 'backup_manifest'), { force: true });
+  await rm(join(place.dataDirectory, 'postmaster.pid'), { force: true });
+  await rm(join(place.dataDirectory, 'postmaster.opts'), { force: true });
+  for (const signal of ['recovery.signal', 'standby.signal'])
+    await rm(join(place.dataDirectory, signal), { force: true });
+}
+
+async function unpackAll(base: BaseBackup, place: BasePlace, options: LayOptions): Promise<void> {
+  const stopping = new AbortController();
+  const linked = { ...options, signal: AbortSignal.any([options.signal, stopping.signal]) };
+  // The largest first, so that no long one is left for the end.
+  const waiting = [...base.manifest.physical.chunks].sort((one, other) => other.size - one.size);
+  const workers = Array.from({ length: Math.max(2, availableParallelism()) }, async () => {
+    try {
+      for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
+        await unpackPatiently(base, chunk, folderOf(chunk, place), linked);
+      }
+    } catch (error) {
+      stopping.abort(error);
+      throw error;
+    }
+  });
+  await Promise.allSettled(workers);
+  options.signal.throwIfAborted();
+  stopping.signal.throwIfAborted();
+}
+
+function folderOf({ tablespace }: Chunk, { dataDirectory, tablespaces }: BasePlace): string {
+  return tablespace === undefined ? dataDirectory : join(tablespaces, tablespace);
+}
+
+/** A chunk that was cut short on its way is whole when it is fetched again; tar writes its files anew. */
+async function unpackPatiently(base: BaseBackup, chunk: Chunk, folder: string, options: LayOptions): Promise<void> {
+  const { signal, onBytes, pause = 2000 } = options;
+  for (let attempt = 1; ; attempt += 1) {
+    let come = 0;
+    try {
+      await unpackChunk(base, chunk, folder, {
+        signal,
+        onBytes: (bytes) => {
+          come += bytes;
+          onBytes(bytes);
+        },
+      });
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      onBytes(-come);
+      if (!(error instanceof Failure) || !error.retryable) throw error;
+      if (attempt === attempts) throw error.reason === 'ChecksumMismatch' ? corrupted(error.message, error) : error;
+      await delay(pause * attempt, undefined, { signal });
+    }
+  }
+}
+
+async function listOfFiles(base: BaseBackup, signal: AbortSignal): Promise<string> {
+  return (await fetchWhole(base, base.manifest.physical.backupManifest, signal)).toString('utf8');
+}
+
+async function linkTablespaces(
+  tablespaces: PhysicalManifest['physical']['tablespaces'],
+  place: BasePlace,
+): Promise<void> {
+  if (tablespaces.length === 0) return;
+  await mkdir(join(place.dataDirectory, 'pg_tblspc'), { recursive: true, mode: 0o700 });
+  for (const { oid } of tablespaces) {
+    const link = join(place.dataDirectory, 'pg_tblspc', oid);
+    await rm(link, { recursive: true, force: true });
+    await symlink(join(place.tablespaces, oid), link);
+  }
+}
+
+/** The server makes the links anew from this file before it replays (PostgreSQL, "Backing Up the Data Directory"). */
+async function rewriteTablespaceMap(
+  tablespaces: PhysicalManifest['physical']['tablespaces'],
+  place: BasePlace,
+): Promise<void> {
+  const path = join(place.dataDirectory, 'tablespace_map');
+  const there = await readFile(path).catch(() => undefined);
+  if (there === undefined && tablespaces.length === 0) return;
+  if (tablespaces.length === 0) {
+    await rm(path, { force: true });
+    return;
+  }
+  const lines = tablespaces.map(({ oid }) => `${oid} ${join(place.tablespaces, oid).replaceAll('\\', '\\\\')}\n`);
+  await writeFile(path, lines.join(''), { mode: 0o600 });
+}

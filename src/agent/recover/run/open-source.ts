@@ -1,0 +1,66 @@
+import { terminal } from '../../../domain/failure.ts';
+import type { RecoverTask } from '../../../domain/task.ts';
+import { historyName } from '../../../domain/wal/file-name.ts';
+import { parseLsn } from '../../../domain/wal/lsn.ts';
+import { parseTimelineHistory } from '../../../domain/wal/timeline-history.ts';
+import { readManifest } from '../../../repository/backups.ts';
+import { openStore } from '../../../repository/open.ts';
+import type { Store } from '../../../repository/store.ts';
+import { openWalArchive } from '../../../repository/wal-archive.ts';
+import type { BaseBackup } from './lay-base.ts';
+import type { WalRange } from './wal-range.ts';
+import { openWalSource, type WalSource } from './wal-source.ts';
+
+export interface Source {
+  readonly store: Store;
+  readonly base: BaseBackup;
+  readonly wal: WalSource;
+  readonly range: WalRange;
+}
+
+/** The repository of a recovery, its base backup, and the WAL that follows. The caller closes the store. */
+export async function openSource(
+  { source, plan }: RecoverTask,
+  mountRoot: string,
+  signal: AbortSignal,
+): Promise<Source> {
+  const store = await openStore(source.repository, 0, { mountRoot });
+  try {
+    const path = plan.backupPath;
+    const { manifest } = await readManifest(store, path, { signal });
+    if (manifest.method !== 'Physical' || manifest.backupID !== plan.backupID) {
+      throw terminal(
+        'WrongMethod',
+        `${path} in ${store.description} is the ${manifest.method.toLowerCase()} backup ${manifest.backupID}, and the plan names the physical backup ${plan.backupID}: the repository was changed since. Create a new PitrRecovery.`,
+      );
+    }
+    const base = { store, path, manifest };
+    const archive = openWalArchive(store, {
+      namespace: plan.namespace,
+      policy: plan.policy,
+      systemIdentifier: plan.systemIdentifier,
+    });
+    const wal = openWalSource(archive, base);
+    return { store, base, wal, range: await readRange(plan, wal, store, signal) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function readRange(
+  plan: RecoverTask['plan'],
+  wal: WalSource,
+  store: Store,
+  signal: AbortSignal,
+): Promise<WalRange> {
+  const { targetTimeline: timeline, segmentSize, beginLSN, endOfArchive } = plan;
+  const range = { begin: parseLsn(beginLSN), end: parseLsn(endOfArchive), timeline, segmentSize };
+  if (timeline === 1) return { ...range, ancestors: [] };
+  const history = await wal.get(historyName(timeline), { signal });
+  if (history !== undefined) return { ...range, ancestors: parseTimelineHistory(history.toString('utf8')) };
+  throw terminal(
+    'TimelineUnreachable',
+    `${historyName(timeline)} is not in ${store.description}, so that nobody can tell how timeline ${timeline} came to be. Bring the file back from a copy of the repository, or recover on another timeline (targetTLI).`,
+  );
+}

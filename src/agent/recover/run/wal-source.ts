@@ -1,0 +1,68 @@
+import { zstdDecompress } from 'node:zlib';
+import { terminal } from '../../../domain/failure.ts';
+import type { PhysicalManifest, StoredObject } from '../../../domain/manifest.ts';
+import { parseWalFileName } from '../../../domain/wal/file-name.ts';
+import type { CallOptions, Store } from '../../../repository/store.ts';
+import type { WalArchive } from '../../../repository/wal-archive.ts';
+import { verified } from '../../../stream/digest.ts';
+
+/** Where replay's WAL comes from. */
+export interface WalSource {
+  /** The file as the server wrote it; undefined only where the store has said that it does not exist. */
+  get(name: string, options: CallOptions): Promise<Buffer | undefined>;
+}
+
+/** The backup's own WAL first (walMethod Stream), whose digests the manifest has; then the archive's. */
+export function openWalSource(
+  archive: WalArchive,
+  backup: { readonly store: Store; readonly path: string; readonly manifest: PhysicalManifest },
+): WalSource {
+  const { manifest } = backup;
+  const own = new Map(manifest.physical.wal.map((object) => [nameOf(object), object]));
+  return {
+    async get(name, options) {
+      // A .partial is never what a segment's name asks for: it ends anywhere.
+      const kind = parseWalFileName(name)?.kind;
+      if (kind !== 'Segment' && kind !== 'History') return undefined;
+      const object = own.get(name);
+      return object === undefined ? archive.get(name, options) : getOwn(backup, object, options);
+    },
+  };
+}
+
+function nameOf({ path }: StoredObject): string {
+  return path.slice(path.lastIndexOf('/') + 1).replace(/\.zst$/, '');
+}
+
+async function getOwn(
+  { store, path }: { readonly store: Store; readonly path: string },
+  object: StoredObject,
+  options: CallOptions,
+): Promise<Buffer> {
+  const key = `${path}/${object.path}`;
+  const parts: Buffer[] = [];
+  for await (const part of verified(await store.download(key, options), object, `${key} in ${store.description}`)) {
+    parts.push(part);
+  }
+  const stored = Buffer.concat(parts);
+  return object.path.endsWith('.zst') ? unpack(stored, key, store) : stored;
+}
+
+/** A segment is 1 GiB at most. */
+const largest = 1024 ** 3;
+
+function unpack(stored: Buffer, key: string, store: Store): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    zstdDecompress(stored, { maxOutputLength: largest }, (error, content) => {
+      if (error === null) resolve(content);
+      else
+        reject(
+          terminal(
+            'ChecksumMismatch',
+            `${key} in ${store.description} cannot be unpacked (${error.message}), though it is what was stored. Recover from another backup.`,
+            error,
+          ),
+        );
+    });
+  });
+}
