@@ -5,15 +5,20 @@ import { agentEnvironment, agentExit, type BackupTask, type Task, task as taskSc
 import type { KubeClient } from '../kube/client.ts';
 import { read } from '../kube/objects.ts';
 import type { ActionContext, ActionOutcome } from './action.ts';
+import { runArchive } from './archive/run-archive.ts';
 import { runBackup } from './backup/run-backup.ts';
 import { runDelete } from './delete.ts';
 import type { AgentLog } from './log.ts';
 import { ownObject, recordScheduledRun, writeStatus } from './own-object.ts';
+import { runPhysicalBackup } from './physical/run-physical-backup.ts';
 import { runProbe } from './probe.ts';
+import { runPlanRecovery } from './recover/plan/run-plan.ts';
+import { runRecover } from './recover/run/run-recover.ts';
 import { createReporter } from './report.ts';
 import { exitCodeOf, reportOf } from './report-of.ts';
 import { runRestore } from './restore/run-restore.ts';
 import { runStateOf } from './run-state.ts';
+import { runWatchWal } from './watch-wal/run-watch.ts';
 
 export interface AgentOptions {
   readonly environment: NodeJS.ProcessEnv;
@@ -80,7 +85,9 @@ async function act(
 ): Promise<ActionOutcome> {
   switch (task.action) {
     case 'backup':
-      return runBackup({ ...context, task, ...(await forBackup(task)) });
+      return task.method === 'Physical'
+        ? runPhysicalBackup({ ...context, task, ...(await forBackup(task)) })
+        : runBackup({ ...context, task, ...(await forBackup(task)) });
     case 'restore':
       return runRestore({ ...context, task });
     case 'probe':
@@ -88,10 +95,13 @@ async function act(
     case 'delete':
       return runDelete({ ...context, task });
     case 'archive':
+      return runArchive({ ...context, task });
     case 'watch-wal':
+      return runWatchWal({ ...context, task });
     case 'plan-recovery':
+      return runPlanRecovery({ ...context, task });
     case 'recover':
-      throw terminal('NotImplemented', `The agent does not do ${task.action} yet.`);
+      return runRecover({ ...context, task });
   }
 }
 

@@ -25,7 +25,10 @@ export interface OwnObject {
 /** The sidecar of a target's pod has no account of Tidemark's, and so no object. */
 export type ReportingTask = Exclude<Task, { readonly action: 'archive' }>;
 
-export function ownObject(task: ReportingTask, run: { readonly name: string; readonly uid?: string | undefined }): OwnObject {
+export function ownObject(
+  task: ReportingTask,
+  run: { readonly name: string; readonly uid?: string | undefined },
+): OwnObject {
   const { namespace } = task;
   const common = { namespace, fieldManager: agentFieldManager, shape: (status: Status) => status };
   switch (task.action) {

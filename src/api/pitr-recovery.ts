@@ -201,13 +201,17 @@ export const pitrRecoveryStatus = z.object({
   /** Of a workload that was scaled down: how many it had. */
   replicas: integer(0, 2_147_483_647).optional(),
   assertions: assertionResults.optional(),
-  extracted: z.object({ databases: integer(0, 64).optional(), objects: integer(0, 2_147_483_647).optional() }).optional(),
+  extracted: z
+    .object({ databases: integer(0, 64).optional(), objects: integer(0, 2_147_483_647).optional() })
+    .optional(),
   progress: z
     .object({
       stage: z.enum(['Planning', 'RestoringBase', 'ReplayingWal', 'Checking', 'Extracting', 'Stopping']).optional(),
       bytesDone: wideInteger.optional(),
       bytesTotal: wideInteger.optional(),
-      replayedLSN: text(17).optional(), replayedTime: time.optional(), percent: integer(0, 100).optional(),
+      replayedLSN: text(17).optional(),
+      replayedTime: time.optional(),
+      percent: integer(0, 100).optional(),
     })
     .optional(),
   reached: z

@@ -42,7 +42,10 @@ export function routeChanges(caches: Caches, queues: Queues): void {
     for (const { name } of run.status?.repositories ?? []) queues.repositories.add(`${run.metadata.namespace}/${name}`);
   });
   caches.restores.onChange((before, after) => each(before, after, (key) => queues.restores.add(key)));
-  caches.recoveries.onChange((before, after) => each(before, after, (key) => queues.recoveries.add(key)));
+  caches.recoveries.onChange((before, after) => {
+    each(before, after, (key) => queues.recoveries.add(key));
+    for (const restore of owners(before, after, 'RestoreRequest')) queues.restores.add(restore);
+  });
   caches.repositories.onChange((before, after) => {
     each(before, after, (key) => queues.repositories.add(key));
     for (const policy of dependents(before, after, (key) => caches.policies.byIndex(indexes.repository, key)))
@@ -81,6 +84,7 @@ function routeJob(before: KubeObject | undefined, after: KubeObject | undefined,
   if (object === undefined) return;
   for (const run of owners(before, after, 'BackupRun')) queues.runs.add(run);
   for (const restore of owners(before, after, 'RestoreRequest')) queues.restores.add(restore);
+  for (const recovery of owners(before, after, 'PitrRecovery')) queues.recoveries.add(recovery);
   for (const repository of owners(before, after, 'BackupRepository')) queues.repositories.add(repository);
   // A schedule's run has its Job's name.
   if (owners(before, after, 'CronJob').length > 0) queues.runs.add(keyOf(object) as Key);
@@ -92,6 +96,7 @@ function routeByLabels(own: Readonly<Record<string, string>>, job: string, queue
   queues.runs.add(job as Key);
   if (own[labels.run] !== undefined) queues.runs.add(`${namespace}/${own[labels.run]}` as Key);
   if (own[labels.restore] !== undefined) queues.restores.add(`${namespace}/${own[labels.restore]}` as Key);
+  if (own[labels.recovery] !== undefined) queues.recoveries.add(`${namespace}/${own[labels.recovery]}` as Key);
 }
 
 function each(before: KubeObject | undefined, after: KubeObject | undefined, add: (key: Key) => void): void {

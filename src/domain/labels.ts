@@ -4,6 +4,7 @@ export const labels = {
   schedule: 'tidemark.dev/schedule',
   run: 'tidemark.dev/run',
   restore: 'tidemark.dev/restore',
+  recovery: 'tidemark.dev/recovery',
   repository: 'tidemark.dev/repository',
   action: 'tidemark.dev/action',
   /** On a ServiceAccount: a policy may run its Jobs under this account. */
@@ -18,6 +19,8 @@ export const annotations = {
   taskHash: 'tidemark.dev/task-hash',
   /** On a BackupRun that is being deleted: `true` lets the object go though its backup could not be removed. */
   abandon: 'tidemark.dev/abandon-stored-backup',
+  /** On what a PitrRecovery makes: its UID, so that only its own is taken away where it fails. */
+  recovery: 'tidemark.dev/recovery-uid',
 } as const;
 
 /** On a BackupRun with deletionPolicy Delete: the stored backup goes first. */

@@ -12,6 +12,22 @@ export function cronJobName(policy: string, schedule: string): string {
   return bounded([policy, schedule], cronJobLimit, schedule.includes('-'));
 }
 
+/** A PitrRecovery's name: its Jobs add a word, and a Job's name is a label. */
+const recoveryLimit = 52;
+
+/** The PitrRecovery that does what a RestoreRequest of a Physical backup asks. */
+export function recoveryName(restore: string): string {
+  return bounded([restore], recoveryLimit, false);
+}
+
+/** Its Job's name adds nothing, and a second try a number. */
+const dueRunLimit = 58;
+
+/** The BackupRun that a policy's archive asks for by itself; `cause` is a label's value. */
+export function dueRunName(policy: string, cause: string): string {
+  return bounded([policy, cause], dueRunLimit, false);
+}
+
 const prefixes = ['restore', 'probe', 'delete'] as const;
 
 /** The Job of a BackupRun or RestoreRequest: deterministic, so that it is never made twice. */

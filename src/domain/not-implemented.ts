@@ -8,13 +8,15 @@ import type { RestoreRequestSpec } from '../api/restore-request.ts';
  * object with one of them is refused with the reason NotImplemented, and nothing of it is done.
  */
 export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
-  const physical = spec.schedules.flatMap(({ name, method }) =>
-    method === 'Physical' ? [`spec.schedules[${name}].method: Physical`] : [],
+  const types = spec.schedules.flatMap(({ name, type }) =>
+    type === 'Full' ? [] : [`spec.schedules[${name}].type: ${type}`],
   );
   return [
-    ...physical,
+    ...types,
     ...missingForFormat(spec.logical.format),
-    ...(spec.walArchiving.mode === 'None' ? [] : [`spec.walArchiving.mode: ${spec.walArchiving.mode}`]),
+    ...(spec.walArchiving.mode === 'None' || spec.walArchiving.compression.algorithm === 'zstd'
+      ? []
+      : [`spec.walArchiving.compression.algorithm: ${spec.walArchiving.compression.algorithm}`]),
     ...(spec.retention === undefined ? [] : ['spec.retention']),
     ...(spec.verification === undefined ? [] : ['spec.verification']),
     ...(hasHooks(spec) ? ['spec.hooks'] : []),
@@ -25,8 +27,8 @@ export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
   ];
 }
 
-export function missingForRun(spec: Pick<BackupRunSpec, 'method'>): readonly string[] {
-  return spec.method === 'Physical' ? ['spec.method: Physical'] : [];
+export function missingForRun(spec: Pick<BackupRunSpec, 'type'>): readonly string[] {
+  return spec.type === 'Full' ? [] : [`spec.type: ${spec.type}`];
 }
 
 export function missingForRepository(spec: BackupRepositorySpec): readonly string[] {
@@ -37,12 +39,12 @@ export function missingForRepository(spec: BackupRepositorySpec): readonly strin
   ];
 }
 
+/** Of a Logical backup; a Physical one is a recovery, which has these targets and no other. */
 export function missingForRestore(spec: RestoreRequestSpec): readonly string[] {
   const targets = ['instance', 'inPlace', 'ephemeral'] as const;
-  return [
-    ...targets.filter((target) => spec.target[target] !== undefined).map((target) => `spec.target.${target}`),
-    ...(spec.source.latest?.method === 'Physical' ? ['spec.source.latest.method: Physical'] : []),
-  ];
+  return targets.flatMap((target) =>
+    spec.target[target] === undefined ? [] : [`spec.target.${target} with a Logical backup`],
+  );
 }
 
 /** One sentence for the condition and the Event. */

@@ -138,6 +138,8 @@ const place = z.object({
   dataDirectory: z.string(),
   /** InPlace: the directory that is there becomes a sibling with this name, and comes back where the recovery fails. */
   oldDataDirectory: z.string().optional(),
+  /** InPlace: false: what was set aside is removed when the recovery is complete. */
+  keepOldData: z.boolean().optional(),
 });
 
 /** Lays the base backup, serves WAL to the server beside it, watches it to the target, questions it, has it shut down. */

@@ -10,6 +10,7 @@ export interface ResourceType {
 const foreign = [
   { kind: 'Pod', apiVersion: 'v1', plural: 'pods' },
   { kind: 'Service', apiVersion: 'v1', plural: 'services' },
+  { kind: 'PersistentVolumeClaim', apiVersion: 'v1', plural: 'persistentvolumeclaims' },
   { kind: 'ServiceAccount', apiVersion: 'v1', plural: 'serviceaccounts' },
   { kind: 'StatefulSet', apiVersion: 'apps/v1', plural: 'statefulsets' },
   { kind: 'Deployment', apiVersion: 'apps/v1', plural: 'deployments' },

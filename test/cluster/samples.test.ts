@@ -65,9 +65,10 @@ describe('what README.md and manifests/samples tell a person to type', () => {
     await kubectl.run(['label', 'namespace', namespace, ...marks]);
     for (const [kind, count] of Object.entries({
       backuprepositories: 2,
-      backuppolicies: 2,
+      backuppolicies: 3,
       backupruns: 1,
       restorerequests: 2,
+      pitrrecoveries: 1,
     })) {
       await until(`the operator to answer for ${kind}`, async () => {
         const objects = await kubectl.list(kind, namespace);

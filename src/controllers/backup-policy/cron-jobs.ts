@@ -19,7 +19,12 @@ export function buildCronJob(
 ): Desired | Refusal {
   const { metadata, spec } = policy;
   const own = policyLabels(metadata.name, schedule.name);
-  const job = buildJob({ task: { ...task, schedule: schedule.name, method: schedule.method }, template: spec.jobTemplate, agent, labels: own });
+  const job = buildJob({
+    task: { ...task, schedule: schedule.name, method: schedule.method },
+    template: spec.jobTemplate,
+    agent,
+    labels: own,
+  });
   if (isRefusal(job)) return job;
   const cronJobSpec = {
     schedule: schedule.cron,

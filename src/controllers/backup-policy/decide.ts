@@ -19,6 +19,11 @@ export interface Gathered {
   readonly account: Refusal | undefined;
   readonly runs: readonly BackupRun[];
   readonly cronJobs: readonly CronJob[];
+  /** What is to be said of the WAL. */
+  readonly archiving: {
+    readonly conditions: readonly NewCondition[];
+    readonly restorable: BackupPolicyStatus['restorable'] | undefined;
+  };
   /** What the API server said of the CronJobs that were to be written. */
   readonly rejection?: Refusal | undefined;
   readonly agent: AgentSettings;
@@ -47,7 +52,7 @@ export function decide(gathered: Gathered): Decision {
   const next = !policy.spec.suspend && names.size > 0 ? nextOf(policy, now) : undefined;
   const conditions = conditionsAfter(
     policy.status?.conditions,
-    [readiness(gathered, refusal), ...stalled(refusal), lastBackup(runs)],
+    oneOfEach([readiness(gathered, refusal), ...stalled(refusal), lastBackup(runs), ...gathered.archiving.conditions]),
     policy.metadata.generation,
     now,
   );
@@ -60,6 +65,7 @@ export function decide(gathered: Gathered): Decision {
       conditions: [...conditions],
       ...(next === undefined ? {} : { nextScheduleTime: rfc3339(next) }),
       ...lastRuns(runs),
+      ...(gathered.archiving.restorable === undefined ? {} : { restorable: gathered.archiving.restorable }),
     },
     events: eventsOf(policy, conditions),
     lookAgainAt: next === undefined ? undefined : new Date(next.getTime() + 1000),
@@ -87,6 +93,7 @@ export const ownedStatus = [
   'nextScheduleTime',
   'lastSuccessfulRun',
   'lastFailedRun',
+  'restorable',
 ] as const;
 
 function wantedCronJobs({ policy, repositories, hosts, account, agent, now }: Gathered): readonly Desired[] | Refusal {
@@ -148,6 +155,11 @@ function readiness({ policy, repositories }: Gathered, refusal: Refusal | undefi
     reason: 'Scheduled',
     message: `${schedules.length} schedule${schedules.length === 1 ? '' : 's'}`,
   };
+}
+
+/** Two things may be in a person's way; the first is told. */
+function oneOfEach(conditions: readonly NewCondition[]): readonly NewCondition[] {
+  return conditions.filter(({ type }, index) => conditions.findIndex((other) => other.type === type) === index);
 }
 
 /** kstatus: present only while a person must act. */

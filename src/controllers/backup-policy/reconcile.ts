@@ -1,8 +1,11 @@
 import { backupPolicySpec } from '../../api/backup-policy.ts';
 import type { BackupPolicy } from '../../api/kinds.ts';
+import { conditionsAfter } from '../../domain/conditions.ts';
 import { operatorFieldManager } from '../../domain/labels.ts';
+import { isNamespaceTerminating } from '../../kube/api-error.ts';
 import type { Outcome } from '../../kube/controller.ts';
 import { apply, remove } from '../../kube/objects.ts';
+import { type ArchivingOutcome, isArchiving, letGo, reconcileArchiving } from '../archiving/reconcile.ts';
 import type { Cached, Context } from '../context.ts';
 import { indexes } from '../context.ts';
 import { ensureAgentAccount } from '../ensure-agent-account.ts';
@@ -25,11 +28,15 @@ export async function reconcilePolicy(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const stored = context.caches.policies.get(namespace, name);
-  if (stored === undefined || stored.metadata.deletionTimestamp !== undefined) return 'done';
+  if (stored === undefined) return 'done';
   const parsed = parseSpec(backupPolicySpec, stored.spec, 'The BackupPolicy');
-  if (isRefusal(parsed)) return await refuseObject(context, stored, parsed, 'Schedule', signal);
+  const isGoing = stored.metadata.deletionTimestamp !== undefined;
+  if (isRefusal(parsed)) return isGoing ? 'done' : await refuseObject(context, stored, parsed, 'Schedule', signal);
   const policy = { ...stored, spec: parsed.spec };
-  const gathered = await gather(context, policy, signal);
+  if (isGoing) return await reconcileDeletion(context, policy, signal);
+  const surroundings = await lookAround(context, policy, signal);
+  const archiving = await reconcileArchiving(context, { policy, ...surroundings }, signal);
+  const gathered = gather(context, policy, surroundings, archiving);
   const first = decide(gathered);
   const rejection = await applyCronJobs(context, first, signal);
   const decision = rejection === undefined ? first : decide({ ...gathered, rejection });
@@ -44,7 +51,38 @@ export async function reconcilePolicy(
       ? Number.POSITIVE_INFINITY
       : decision.lookAgainAt.getTime() - gathered.now.getTime();
   const patience = decision.lookAgainSoon ? lookAgainRefused : lookAgainMilliseconds;
-  return { requeueAfterMilliseconds: Math.max(1000, Math.min(until, patience)) };
+  const soonest = Math.min(until, patience, archiving.lookAgain ?? Number.POSITIVE_INFINITY);
+  return { requeueAfterMilliseconds: Math.max(1000, soonest) };
+}
+
+/** What archiving has set is taken back; the rest goes with the object. A namespace that goes takes no watcher any more. */
+async function reconcileDeletion(
+  context: Context,
+  policy: Cached<BackupPolicy>,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  if (!isArchiving(policy)) return 'done';
+  try {
+    const surroundings = await lookAround(context, policy, signal);
+    const { conditions, lookAgain } = await reconcileArchiving(context, { policy, ...surroundings }, signal);
+    const { status = {}, metadata } = policy;
+    const others = (status.conditions ?? []).filter(({ type }) => !conditions.some((each) => each.type === type));
+    const now = context.clock.now();
+    const after = conditionsAfter(status.conditions, [...others, ...conditions], metadata.generation, now);
+    const owned = Object.fromEntries(
+      ownedStatus.flatMap((key) => (status[key] === undefined ? [] : [[key, status[key]]])),
+    );
+    await writeStatus(context, policy, ownedStatus, { ...owned, conditions: after }, signal);
+    return lookAgain === undefined ? 'done' : { requeueAfterMilliseconds: lookAgain };
+  } catch (error) {
+    if (!isNamespaceTerminating(error)) throw error;
+    const { namespace, name } = policy.metadata;
+    const words =
+      'The namespace goes away, so what archiving has set in a server outside of it stays: its slot, above all';
+    context.log.warn({ namespace, policy: name, source: policy.spec.source.host }, words);
+    await letGo(context, policy, signal);
+    return 'done';
+  }
 }
 
 /** What the API server does not take is a matter for a person, who is to read it in the policy's status. */
@@ -63,16 +101,29 @@ async function applyCronJobs(
   }
 }
 
-async function gather(context: Context, policy: Cached<BackupPolicy>, signal: AbortSignal): Promise<Gathered> {
+async function lookAround(context: Context, policy: Cached<BackupPolicy>, signal: AbortSignal) {
   const { namespace, name } = policy.metadata;
-  const { caches, client, settings, clock } = context;
+  const { caches, client } = context;
   const { spec } = policy;
   return {
-    policy,
     repositories: spec.repositoryRefs.map((ref) => caches.repositories.get(namespace, ref.name)),
     hosts: await findHosts(client, namespace, spec.source, signal),
     account: await ensureAgentAccount(context, policy, spec.jobTemplate, signal),
     runs: caches.runs.byIndex(indexes.policy, `${namespace}/${name}`),
+  };
+}
+
+function gather(
+  { caches, settings, clock }: Context,
+  policy: Cached<BackupPolicy>,
+  surroundings: Awaited<ReturnType<typeof lookAround>>,
+  archiving: ArchivingOutcome,
+): Gathered {
+  const { namespace, name } = policy.metadata;
+  return {
+    policy,
+    ...surroundings,
+    archiving,
     cronJobs: caches.cronJobs.byIndex(indexes.policy, `${namespace}/${name}`),
     agent: settings.agent,
     now: clock.now(),

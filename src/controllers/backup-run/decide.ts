@@ -1,4 +1,5 @@
 import type { BackupPolicy, BackupRepository, BackupRun } from '../../api/kinds.ts';
+import { findCondition } from '../../domain/conditions.ts';
 import { type Fate, fateOf } from '../../domain/job-state.ts';
 import { labelValue } from '../../domain/label-value.ts';
 import { labels, runningJobFinalizer, storedBackupFinalizer } from '../../domain/labels.ts';
@@ -65,7 +66,7 @@ export function decide(gathered: Gathered): Decision {
   const made = makeJob(gathered, name);
   if (isRefusal(made)) {
     // A place in the queue is waited for as long as it takes, and the end of the run ahead tells; what is missing, a minute.
-    if (made.reason === 'Queued')
+    if (made.reason === 'Queued' || made.reason === 'AwaitingArchiving')
       return next(gathered, { state: 'Pending', reason: made.reason, message: made.message }, 60_000);
     return next(gathered, refusedFate(made, run, now), made.mayCome ? 5_000 : undefined);
   }
@@ -167,6 +168,8 @@ function makeJob(gathered: Gathered, name: string): Desired | Refusal {
   const task = backupTask({ policy, repositories, hosts, method: run.spec.method });
   if (isRefusal(task)) return task;
   if (account !== undefined) return account;
+  const archiving = archivingAwaited(run, policy);
+  if (archiving !== undefined) return archiving;
   const ahead = gathered.others.find((other) => isAhead(other, run));
   if (ahead !== undefined)
     return {
@@ -189,6 +192,22 @@ function makeJob(gathered: Gathered, name: string): Desired | Refusal {
     metadata: { name, namespace: run.metadata.namespace, ...job.metadata, ownerReferences: [ownerOf(run)] },
     spec: job.spec,
   };
+}
+
+const awaited: ReadonlySet<string> = new Set(['Starting', 'SettingUp', 'Restarting', 'RestartNeeded', 'Connecting']);
+
+/** While the server is being set up for it, a backup that needs the archive waits; what stands in the way, it does not. */
+function archivingAwaited(run: BackupRun, { spec, status }: BackupPolicy): Refusal | undefined {
+  if (run.spec.method !== 'Physical' || spec.physical.walMethod !== 'Archive') return undefined;
+  if (spec.walArchiving.mode === 'None')
+    return refused(
+      'ArchivingNotConfigured',
+      'physical.walMethod is Archive and walArchiving.mode is None: the backup would lack the WAL without which it cannot be restored. Set walArchiving.mode, or physical.walMethod: Stream, in the BackupPolicy.',
+    );
+  const condition = findCondition(status?.conditions, 'ContinuousArchiving');
+  if (condition !== undefined && !awaited.has(condition.reason)) return undefined;
+  const message = condition?.message ?? 'The archive is being set up';
+  return { reason: 'AwaitingArchiving', message: `It waits for the archive: ${message}`, mayCome: true };
 }
 
 /** One that runs is ahead; of two that wait, the one that was created first. */

@@ -50,7 +50,7 @@ export function isOwnedBy({ metadata }: Job, uid: string): boolean {
 }
 
 /** What the API server does not take by itself, however often it is asked; a quota or a policy (403) may change. */
-export function refusalOf(error: unknown, what: 'Job' | 'CronJob'): Refusal | undefined {
+export function refusalOf(error: unknown, what: string): Refusal | undefined {
   if (!(error instanceof ApiError) || isNamespaceTerminating(error)) return undefined;
   if (error.status !== 400 && error.status !== 403 && error.status !== 422) return undefined;
   return {

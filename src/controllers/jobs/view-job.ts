@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { JobView, PodView } from '../../domain/job-state.ts';
-import type { ContainerStatus, Job, Pod } from '../../kube/workloads.ts';
+import type { Job, Pod } from '../../kube/workloads.ts';
 
 /** A Job and its pods as domain/job-state.ts judges them. */
 export function viewJob(job: Job, pods: readonly Pod[]): JobView {
@@ -30,7 +30,7 @@ export function isActive(pod: Pod): boolean {
 
 function viewPod(pod: Pod): PodView {
   const agent = pod.status?.containerStatuses?.find(({ name }) => name === 'agent');
-  const trouble = troubleOf(pod, agent);
+  const trouble = troubleOf(pod);
   const terminated = agent?.state?.terminated;
   const termination = terminated?.message === undefined ? undefined : lastWord(terminated.message);
   return {
@@ -54,16 +54,12 @@ const troubles = new Set([
   'RunContainerError',
 ]);
 
-function troubleOf(
-  pod: Pod,
-  agent: ContainerStatus | undefined,
-): { readonly reason: string; readonly message: string } | undefined {
-  const waiting = agent?.state?.waiting;
-  if (waiting?.reason !== undefined && troubles.has(waiting.reason)) {
-    return {
-      reason: waiting.reason,
-      message: `The agent's container does not start: ${waiting.message ?? waiting.reason}`,
-    };
+function troubleOf(pod: Pod): { readonly reason: string; readonly message: string } | undefined {
+  for (const { name, state } of pod.status?.containerStatuses ?? []) {
+    const { reason, message } = state?.waiting ?? {};
+    if (reason === undefined || !troubles.has(reason)) continue;
+    const whose = name === 'agent' ? "The agent's container" : `Container ${name}`;
+    return { reason, message: `${whose} does not start: ${message ?? reason}` };
   }
   const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
   if (scheduled?.status !== 'False') return undefined;

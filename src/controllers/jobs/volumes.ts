@@ -1,6 +1,6 @@
 import type { JobTemplate } from '../../api/job-template.ts';
 import { mounts as places } from '../../domain/mounts.ts';
-import type { RepositoryTask, ServerTask, Task } from '../../domain/task.ts';
+import type { RecoverTask, RepositoryTask, ServerTask, Task } from '../../domain/task.ts';
 
 interface Mounted {
   readonly name: string;
@@ -19,6 +19,7 @@ export function volumesOf(
     ...('server' in task ? serverVolumes(task.server) : []),
     ...repositoriesOf(task).flatMap(repositoryVolumes),
     ...(task.action === 'backup' || task.action === 'restore' ? [scratchVolume(template)] : []),
+    ...(task.action === 'recover' ? recoveryVolumes(task, template) : []),
     ...(task.action === 'restore' ? listFileVolumes(task.restore.databases) : []),
   ];
   return {
@@ -32,11 +33,23 @@ function repositoriesOf(task: Task): readonly RepositoryTask[] {
   return [task.action === 'plan-recovery' || task.action === 'recover' ? task.source.repository : task.repository];
 }
 
+/** The server that `extract` writes into, and the login of a standby at its primary. */
+function recoveryVolumes({ extract, standbyOf }: RecoverTask, template: JobTemplate): readonly Mounted[] {
+  return [
+    ...(extract === undefined ? [] : [...serverVolumes(extract.server), scratchVolume(template)]),
+    ...(standbyOf === undefined
+      ? []
+      : [secret('standby-credentials', places.standbyCredentials, standbyOf.credentialsSecretName, login)]),
+  ];
+}
+
+const login = ['username', 'password'];
+
 function serverVolumes({ credentialsSecretName, tls }: ServerTask): readonly Mounted[] {
   const ca = tls?.caSecretRef;
   const certificate = tls?.clientCertificateSecretRef;
   return [
-    secret('server-credentials', places.credentials, credentialsSecretName, ['username', 'password']),
+    secret('server-credentials', places.credentials, credentialsSecretName, login),
     ...(ca === undefined ? [] : [secret('server-ca', places.serverCa, ca.name, [ca.key])]),
     ...(certificate === undefined
       ? []

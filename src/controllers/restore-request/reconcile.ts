@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { jobTemplate } from '../../api/job-template.ts';
-import type { RestoreRequest } from '../../api/kinds.ts';
+import { pitrRecovery, type RestoreRequest } from '../../api/kinds.ts';
 import { restoreRequestSpec } from '../../api/restore-request.ts';
-import { runningJobFinalizer } from '../../domain/labels.ts';
+import { operatorFieldManager, runningJobFinalizer } from '../../domain/labels.ts';
+import { recoveryName } from '../../domain/naming.ts';
 import type { Outcome } from '../../kube/controller.ts';
-import { patchFinalizers, read, remove } from '../../kube/objects.ts';
+import { createIfAbsent, patchFinalizers, read, remove } from '../../kube/objects.ts';
+import { resourcePath } from '../../kube/paths.ts';
 import type { Job } from '../../kube/workloads.ts';
 import { type Cached, type Context, indexes } from '../context.ts';
 import { ensureAgentAccount } from '../ensure-agent-account.ts';
@@ -16,6 +18,7 @@ import { isRefusal, type Refusal } from '../refusal.ts';
 import { eventsOf, hasEnded, ownedRunStatus, statusOf } from '../run-progress.ts';
 import { writeStatus } from '../write-status.ts';
 import { type Decision, decide, decideUnmade, type Gathered, restoreJobName } from './decide.ts';
+import { decidePhysical, isPhysical, ownedPhysicalStatus } from './physical.ts';
 import { type Lookup, resolveSource } from './source.ts';
 
 export async function reconcileRestore(
@@ -29,7 +32,11 @@ export async function reconcileRestore(
   if (hasEnded(request) && request.metadata.deletionTimestamp === undefined && !isMarked(request)) return 'done';
   const parsed = parseSpec(restoreRequestSpec, request.spec, 'The RestoreRequest');
   if (isRefusal(parsed)) return await refuse(context, request, parsed, signal);
-  const gathered = await gather(context, { ...request, spec: parsed.spec }, signal);
+  const understood = { ...request, spec: parsed.spec };
+  const lookup = lookupIn(context, namespace);
+  if (isPhysical(understood, lookup) || ownRecovery(context, request) !== undefined)
+    return await reconcilePhysical(context, understood, lookup, signal);
+  const gathered = await gather(context, understood, signal);
   const wanted = decide(gathered);
   const { client } = context;
   const deleting = request.metadata.deletionTimestamp !== undefined;
@@ -45,6 +52,39 @@ export async function reconcileRestore(
   return decision.lookAgainMilliseconds === undefined
     ? 'done'
     : { requeueAfterMilliseconds: decision.lookAgainMilliseconds };
+}
+
+/** A PitrRecovery of its own does the work, and takes it back where it is deleted with the request. */
+async function reconcilePhysical(
+  context: Context,
+  request: Cached<RestoreRequest>,
+  lookup: Lookup,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { client, caches, clock } = context;
+  const { namespace, name } = request.metadata;
+  const place = { namespace, name: recoveryName(name) };
+  const child = caches.recoveries.get(namespace, place.name);
+  const finalizers = (request.metadata.finalizers ?? []).filter((mark) => mark !== runningJobFinalizer);
+  await setFinalizers(context, request, finalizers, signal);
+  const { create, cancel, status, events, lookAgainMilliseconds } = decidePhysical(request, child, lookup, clock.now());
+  if (create !== undefined) await createIfAbsent(client, create, operatorFieldManager, signal);
+  if (cancel)
+    await client.request('PATCH', resourcePath(pitrRecovery.kind, place), {
+      body: { spec: { cancel: true } },
+      query: { fieldManager: operatorFieldManager },
+      contentType: 'application/merge-patch+json',
+      signal,
+    });
+  if (status !== undefined) await writeStatus(context, request, ownedPhysicalStatus, { ...status }, signal);
+  for (const event of events) context.record(request, event);
+  return lookAgainMilliseconds === undefined ? 'done' : { requeueAfterMilliseconds: lookAgainMilliseconds };
+}
+
+/** Its run may be gone meanwhile, which alone says that its backup was Physical. */
+function ownRecovery({ caches }: Context, { metadata }: Cached<RestoreRequest>) {
+  const recovery = caches.recoveries.get(metadata.namespace, recoveryName(metadata.name));
+  return recovery?.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid) ? recovery : undefined;
 }
 
 function isMarked({ metadata }: Cached<RestoreRequest>): boolean {
@@ -122,6 +162,10 @@ async function jobExists({ client }: Context, request: Cached<RestoreRequest>, s
 function lookupIn({ caches }: Context, namespace: string): Lookup {
   return {
     run: (name) => caches.runs.get(namespace, name),
+    runOfBackup: (backupID) =>
+      caches.runs
+        .list()
+        .find(({ metadata, status }) => metadata.namespace === namespace && status?.backupID === backupID),
     runsOf: (policy) => caches.runs.byIndex(indexes.policy, `${namespace}/${policy}`),
     policy: (name) => caches.policies.get(namespace, name),
     repository: (name) => caches.repositories.get(namespace, name),

@@ -13,6 +13,8 @@ export interface RestoreSource {
 export interface Lookup {
   run(name: string): BackupRun | undefined;
   runsOf(policy: string): readonly BackupRun[];
+  /** The run that made a backup, where it is known here. */
+  runOfBackup(backupID: string): BackupRun | undefined;
   policy(name: string): BackupPolicy | undefined;
   repository(name: string): BackupRepository | undefined;
 }
@@ -49,10 +51,7 @@ function fromLatest(
   { policyRef, method }: { readonly policyRef: { readonly name: string }; readonly method: string },
   lookup: Lookup,
 ): RestoreSource | Refusal {
-  const completed = lookup
-    .runsOf(policyRef.name)
-    .filter(({ spec, status }) => spec.method === method && status?.phase === 'Completed');
-  const [newest] = [...completed].sort((a, b) => (b.status?.backupID ?? '').localeCompare(a.status?.backupID ?? ''));
+  const newest = newestOf(policyRef.name, method, lookup);
   if (newest !== undefined) return fromRun(newest, lookup);
   if (lookup.policy(policyRef.name) === undefined)
     return missing(
@@ -65,13 +64,15 @@ function fromLatest(
   );
 }
 
-function fromRun({ metadata, spec, status }: BackupRun, lookup: Lookup): RestoreSource | Refusal {
+export function newestOf(policy: string, method: string, lookup: Lookup): BackupRun | undefined {
+  const completed = lookup
+    .runsOf(policy)
+    .filter(({ spec, status }) => spec.method === method && status?.phase === 'Completed');
+  return [...completed].sort((a, b) => (b.status?.backupID ?? '').localeCompare(a.status?.backupID ?? ''))[0];
+}
+
+function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource | Refusal {
   const { namespace, name } = metadata;
-  if (spec.method === 'Physical')
-    return refused(
-      'NotImplemented',
-      `BackupRun ${name} is Physical, and this version of Tidemark restores Logical backups only.`,
-    );
   if (status?.phase !== 'Completed') {
     const explain = status?.phase === 'Failed' || status?.phase === 'Cancelled' ? refused : missing;
     return explain(

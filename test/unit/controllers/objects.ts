@@ -1,7 +1,14 @@
 import { backupPolicySpec } from '../../../src/api/backup-policy.ts';
 import { backupRepositorySpec } from '../../../src/api/backup-repository.ts';
 import { backupRunSpec } from '../../../src/api/backup-run.ts';
-import type { BackupPolicy, BackupRepository, BackupRun, RestoreRequest } from '../../../src/api/kinds.ts';
+import type {
+  BackupPolicy,
+  BackupRepository,
+  BackupRun,
+  PitrRecovery,
+  RestoreRequest,
+} from '../../../src/api/kinds.ts';
+import { pitrRecoverySpec } from '../../../src/api/pitr-recovery.ts';
 import type { AgentReport } from '../../../src/api/report.ts';
 import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
 import type { FoundJob } from '../../../src/controllers/jobs/find-job.ts';
@@ -65,6 +72,16 @@ export function restore({ name = 'back', ...parts }: Parts = {}): Stored<Restore
     ...parts.spec,
   });
   return { apiVersion, kind: 'RestoreRequest', metadata: metadata(name, parts.metadata), spec, ...statusOf(parts) };
+}
+
+export function recovery({ name = 'before', ...parts }: Parts = {}): Stored<PitrRecovery> {
+  const spec = pitrRecoverySpec.parse({
+    source: { policyRef: { name: 'orders' } },
+    recoveryTarget: { targetTime: '2026-03-10T11:00:00Z' },
+    target: { instance: { name: 'copy', storage: { size: '10Gi' } } },
+    ...parts.spec,
+  });
+  return { apiVersion, kind: 'PitrRecovery', metadata: metadata(name, parts.metadata), spec, ...statusOf(parts) };
 }
 
 function statusOf({ status }: Parts): { status?: never } {

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { Caches } from '../../../src/controllers/context.ts';
 import { routeChanges } from '../../../src/controllers/route-changes.ts';
-import { job, pod, policy, repository, run } from './objects.ts';
+import { job, pod, policy, recovery, repository, run } from './objects.ts';
 
 type Listener = (before: object | undefined, after: object | undefined) => void;
 
@@ -70,4 +70,17 @@ test('a Job concerns its owner, a pod without a Job what its labels name', () =>
   const labels = { 'batch.kubernetes.io/job-name': 'restore-back', 'tidemark.dev/restore': 'back' };
   change.pods(pod('p', { metadata: { labels } }), undefined);
   expect(queued).toEqual(['runs shop/restore-back', 'restores shop/back']);
+});
+
+test('a recovery concerns itself and the restore that it is done for; its Job and pods concern it', () => {
+  const owner = (kind: string, name: string) => ({ ownerReferences: [{ apiVersion: 'x', kind, name, uid: 'u' }] });
+  change.recoveries(undefined, recovery({ metadata: owner('RestoreRequest', 'back') }));
+  expect(queued).toEqual(['recoveries shop/before', 'restores shop/back']);
+  queued = [];
+  change.jobs(undefined, job('before-plan', { metadata: owner('PitrRecovery', 'before') }));
+  expect(queued).toEqual(['jobs shop/before-plan', 'recoveries shop/before']);
+  queued = [];
+  const labels = { 'batch.kubernetes.io/job-name': 'before-plan', 'tidemark.dev/recovery': 'before' };
+  change.pods(pod('p', { metadata: { labels } }), undefined);
+  expect(queued).toContain('recoveries shop/before');
 });

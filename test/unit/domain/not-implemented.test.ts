@@ -19,14 +19,17 @@ test.each<[string, object]>([
   ['spec.retention', { retention: {} }],
   ['spec.verification', { verification: { cron: '0 0 * * *' } }],
   ['spec.hooks', { hooks: { preBackup: [{ http: { url: 'http://hook' } }] } }],
-  ['spec.walArchiving.mode: Stream', { walArchiving: { mode: 'Stream' } }],
+  [
+    'spec.walArchiving.compression.algorithm: gzip',
+    { walArchiving: { mode: 'Stream', compression: { algorithm: 'gzip' } } },
+  ],
   ['spec.logical.format: Plain', { logical: { format: 'Plain' } }],
   ['spec.compression.algorithm: gzip', { compression: { algorithm: 'gzip' } }],
   ['more than one entry of spec.repositoryRefs', { repositoryRefs: [{ name: 'a' }, { name: 'b' }] }],
   [
-    'spec.schedules[base].method: Physical',
+    'spec.schedules[base].type: Incremental',
     {
-      schedules: [{ name: 'base', cron: '0 0 * * *', method: 'Physical' }],
+      schedules: [{ name: 'base', cron: '0 0 * * *', method: 'Physical', type: 'Incremental' }],
       physical: { walMethod: 'Fetch' },
     },
   ],
@@ -40,6 +43,13 @@ test.each<[string, object]>([
   ['spec.encryption', { volume: { claimName: 'c' }, encryption: { age: { recipients: ['age1x'] } } }],
 ])('%s of a repository is refused by its name', (field, spec) => {
   expect(missingForRepository(repository({ spec: { ...spec } }).spec)).toEqual([field]);
+});
+
+test('a Logical backup goes into a live server alone', () => {
+  const target = { ephemeral: {} };
+  expect(missingForRestore(restore({ spec: { target } }).spec)).toEqual([
+    'spec.target.ephemeral with a Logical backup',
+  ]);
 });
 
 test('the message names all of it', () => {

@@ -13,6 +13,7 @@ function gathered(parts: Partial<Gathered> = {}): Gathered {
     account: undefined,
     runs: [],
     cronJobs: [],
+    archiving: { conditions: [], restorable: undefined },
     agent,
     now,
     ...parts,

@@ -64,7 +64,8 @@ describe('what is missing is waited for a minute, what is wrong is not', () => {
   });
 
   test.each<[string, Partial<Gathered>, string]>([
-    ['Physical', { run: run({ spec: { method: 'Physical' } }) }, 'NotImplemented'],
+    ['Incremental', { run: run({ spec: { method: 'Physical', type: 'Incremental' } }) }, 'NotImplemented'],
+    ['Physical without an archive', { run: run({ spec: { method: 'Physical' } }) }, 'ArchivingNotConfigured'],
     ['a policy of things that are not there yet', { policy: policy({ spec: { retention: {} } }) }, 'NotImplemented'],
     ['a policy that cannot be read', { policy: refused('InvalidSpec', 'no') }, 'InvalidSpec'],
     [

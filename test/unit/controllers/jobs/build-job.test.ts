@@ -6,7 +6,12 @@ import { isRefusal } from '../../../../src/controllers/refusal.ts';
 import type { BackupTask } from '../../../../src/domain/task.ts';
 import { agent, policy, repository } from '../objects.ts';
 
-const task = backupTask({ policy: policy(), repositories: [repository()], hosts: ['db.example'], method: 'Logical' }) as BackupTask;
+const task = backupTask({
+  policy: policy(),
+  repositories: [repository()],
+  hosts: ['db.example'],
+  method: 'Logical',
+}) as BackupTask;
 
 function build(template: unknown = {}, parts: Partial<Parameters<typeof buildJob>[0]> = {}): JobParts {
   const request = { task, template: jobTemplate.parse(template), agent, labels: {}, ...parts };

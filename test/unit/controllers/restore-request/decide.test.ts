@@ -117,6 +117,7 @@ describe('the source', () => {
   const lookup = (parts: Partial<Lookup> = {}): Lookup => ({
     run: () => run({ status: stored }),
     runsOf: () => [],
+    runOfBackup: () => undefined,
     policy: () => policy(),
     repository: (name) => (name === 'store' ? repository() : undefined),
     ...parts,
@@ -153,7 +154,6 @@ describe('the source', () => {
       'SourceNotStored',
       false,
     ],
-    ['a physical run', { run: () => run({ spec: { method: 'Physical' }, status: stored }) }, 'NotImplemented', false],
     ['no repository', { repository: () => undefined }, 'RepositoryNotFound', true],
   ])('of %s', (_, parts, reason, mayCome) => {
     expect(resolveSource(restore(), lookup(parts))).toMatchObject({ reason, mayCome });

@@ -1,0 +1,79 @@
+import { type JobTemplate, jobTemplate } from '../../api/job-template.ts';
+import type { BackupPolicy, BackupRepository, PitrRecovery } from '../../api/kinds.ts';
+import type { WorkloadRef } from '../../api/postgres-server.ts';
+import type { PlanRecoveryTask } from '../../domain/task.ts';
+import { isList, repositoryTasks } from '../backup-task.ts';
+import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
+
+/** Where a recovery reads from, and what is known of the server whose backups those are. */
+export interface RecoverySource {
+  readonly task: PlanRecoveryTask['source'];
+  readonly port: number;
+  readonly workload: WorkloadRef | undefined;
+  readonly container: string | undefined;
+  readonly template: JobTemplate;
+}
+
+/** What the source may point at, looked up by whoever has the caches. */
+export interface SourceLookup {
+  policy(name: string): BackupPolicy | Refusal | undefined;
+  repository(name: string): BackupRepository | undefined;
+}
+
+export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLookup): RecoverySource | Refusal {
+  const { namespace } = metadata;
+  const { policyRef, repository } = spec.source;
+  if (repository !== undefined) {
+    const { repositoryRef, policy, namespace: origin, systemIdentifier } = repository;
+    const task = readableRepository(namespace, repositoryRef, lookup);
+    if (isRefusal(task)) return task;
+    return {
+      task: {
+        repository: task,
+        namespace: origin,
+        policy,
+        ...(systemIdentifier === undefined ? {} : { systemIdentifier }),
+      },
+      port: 5432,
+      workload: undefined,
+      container: undefined,
+      template: jobTemplate.parse({}),
+    };
+  }
+  if (policyRef === undefined) return refused('NoSource', 'The recovery names no source.');
+  return ofPolicy(namespace, policyRef.name, lookup);
+}
+
+function ofPolicy(namespace: string, name: string, lookup: SourceLookup): RecoverySource | Refusal {
+  const policy = lookup.policy(name);
+  if (policy === undefined)
+    return missing(
+      'PolicyNotFound',
+      `BackupPolicy ${namespace}/${name} does not exist. Correct the reference, or name the repository, the policy and its namespace in source.repository.`,
+    );
+  if (isRefusal(policy)) return policy;
+  const { source, repositoryRefs, jobTemplate: template } = policy.spec;
+  const [first] = repositoryRefs;
+  if (first === undefined) return refused('NoSource', `BackupPolicy ${name} names no repository.`);
+  const task = readableRepository(namespace, first, lookup);
+  if (isRefusal(task)) return task;
+  const systemIdentifier = policy.status?.wal?.systemIdentifier ?? policy.status?.server?.systemIdentifier;
+  return {
+    task: {
+      repository: task,
+      namespace,
+      policy: name,
+      ...(systemIdentifier === undefined ? {} : { systemIdentifier }),
+    },
+    port: source.port,
+    workload: source.workloadRef,
+    container: source.container,
+    template,
+  };
+}
+
+function readableRepository(namespace: string, ref: { readonly name: string }, lookup: SourceLookup) {
+  const tasks = repositoryTasks(namespace, [ref], [lookup.repository(ref.name)], 'read');
+  if (!isList(tasks)) return tasks;
+  return tasks[0] ?? refused('NoSource', 'The recovery names no repository.');
+}

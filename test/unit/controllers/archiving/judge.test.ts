@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import type { WalStatus } from '../../../../src/api/backup-policy.ts';
+import {
+  continuousArchiving,
+  dueBackup,
+  type Judged,
+  restorableOf,
+} from '../../../../src/controllers/archiving/judge.ts';
+import { refused } from '../../../../src/controllers/refusal.ts';
+import { now } from '../objects.ts';
+import { archiving, base, wal } from './things.ts';
+
+const time = '2026-03-10T11:59:00Z';
+
+describe('ContinuousArchiving is', () => {
+  const judge = (change: Partial<Judged>) =>
+    continuousArchiving({ policy: archiving(), wal: wal(), rollout: undefined, refusal: undefined, now, ...change });
+  const ill = { healthy: false, reason: 'AuthenticationFailed', message: 'The login is wrong', time };
+  const rolling = { state: 'UnderWay', reason: 'Restarting', message: 'restarting' } as const;
+  const waiting = { state: 'Waiting', reason: 'RestartNeeded', message: 'delete the pod' } as const;
+  const setting = { state: 'RestartNeeded', message: 'archive_mode is written' } as const;
+  const stream = archiving({ mode: 'Stream' });
+  const connecting = { healthy: false, reason: 'Connecting', message: 'connecting', time };
+
+  test.each<[string, Partial<Judged>, string, string]>([
+    ['well while the archive follows', {}, 'True', 'Archiving'],
+    ['well in mode Stream', { policy: stream }, 'True', 'Archiving'],
+    ['well though a replica is not ready for reasons of its own', { rollout: rolling }, 'True', 'Archiving'],
+    ['off while suspended', { policy: archiving({ spec: { suspend: true } }) }, 'False', 'Suspended'],
+    ['what stands in the way', { refusal: refused('TargetNotFound', 'no') }, 'False', 'TargetNotFound'],
+    ['what is waited for when it is taken back', { awaited: 'the server' }, 'False', 'TakingBack'],
+    ['unknown before the watcher speaks', { wal: undefined }, 'Unknown', 'Starting'],
+    ['unknown after its silence', { now: new Date('2026-03-10T12:05:00Z') }, 'Unknown', 'WatcherSilent'],
+    ['unknown while the server is set up', { wal: wal({ setting, report: ill }) }, 'Unknown', 'SettingUp'],
+    ['unknown while pods restart', { wal: wal({ setting, report: ill }), rollout: rolling }, 'Unknown', 'Restarting'],
+    ['a person’s turn', { wal: wal({ setting, report: ill }), rollout: waiting }, 'Unknown', 'RestartNeeded'],
+    ['unknown while the receiver connects', { policy: stream, wal: { report: connecting } }, 'Unknown', 'Connecting'],
+    [
+      'unknown before the first segment',
+      { wal: { setting: { state: 'Set' }, report: wal().report } },
+      'Unknown',
+      'NothingArchivedYet',
+    ],
+    ['what the watcher met', { wal: wal({ report: ill }) }, 'False', 'AuthenticationFailed'],
+    ['what the watcher met at its first look', { wal: { report: ill } }, 'False', 'AuthenticationFailed'],
+    ['behind', { wal: wal({ lagSeconds: 301 }) }, 'False', 'FallingBehind'],
+    [
+      'refused by the server',
+      { wal: wal({ setting: { state: 'Refused', reason: 'ForeignArchiver', message: 'another' } }) },
+      'False',
+      'ForeignArchiver',
+    ],
+  ])('%s', (_, change, status, reason) => {
+    expect(judge(change)).toMatchObject({ type: 'ContinuousArchiving', status, reason });
+  });
+
+  test('told with numbers', () => {
+    const late = wal({ lagSeconds: 400, lagBytes: '52428800', pendingSegments: 3 });
+    expect(judge({ wal: late }).message).toBe('The archive is 400 s and 50.0 MiB behind the server, 3 segments wait');
+    const holes = wal({ gaps: [{ timeline: 1, fromWal: 'a', toWal: 'b' }] });
+    expect(judge({ wal: holes }).message).toBe(
+      'Up to 000000010000000000000007, 12 s behind the server; 1 gap in status.restorable.gaps',
+    );
+  });
+
+  test('behind only after three of the times that a segment may stay open', () => {
+    const slow = archiving({ spec: { walArchiving: { mode: 'Archive', archiveTimeoutSeconds: 600 } } });
+    expect(judge({ policy: slow, wal: wal({ lagSeconds: 1800 }) }).status).toBe('True');
+    expect(judge({ policy: slow, wal: wal({ lagSeconds: 1801 }) }).status).toBe('False');
+  });
+});
+
+describe('what can be restored', () => {
+  test('is nothing without a base backup', () => {
+    expect(restorableOf([], wal())).toBeUndefined();
+    expect(restorableOf([base({ phase: 'Failed' }), base({ of: 'another' })], wal())).toBeUndefined();
+  });
+
+  test('goes from the end of the oldest base backup to the last archived commit', () => {
+    const runs = [base({ at: '2026-03-10T03:00:00Z' }), base({ at: '2026-03-09T03:00:00Z' })];
+    expect(restorableOf(runs, wal())).toEqual({
+      earliestTime: '2026-03-09T03:00:00Z',
+      latestTime: '2026-03-10T11:58:58Z',
+      gaps: [],
+    });
+  });
+
+  test('has no end while nothing was committed since the first backup', () => {
+    expect(restorableOf([base({ at: '2026-03-10T11:59:00Z' })], wal())).toEqual({
+      earliestTime: '2026-03-10T11:59:00Z',
+      gaps: [],
+    });
+  });
+
+  test('is known still when the watcher cannot look at its server, or is gone', () => {
+    const gap = { timeline: 1, fromWal: 'a', toWal: 'b' };
+    const before = { earliestTime: 'x', latestTime: '2026-03-10T11:00:00Z', gaps: [gap] };
+    const after = { earliestTime: '2026-03-10T03:00:00Z', latestTime: '2026-03-10T11:00:00Z', gaps: [gap] };
+    const unreachable: WalStatus = { report: { healthy: false, reason: 'ServerUnreachable', message: 'no', time } };
+    expect(restorableOf([base()], unreachable, before)).toEqual(after);
+    expect(restorableOf([base()], undefined, before)).toEqual(after);
+    expect(restorableOf([base()], wal(), before)).toMatchObject({ latestTime: '2026-03-10T11:58:58Z', gaps: [] });
+  });
+});
+
+describe('a base backup is due', () => {
+  const gap = { timeline: 1, fromWal: '000000010000000000000004', toWal: '000000010000000000000005' };
+  const due = (runs: Parameters<typeof dueBackup>[1], of: WalStatus | undefined, at = now) =>
+    dueBackup(archiving(), runs, of, at);
+
+  test('on a timeline that has none', () => {
+    expect(due([base()], wal({ timeline: 2 }))?.name).toBe('orders-timeline-2');
+    expect(due([base(), base({ name: 'b', timeline: 2 })], wal({ timeline: 2 }))).toBeUndefined();
+  });
+
+  test('after a gap', () => {
+    expect(due([base()], wal({ gaps: [gap] }))?.name).toBe('orders-gap-000000010000000000000005');
+    const later = base({ name: 'b', beginSegment: '000000010000000000000006' });
+    expect(due([base(), later], wal({ gaps: [gap] }))).toBeUndefined();
+  });
+
+  test.each<[string, Parameters<typeof dueBackup>[1], WalStatus | undefined]>([
+    ['nobody asked for physical backups', [], wal({ timeline: 2 })],
+    ['one is under way', [base(), base({ name: 'b', phase: 'Running' })], wal({ timeline: 2 })],
+    ['one waits', [base(), base({ name: 'b', phase: 'Pending' })], wal({ timeline: 2 })],
+    ['the server was not looked at', [base()], undefined],
+    ['all is well', [base()], wal()],
+  ])('not while %s', (_, runs, of) => {
+    expect(due(runs, of)).toBeUndefined();
+  });
+
+  test('not of a suspended policy', () => {
+    const suspended = archiving({ spec: { suspend: true } });
+    expect(dueBackup(suspended, [base()], wal({ timeline: 2 }), now)).toBeUndefined();
+  });
+
+  test('again after one that failed: in ten minutes, then twice as long, under a name that is free', () => {
+    const failed = (name: string, at: string) => base({ name, phase: 'Failed', at });
+    const first = failed('orders-timeline-2', '2026-03-10T11:45:00Z');
+    const of = wal({ timeline: 2 });
+    expect(due([base(), first], of, new Date('2026-03-10T11:54:59Z'))).toBeUndefined();
+    expect(due([base(), first], of, new Date('2026-03-10T11:55:00Z'))?.name).toBe('orders-timeline-2-2');
+    const second = failed('orders-timeline-2-2', '2026-03-10T11:55:00Z');
+    expect(due([base(), first, second], of, new Date('2026-03-10T12:14:59Z'))).toBeUndefined();
+    expect(due([base(), first, second], of, new Date('2026-03-10T12:15:00Z'))?.name).toBe('orders-timeline-2-3');
+    const third = failed('orders-timeline-2-3', '2026-03-09T00:00:00Z');
+    expect(due([base(), third], of)?.name).toBe('orders-timeline-2-4');
+  });
+
+  test('under a name that a BackupRun may have, however long that of the policy is', () => {
+    const long = archiving({ name: 'the-longest-name-that-a-policy-of-tidemark-may-have1' });
+    for (const of of [wal({ timeline: 4_294_967_295 }), wal({ gaps: [gap] })]) {
+      const failed = Array.from({ length: 12 }, () => 0);
+      const name = dueBackup(long, [base()], of, now)?.name ?? '';
+      expect(`${name}-${failed.length}`.length).toBeLessThanOrEqual(63);
+      expect(name).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])$/);
+    }
+  });
+});
