@@ -22,6 +22,13 @@ export interface DemoState {
   scheduled: Loose;
   restore: Loose;
   comparedRows: number;
+  base: Loose;
+  /** As `before`, one moment before the second accident. */
+  beforeDelete: Readonly<Record<string, readonly string[]>>;
+  /** RFC 3339. */
+  lastGoodMoment: string;
+  recovery: Loose;
+  recoveredRows: number;
 }
 
 /** The part of listr2's task that a step uses. */

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { PostgresWorkload } from '../support/tidemark/postgres-workload.ts';
 import { type DemoState, databases, type Step } from './demo-state.ts';
 
 const pgbenchScale = 10;
@@ -9,7 +10,7 @@ export async function loadData(state: DemoState, step: Step): Promise<void> {
   const existing = new Set((await postgres.psql('select datname from pg_database')).split('\n'));
   const loaded = databases.every((database) => existing.has(database)) && (await hasAllTables(state));
   if (!loaded) await load(state, step);
-  state.before = await fingerprints(state);
+  state.before = await fingerprintsOf(state.postgres);
   const sizes = await postgres.psql(
     `select string_agg(datname || ' ' || pg_size_pretty(pg_database_size(oid)), ', ' order by datname) from pg_database where datname in ('pgbench', 'shop')`,
   );
@@ -17,7 +18,9 @@ export async function loadData(state: DemoState, step: Step): Promise<void> {
 }
 
 /** What a database holds, a line a relation (test/support/data/fingerprint.sql). */
-export async function fingerprints({ postgres }: DemoState): Promise<Readonly<Record<string, readonly string[]>>> {
+export async function fingerprintsOf(
+  postgres: Pick<PostgresWorkload, 'psql'>,
+): Promise<Readonly<Record<string, readonly string[]>>> {
   const query = await readFile(new URL('../support/data/fingerprint.sql', import.meta.url), 'utf8');
   const pairs = await Promise.all(
     databases.map(
@@ -53,5 +56,7 @@ async function hasAllTables({ postgres }: DemoState): Promise<boolean> {
     `select to_regclass('pgbench_accounts') is not null and to_regclass('pgbench_history') is not null`,
     'pgbench',
   );
-  return found === 't' && accounts === 't';
+  if (found !== 't' || accounts !== 't') return false;
+  // The demo's second accident leaves the tables and takes their rows.
+  return (await postgres.psql('select count(*) from shop.orders', 'shop')) === '40000';
 }

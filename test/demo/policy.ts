@@ -15,18 +15,21 @@ export async function createPolicy(state: DemoState, step: Step): Promise<void> 
     policy,
   ]);
   let shown = '';
-  await until('the policy and its repository to be ready', async () => {
-    const objects = await Promise.all([
-      kubectl.get('backuprepository', 'offsite', demoNamespace),
-      kubectl.get('backuppolicy', 'orders', demoNamespace),
-    ]);
-    const line = objects.map((object) => readiness(object?.status?.conditions)).join('; ');
-    if (line !== shown) step.output = line;
-    shown = line;
-    return objects.every((object) =>
-      object?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
-    );
-  });
+  await until(
+    'the policy and its repository to be ready',
+    async () => {
+      const objects = await Promise.all([
+        kubectl.get('backuprepository', 'offsite', demoNamespace),
+        kubectl.get('backuppolicy', 'orders', demoNamespace),
+      ]);
+      const [repository, policy] = objects.map((object) => object?.status?.conditions);
+      const line = [...stateOf(repository, 'Ready'), ...stateOf(policy, 'ContinuousArchiving')].join('; ');
+      if (line !== shown) step.output = line;
+      shown = line;
+      return isTrue(repository, 'Ready') && isTrue(policy, 'Ready') && isTrue(policy, 'ContinuousArchiving');
+    },
+    { seconds: 240 },
+  );
 }
 
 const policy = {
@@ -36,13 +39,23 @@ const policy = {
   spec: {
     source: { workloadRef: { kind: 'StatefulSet', name: 'orders-db' }, credentialsSecretRef: { name: 'orders-db' } },
     repositoryRefs: [{ name: 'offsite' }],
-    schedules: [{ name: 'every-minute', cron: '* * * * *', timeZone: 'Europe/Amsterdam', method: 'Logical' }],
+    schedules: [
+      { name: 'every-minute', cron: '* * * * *', timeZone: 'Europe/Amsterdam', method: 'Logical' },
+      { name: 'weekly-base', cron: '15 1 * * 0', timeZone: 'Europe/Amsterdam', method: 'Physical' },
+    ],
+    walArchiving: { mode: 'Archive', archiveTimeoutSeconds: 60 },
     logical: { format: 'Directory', jobs: 2, databases: { include: ['pgbench', 'shop'] } },
     historyLimits: { succeeded: 5, failed: 3 },
   },
 };
 
-function readiness(conditions: readonly { type: string; status: string; message: string }[] | undefined): string {
-  const ready = conditions?.find(({ type }) => type === 'Ready');
-  return ready === undefined ? 'not looked at yet' : `Ready=${ready.status} ${ready.message}`;
+type Conditions = readonly { type: string; status: string; message: string }[] | undefined;
+
+function stateOf(conditions: Conditions, wanted: string): readonly string[] {
+  const found = conditions?.find(({ type }) => type === wanted);
+  return found === undefined ? [] : [`${wanted}=${found.status} ${found.message}`];
+}
+
+function isTrue(conditions: Conditions, wanted: string): boolean {
+  return conditions?.some(({ type, status }) => type === wanted && status === 'True') ?? false;
 }

@@ -1,6 +1,6 @@
 import { watchToTheEnd } from './backups.ts';
 import { type DemoState, demoNamespace, type Step } from './demo-state.ts';
-import { fingerprints } from './load-data.ts';
+import { fingerprintsOf } from './load-data.ts';
 
 const dropped = ['shop.orders', 'shop.order_lines', '"Ärger & Co".*'];
 
@@ -41,7 +41,7 @@ export async function restoreTables(state: DemoState, step: Step): Promise<void>
 
 /** Every row of every table, sequences and large objects included, against what was there before the accident. */
 export async function compareRows(state: DemoState, step: Step): Promise<void> {
-  const after = await fingerprints(state);
+  const after = await fingerprintsOf(state.postgres);
   const differing = Object.entries(state.before).flatMap(([database, lines]) => {
     const now = new Set(after[database]);
     return lines.filter((line) => !now.has(line)).map((line) => `${database}: ${line}`);

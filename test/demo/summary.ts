@@ -3,11 +3,22 @@ import { type DemoState, demoNamespace } from './demo-state.ts';
 
 /** What was backed up and restored, and the commands to look around. */
 export async function printSummary(
-  { cluster, kubectl, manual, scheduled, restore, comparedRows }: DemoState,
+  {
+    cluster,
+    kubectl,
+    manual,
+    scheduled,
+    restore,
+    comparedRows,
+    base,
+    recovery,
+    recoveredRows,
+    lastGoodMoment,
+  }: DemoState,
   seconds: number,
 ): Promise<void> {
   const show = (...args: readonly string[]) => kubectl.run(args, { namespace: demoNamespace });
-  const table = await show('get', 'backuppolicies,backupruns,restorerequests');
+  const table = await show('get', 'backuppolicies,backupruns,restorerequests,pitrrecoveries');
   const command = `kubectl -n ${demoNamespace}`;
   process.stdout.write(`
 ${table}
@@ -15,6 +26,8 @@ ${table}
 Backed up   ${manual.metadata.name} (by hand) and ${scheduled.metadata.name} (by the schedule, now suspended)
 Restored    ${restore.metadata.name}: dropped tables out of ${restore.status?.backupID}
 Compared    ${comparedRows.toLocaleString('en')} rows and large objects: all as before
+Recovered   ${recovery.metadata.name}: the server as it was at ${lastGoodMoment}, out of ${base.status?.backupID} and the WAL
+Compared    ${recoveredRows.toLocaleString('en')} rows and large objects: all as at that moment
 Took        ${seconds.toFixed(0)} s
 
 The cluster is still running. Look around:
@@ -22,8 +35,10 @@ The cluster is still running. Look around:
   ${command} get tidemark
   ${command} describe backuprun ${scheduled.metadata.name}
   ${command} get restorerequest ${restore.metadata.name} -o yaml
+  ${command} get pitrrecovery ${recovery.metadata.name} -o yaml
   ${command} get events --sort-by .lastTimestamp
   ${command} exec -it orders-db-0 -- psql -U postgres shop
+  ${command} exec -it ${recovery.metadata.name}-0 -- psql -U postgres shop
 Remove every trace: npm run demo:down
 `);
 }

@@ -8,6 +8,7 @@ import { backupByHand, waitForSchedule } from './backups.ts';
 import { type DemoState, demoNamespace, s3Namespace } from './demo-state.ts';
 import { loadData } from './load-data.ts';
 import { createPolicy } from './policy.ts';
+import { backupPhysically, compareMoment, deleteByAccident, recoverToMoment } from './recover.ts';
 import { compareRows, dropTables, restoreTables } from './restore.ts';
 import { printSummary } from './summary.ts';
 
@@ -60,7 +61,7 @@ const tasks = new Listr<DemoState>(
       },
     },
     { title: 'Real data: pgbench and a shop', task: loadData },
-    { title: 'BackupRepository and BackupPolicy', task: createPolicy },
+    { title: 'BackupRepository and BackupPolicy, with WAL archiving', task: createPolicy },
     {
       title: 'Backups',
       task: (_, task) =>
@@ -72,6 +73,10 @@ const tasks = new Listr<DemoState>(
     { title: 'The accident: tables are dropped', task: dropTables },
     { title: 'The rescue: a RestoreRequest for these tables', task: restoreTables },
     { title: 'Every row compared with what was there before', task: compareRows },
+    { title: 'A physical backup, while the WAL is archived', task: backupPhysically },
+    { title: 'The worse accident: DELETE without WHERE', task: deleteByAccident },
+    { title: 'The moment before: a PitrRecovery into a new instance', task: recoverToMoment },
+    { title: 'Every row compared with that moment', task: compareMoment },
   ],
   {
     ctx: {} as DemoState,
