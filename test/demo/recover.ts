@@ -66,7 +66,8 @@ export async function compareMoment(state: DemoState, step: Step): Promise<void>
   const recovered = await fingerprintsOf(inPod(state, `${state.recovery.metadata.name}-0`));
   const differing = Object.entries(state.beforeDelete).flatMap(([database, lines]) => {
     const now = new Set(recovered[database]);
-    return lines.filter((line) => !now.has(line)).map((line) => `${database}: ${line}`);
+    // Of sequences the WAL is written 32 values ahead, so that a recovered one may stand further.
+    return lines.filter((line) => !line.startsWith('sequence ') && !now.has(line)).map((line) => `${database}: ${line}`);
   });
   if (differing.length > 0) throw new Error(`These are not as they were at that moment:\n${differing.join('\n')}`);
   const lines = Object.values(recovered).flat();

@@ -3,7 +3,7 @@ import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.
 import { Clockwork, type Moment, physicalRun, pitrRecovery, startArchiving } from '../../support/tidemark/recovery.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
 import { s3Repository } from '../../support/tidemark/scenario-objects.ts';
-import { fingerprint, loadShop } from '../../support/tidemark/shop.ts';
+import { fingerprintOfRows, loadShop } from '../../support/tidemark/shop.ts';
 import { until } from '../../support/tidemark/until.ts';
 
 /** The tutorial's story: insert, base backup, archive, delete by accident, recover to just before, every row is back. */
@@ -27,7 +27,7 @@ describe('a shop that archives its WAL', () => {
       'insert into shop.orders (customer_id, placed_at, net) select customer_id, placed_at, net from shop.orders limit 500',
       'shop',
     );
-    before = await fingerprint(postgres);
+    before = await fingerprintOfRows(postgres);
     good = await clockwork.tick();
     await postgres.psql('delete from shop.order_lines; delete from shop.orders', 'shop');
     await clockwork.archived(scenario);
@@ -86,7 +86,7 @@ describe('a shop that archives its WAL', () => {
       endpoint: { service: 'orders-recovered', port: 5432 },
     });
     const copy = inside(scenario, postgres, 'orders-recovered');
-    expect(await fingerprint(copy)).toEqual(before);
+    expect(await fingerprintOfRows(copy)).toEqual(before);
     expect(await copy.psql('show archive_mode')).toBe('off');
     expect(await copy.psql('show restore_command')).toBe('');
     expect(await copy.psql('select pg_is_in_recovery()')).toBe('f');
@@ -140,7 +140,7 @@ describe('a shop that archives its WAL', () => {
     const first = await recovered('first-time-back', { recoveryTarget: { targetTime: good.time }, target: inPlace });
     expect(first.status).toMatchObject({ phase: 'Completed', error: '', reached: { timeline: 2 } });
     await untilReady(scenario, 'orders-db');
-    expect(await fingerprint(postgres)).toEqual(before);
+    expect(await fingerprintOfRows(postgres)).toEqual(before);
     await scenario.condition('backuppolicy', 'orders', { type: 'ContinuousArchiving', status: 'True' }, 180);
     const onSecond = await clockwork.tick();
     await clockwork.archived(scenario);
@@ -221,7 +221,7 @@ describe('a shop that archives its WAL', () => {
       phase: 'Completed',
       error: '',
     });
-    expect(await fingerprint(inside(bare, postgres, 'orders-db'))).toEqual(before);
+    expect(await fingerprintOfRows(inside(bare, postgres, 'orders-db'))).toEqual(before);
   });
 });
 
