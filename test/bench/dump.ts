@@ -23,7 +23,7 @@ export async function benchDump(size: Size, log: (line: string) => void): Promis
   try {
     await s3.createBucket('backups');
     log(`Loading ${size === 'full' ? 'about 3 GB' : 'about 300 MB'}`);
-    await load(server, sizes[size]);
+    await load(server, size);
     const bytes = Number(await server.psql('SELECT pg_database_size(current_database())'));
     const agent = async (logical: object) => {
       const { major, host, port, superuser, password } = server;
@@ -76,7 +76,9 @@ export async function benchDump(size: Size, log: (line: string) => void): Promis
   }
 }
 
-async function load(server: TestServer, { scale, rows }: (typeof sizes)[Size]): Promise<void> {
+/** pgbench's tables and a table of documents. */
+export async function load(server: TestServer, size: Size): Promise<void> {
+  const { scale, rows } = sizes[size];
   const environment = { PGPASSWORD: server.password };
   const connection = ['-h', server.host, '-p', String(server.port), '-U', server.superuser];
   await execa(join(server.bin, 'pgbench'), ['-i', '-q', '-s', String(scale), ...connection, 'postgres'], {

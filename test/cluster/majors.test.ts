@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { ImageName } from '../support/images/build.ts';
 import { prepareCluster } from '../support/tidemark/environment.ts';
 import { backupRun, logicalPolicy, restoreRequest } from '../support/tidemark/policy.ts';
+import { Clockwork, physicalRun, pitrRecovery, startArchiving } from '../support/tidemark/recovery.ts';
 import { explainFailure, type Scenario, startScenario } from '../support/tidemark/scenario.ts';
 import { fingerprint, loadShop } from '../support/tidemark/shop.ts';
 
@@ -47,5 +48,35 @@ describe.each(majors)('PostgreSQL %s', (major) => {
       restored: { databases: 1, errors: 0 },
     });
     expect(await fingerprint(postgres, 'shop_again')).toEqual(before);
+  });
+
+  test('the server comes back as it was at one moment', async () => {
+    const own = await startScenario(`moment${major}`);
+    explainFailure(own);
+    const postgres = await own.postgres({ image });
+    await loadShop(postgres);
+    await startArchiving(own, 'Archive');
+    const clockwork = new Clockwork(postgres);
+    await clockwork.begin();
+    await own.apply(physicalRun(own.namespace, 'base'));
+    expect((await own.finished('backuprun', 'base')).status).toMatchObject({ phase: 'Completed', error: '' });
+    const moment = await clockwork.tick();
+    await postgres.psql('delete from shop.order_lines; delete from shop.orders', 'shop');
+    await clockwork.archived(own);
+    await own.apply(
+      pitrRecovery(own.namespace, 'before-the-delete', {
+        recoveryTarget: { targetTime: moment.time },
+        target: { ephemeral: {} },
+        assertions: [
+          { database: 'postgres', query: 'select value from clockwork', expect: String(moment.value) },
+          { database: 'shop', query: 'select count(*) from shop.orders', expect: '40000' },
+        ],
+      }),
+    );
+    expect((await own.finished('pitrrecovery', 'before-the-delete')).status).toMatchObject({
+      phase: 'Completed',
+      error: '',
+      assertions: [{ passed: true }, { passed: true }],
+    });
   });
 });

@@ -67,7 +67,9 @@ export async function compareMoment(state: DemoState, step: Step): Promise<void>
   const differing = Object.entries(state.beforeDelete).flatMap(([database, lines]) => {
     const now = new Set(recovered[database]);
     // Of sequences the WAL is written 32 values ahead, so that a recovered one may stand further.
-    return lines.filter((line) => !line.startsWith('sequence ') && !now.has(line)).map((line) => `${database}: ${line}`);
+    return lines
+      .filter((line) => !line.startsWith('sequence ') && !now.has(line))
+      .map((line) => `${database}: ${line}`);
   });
   if (differing.length > 0) throw new Error(`These are not as they were at that moment:\n${differing.join('\n')}`);
   const lines = Object.values(recovered).flat();

@@ -73,7 +73,8 @@ export function continuousArchiving({ policy, wal, rollout, refusal, awaited, no
 }
 
 function pending({ pendingSegments }: WalStatus): string {
-  return pendingSegments === undefined || pendingSegments === 0 ? '' : `, ${pendingSegments} segments wait`;
+  if (pendingSegments === undefined || pendingSegments === 0) return '';
+  return pendingSegments === 1 ? ', 1 segment waits' : `, ${pendingSegments} segments wait`;
 }
 
 function amount(bytes: string | undefined): string {
@@ -93,7 +94,9 @@ export function restorableOf(
   const [earliestTime] = ends.toSorted();
   if (earliestTime === undefined) return undefined;
   const archived = wal?.lastCommitTime ?? before?.latestTime;
-  const latestTime = archived === undefined || archived < earliestTime ? undefined : archived;
+  // Not as texts: one of them has milliseconds.
+  const isBefore = archived !== undefined && Date.parse(archived) < Date.parse(earliestTime);
+  const latestTime = isBefore ? undefined : archived;
   return {
     earliestTime,
     ...(latestTime === undefined ? {} : { latestTime }),
@@ -170,6 +173,7 @@ function causeOf(policy: string, done: readonly BackupRun[], wal: WalStatus): Du
   };
 }
 
+/** `toWal` is itself missing. */
 function isAfter(beginSegment: string | undefined, { toWal }: WalGap): boolean {
-  return beginSegment !== undefined && beginSegment.slice(8) >= toWal.slice(8);
+  return beginSegment !== undefined && beginSegment.slice(8) > toWal.slice(8);
 }

@@ -7,6 +7,7 @@ import type { ActionOutcome } from '../../../src/agent/action.ts';
 import { type Folders, runBackup } from '../../../src/agent/backup/run-backup.ts';
 import type { Reporter } from '../../../src/agent/report.ts';
 import { runRestore } from '../../../src/agent/restore/run-restore.ts';
+import { physical } from '../../../src/api/backup-policy.ts';
 import { backupRepositorySpec } from '../../../src/api/backup-repository.ts';
 import { logical } from '../../../src/api/logical.ts';
 import type { Progress } from '../../../src/api/report.ts';
@@ -155,6 +156,7 @@ function backupTask(server: TestServer, options: BackupOptions): BackupTask {
     server: serverTask(server),
     repositories: [repositoryTask()],
     logical: logical.parse({ format: 'Custom', ...options.logical }),
+    physical: physical.parse({}),
     compression: options.compression ?? { algorithm: 'zstd', level: 1 },
     deadlineSeconds: 3600,
   }) as BackupTask;

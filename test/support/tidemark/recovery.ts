@@ -76,11 +76,12 @@ export class Clockwork {
     return { value, time, lsn, xid: xid.trim(), name };
   }
 
-  /** Lets the archive have all that was written until now. */
+  /** Lets the archive have all that was written until now, and a commit after it: a time is reached by what comes later. */
   async archived(scenario: Scenario): Promise<void> {
-    await this.#postgres.psql("select pg_create_restore_point('closed'); select pg_switch_wal()");
-    // The position before the boundary lies in the segment that was just closed.
-    const segment = await this.#postgres.psql('select pg_walfile_name(pg_current_wal_lsn() - 1)');
+    const answers = await this.#postgres.psql(
+      'select pg_current_xact_id(); select pg_walfile_name(pg_current_wal_insert_lsn()); select pg_switch_wal()',
+    );
+    const [, segment = ''] = answers.split('\n');
     await untilArchived(scenario, segment.trim());
   }
 }

@@ -92,6 +92,22 @@ test('its other volumes bear names that are nobody else’s, and Secrets are rea
   expect(secrets.map(({ projected }) => projected?.defaultMode)).toEqual([0o444, 0o444]);
 });
 
+test.each([
+  ['S3 with a CA of its own', [s3]],
+  ['a volume', [{ volume: { claimName: 'backups' } }]],
+  ['both, one beside the other', [s3, { volume: { claimName: 'backups' } }, s3]],
+])('into a repository of %s, nothing comes into the pod but what is ours by its name', (_, specs) => {
+  const repositories = specs.map((spec, index) => ({ name: `store-${index}`, spec: repository({ spec }).spec }));
+  const { initContainers, containers, volumes } = applied({ repositories });
+  const mounted = initContainers.flatMap(({ volumeMounts }) => volumeMounts);
+  for (const { name } of [...initContainers, ...volumes, ...mounted]) expect(name).toMatch(/^tidemark-wal(-|$)/);
+  expect(new Set(volumes.map(({ name }) => name)).size).toBe(volumes.length);
+  expect(new Set(mounted.map(({ mountPath }) => mountPath)).size).toBe(mounted.length);
+  expect(containers.map((container) => Object.keys(container))).toEqual([['name', 'volumeMounts']]);
+  expect(Object.keys(buildSidecar({ ...parts, repositories }))).toEqual(['apiVersion', 'kind', 'metadata', 'spec']);
+  for (const { projected } of volumes) expect(projected?.defaultMode ?? 0o444).toBe(0o444);
+});
+
 test('the pod gets the pull secrets of the agent’s image, and none where there are none', () => {
   expect(applied({ agent: { ...agent, imagePullSecrets: ['pull'] } as never }).imagePullSecrets).toEqual([
     { name: 'pull' },

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   buildWatcher,
@@ -104,6 +105,23 @@ test.each([
   ['shop', 'or.ders'],
 ])('the slot of %s/%s has a name that PostgreSQL takes', (namespace, name) => {
   expect(slotName(namespace, name)).toMatch(/^[a-z0-9_]{1,63}$/);
+});
+
+test('any two names make slots that PostgreSQL takes, and two pairs of names make two', () => {
+  const label = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+  const subdomain = fc.stringMatching(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/);
+  const pair = fc.tuple(label, subdomain);
+  fc.assert(
+    fc.property(pair, pair, (one, other) => {
+      expect(slotName(...one)).toMatch(/^[a-z0-9_]{1,63}$/);
+      expect(slotName(...one) === slotName(...other)).toBe(one.join('/') === other.join('/'));
+    }),
+  );
+});
+
+test.each(['Archive', 'Stream', 'None'] as const)('an agent reads its task in mode %s', (mode) => {
+  const [container] = built({ mode }).spec.template.spec.containers;
+  expect(taskIn(container?.env ?? [])).toMatchObject({ action: 'watch-wal', mode, slot: slotName('shop', 'orders') });
 });
 
 test('two policies never share a slot', () => {

@@ -76,6 +76,11 @@ describe('archiving is refused', () => {
     ['for a Pod', { policy: archiving({ spec: { source: pod } }), workload: undefined }, 'PodCannotChange'],
     ['without a workload', { workload: undefined }, 'TargetNotFound'],
     ['where the server’s container cannot be told', { workload: workload({ pod: two }) }, 'ContainerNotFound'],
+    [
+      'where the container that is named is not there',
+      { policy: archiving({ spec: { source: { ...source, container: 'database' } } }) },
+      'ContainerNotFound',
+    ],
     ['without a repository', { repositories: [undefined] }, 'RepositoryNotFound'],
     ['without an account', { account: missing('ServiceAccountNotFound', 'no') }, 'ServiceAccountNotFound'],
     ['where another policy archives the workload', { workload: held, holder: another }, 'ArchivedByAnother'],
@@ -186,6 +191,18 @@ test('whoever deletes a policy is told how to let it go', () => {
   const { awaited } = decideArchiving(gathered({ policy: of, workload: archived }));
   expect(awaited).toContain('annotate backuppolicy orders tidemark.dev/abandon-archiving=true');
 });
+
+test.each(['Archive', 'Stream', 'None'] as const)(
+  'a deleted policy of mode %s that set nothing goes at once',
+  (mode) => {
+    const metadata = { finalizers: [], deletionTimestamp: '2026-03-10T11:59:00Z' };
+    expect(decideArchiving(gathered({ policy: archiving({ mode, metadata }) }))).toMatchObject({
+      finalizer: false,
+      watcher: 'remove',
+      workload: undefined,
+    });
+  },
+);
 
 describe('from Archive to Stream', () => {
   const stream = (said: Parameters<typeof wal>[0]) => archiving({ mode: 'Stream', wal: wal(said) });

@@ -43,6 +43,13 @@ describe('ContinuousArchiving is', () => {
     ],
     ['what the watcher met', { wal: wal({ report: ill }) }, 'False', 'AuthenticationFailed'],
     ['what the watcher met at its first look', { wal: { report: ill } }, 'False', 'AuthenticationFailed'],
+    [
+      'not known after a silence, though what was said last was bad',
+      { wal: wal({ report: ill }), now: new Date('2026-03-10T12:05:00Z') },
+      'Unknown',
+      'WatcherSilent',
+    ],
+    ['heard still after just five minutes', { now: new Date('2026-03-10T12:04:00Z') }, 'True', 'Archiving'],
     ['behind', { wal: wal({ lagSeconds: 301 }) }, 'False', 'FallingBehind'],
     [
       'refused by the server',
@@ -57,6 +64,15 @@ describe('ContinuousArchiving is', () => {
   test('told with numbers', () => {
     const late = wal({ lagSeconds: 400, lagBytes: '52428800', pendingSegments: 3 });
     expect(judge({ wal: late }).message).toBe('The archive is 400 s and 50.0 MiB behind the server, 3 segments wait');
+    expect(judge({ wal: wal({ pendingSegments: 1 }) }).message).toBe(
+      'Up to 000000010000000000000007, 12 s behind the server, 1 segment waits',
+    );
+    const { lagBytes: _, ...unmeasured } = wal({ lagSeconds: 400 });
+    expect(judge({ wal: unmeasured }).message).toBe(
+      'The archive is 400 s and an unknown number of bytes behind the server',
+    );
+    const two = [1, 2].map((timeline) => ({ timeline, fromWal: 'a', toWal: 'b' }));
+    expect(judge({ wal: wal({ gaps: two }) }).message).toContain('; 2 gaps in');
     const holes = wal({ gaps: [{ timeline: 1, fromWal: 'a', toWal: 'b' }] });
     expect(judge({ wal: holes }).message).toBe(
       'Up to 000000010000000000000007, 12 s behind the server; 1 gap in status.restorable.gaps',
@@ -92,6 +108,11 @@ describe('what can be restored', () => {
     });
   });
 
+  test('ends with a commit in the second in which the backup ended: the watcher tells milliseconds, a Job does not', () => {
+    const lastCommitTime = '2026-03-10T03:00:00.500Z';
+    expect(restorableOf([base()], wal({ lastCommitTime }))).toMatchObject({ latestTime: lastCommitTime });
+  });
+
   test('is known still when the watcher cannot look at its server, or is gone', () => {
     const gap = { timeline: 1, fromWal: 'a', toWal: 'b' };
     const before = { earliestTime: 'x', latestTime: '2026-03-10T11:00:00Z', gaps: [gap] };
@@ -117,6 +138,9 @@ describe('a base backup is due', () => {
     expect(due([base()], wal({ gaps: [gap] }))?.name).toBe('orders-gap-000000010000000000000005');
     const later = base({ name: 'b', beginSegment: '000000010000000000000006' });
     expect(due([base(), later], wal({ gaps: [gap] }))).toBeUndefined();
+    // Its first segment is one of those that are missing.
+    const within = base({ name: 'b', beginSegment: gap.toWal });
+    expect(due([base(), within], wal({ gaps: [gap] }))?.name).toBe('orders-gap-000000010000000000000005');
   });
 
   test.each<[string, Parameters<typeof dueBackup>[1], WalStatus | undefined]>([
@@ -125,8 +149,14 @@ describe('a base backup is due', () => {
     ['one waits', [base(), base({ name: 'b', phase: 'Pending' })], wal({ timeline: 2 })],
     ['the server was not looked at', [base()], undefined],
     ['all is well', [base()], wal()],
+    ['all backups are of another server', [base({ of: 'another' })], wal({ timeline: 2, gaps: [gap] })],
   ])('not while %s', (_, runs, of) => {
     expect(due(runs, of)).toBeUndefined();
+  });
+
+  test('though another server’s backup is on that timeline', () => {
+    const other = base({ name: 'b', of: 'another', timeline: 2 });
+    expect(due([base(), other], wal({ timeline: 2 }))?.name).toBe('orders-timeline-2');
   });
 
   test('not of a suspended policy', () => {

@@ -7,7 +7,7 @@ import {
   runJobName,
 } from '../../../../src/controllers/backup-run/decide.ts';
 import { missing, refused } from '../../../../src/controllers/refusal.ts';
-import { agent, ended, foundJob, now, pod, policy, report, repository, run } from '../objects.ts';
+import { agent, condition, ended, foundJob, now, pod, policy, report, repository, run } from '../objects.ts';
 
 const scheduledMark = { labels: { 'tidemark.dev/schedule': 'nightly' } };
 const long = { creationTimestamp: '2026-03-10T11:00:00Z' };
@@ -83,6 +83,38 @@ describe('what is missing is waited for a minute, what is wrong is not', () => {
     expect(brief(decision)).toEqual(['Failed', expected, undefined]);
     expect(decision.status?.error).toBe(decision.status?.conditions[0]?.message);
     expect(decision.events).toMatchObject([{ type: 'Warning', reason: expected, action: 'Backup' }]);
+  });
+});
+
+describe('a Physical run that needs the archive', () => {
+  const physical = { spec: { method: 'Physical' } };
+  const archiving = (conditions?: readonly object[]) =>
+    policy({ spec: { walArchiving: { mode: 'Stream' } }, ...(conditions && { status: { conditions } }) });
+  const unknown = (why: string) => archiving([condition('ContinuousArchiving', 'Unknown', why, 'soon')]);
+
+  test.each([
+    ['nothing is known of it', archiving()],
+    ['its watcher starts', unknown('Starting')],
+    ['the server is set up', unknown('SettingUp')],
+    ['the pods restart', unknown('Restarting')],
+    ['a person is to restart them', unknown('RestartNeeded')],
+    ['the receiver connects', unknown('Connecting')],
+  ])('waits, however long, while %s', (_, of) => {
+    for (const metadata of [{}, long, { creationTimestamp: '2025-03-10T12:00:00Z' }]) {
+      const decision = decide(gathered({ policy: of, run: run({ ...physical, metadata }) }));
+      expect(brief(decision)).toEqual(['Pending', 'AwaitingArchiving', 60_000]);
+      expect(decision.create).toBeUndefined();
+    }
+  });
+
+  test('starts when it is there, or does not need it', () => {
+    const of = archiving([condition('ContinuousArchiving', 'True', 'Archiving')]);
+    const started = decide(gathered({ policy: of, run: run({ ...physical, metadata: long }) }));
+    expect(brief(started).slice(0, 2)).toEqual(['Pending', 'Starting']);
+    expect(started.create).toMatchObject({ kind: 'Job' });
+    const alone = policy({ spec: { physical: { walMethod: 'Stream' } } });
+    expect(decide(gathered({ policy: alone, run: run(physical) })).create).toMatchObject({ kind: 'Job' });
+    expect(decide(gathered({ policy: unknown('SettingUp') })).create).toMatchObject({ kind: 'Job' });
   });
 });
 
