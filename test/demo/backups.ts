@@ -1,6 +1,7 @@
 import type { Loose } from '../support/tidemark/kubectl.ts';
 import { until } from '../support/tidemark/until.ts';
 import { type DemoState, demoNamespace, type Step } from './demo-state.ts';
+import { settleSchedules } from './policy.ts';
 
 /** A BackupRun as a person writes one, watched to its end. */
 export async function backupByHand(state: DemoState, step: Step): Promise<void> {
@@ -17,7 +18,7 @@ export async function backupByHand(state: DemoState, step: Step): Promise<void> 
   step.title = `${step.title}: ${outcome(state.manual)}`;
 }
 
-/** The next run that the CronJob starts. After it the schedule is suspended, so that the demo's cluster comes to rest. */
+/** The next run that the CronJob starts. After it the schedule is a nightly one, so that the demo's cluster comes to rest. */
 export async function waitForSchedule(state: DemoState, step: Step): Promise<void> {
   const known = new Set((await scheduledRuns(state)).map(({ metadata }) => metadata.name));
   const policy = await state.kubectl.get<{ status?: { nextScheduleTime?: string } }>(
@@ -32,10 +33,7 @@ export async function waitForSchedule(state: DemoState, step: Step): Promise<voi
     { seconds: 150, everyMilliseconds: 1000 },
   );
   state.scheduled = await watchToTheEnd(state, 'backuprun', run.metadata.name, step);
-  await state.kubectl.run(
-    ['patch', 'backuppolicy', 'orders', '--type', 'merge', '--patch', '{"spec":{"suspend":true}}'],
-    { namespace: demoNamespace },
-  );
+  await settleSchedules(state);
   step.title = `${step.title}: ${outcome(state.scheduled)}`;
 }
 

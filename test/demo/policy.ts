@@ -32,6 +32,17 @@ export async function createPolicy(state: DemoState, step: Step): Promise<void> 
   );
 }
 
+const weekly = { name: 'weekly-base', cron: '15 1 * * 0', timeZone: 'Europe/Amsterdam', method: 'Physical' };
+
+/** A backup a minute is for those who watch; then the policy is one that a shop would have. */
+export async function settleSchedules({ kubectl }: DemoState): Promise<void> {
+  const schedules = [{ name: 'nightly', cron: '0 3 * * *', timeZone: 'Europe/Amsterdam', method: 'Logical' }, weekly];
+  await kubectl.run(
+    ['patch', 'backuppolicy', 'orders', '--type', 'merge', '--patch', JSON.stringify({ spec: { schedules } })],
+    { namespace: demoNamespace },
+  );
+}
+
 const policy = {
   apiVersion: 'tidemark.dev/v1alpha1',
   kind: 'BackupPolicy',
@@ -39,10 +50,7 @@ const policy = {
   spec: {
     source: { workloadRef: { kind: 'StatefulSet', name: 'orders-db' }, credentialsSecretRef: { name: 'orders-db' } },
     repositoryRefs: [{ name: 'offsite' }],
-    schedules: [
-      { name: 'every-minute', cron: '* * * * *', timeZone: 'Europe/Amsterdam', method: 'Logical' },
-      { name: 'weekly-base', cron: '15 1 * * 0', timeZone: 'Europe/Amsterdam', method: 'Physical' },
-    ],
+    schedules: [{ name: 'every-minute', cron: '* * * * *', timeZone: 'Europe/Amsterdam', method: 'Logical' }, weekly],
     walArchiving: { mode: 'Archive', archiveTimeoutSeconds: 60 },
     logical: { format: 'Directory', jobs: 2, databases: { include: ['pgbench', 'shop'] } },
     historyLimits: { succeeded: 5, failed: 3 },

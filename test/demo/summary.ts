@@ -23,7 +23,7 @@ export async function printSummary(
   process.stdout.write(`
 ${table}
 
-Backed up   ${manual.metadata.name} (by hand) and ${scheduled.metadata.name} (by the schedule, now suspended)
+Backed up   ${manual.metadata.name} (by hand) and ${scheduled.metadata.name} (by the schedule, nightly from now on)
 Restored    ${restore.metadata.name}: dropped tables out of ${restore.status?.backupID}
 Compared    ${comparedRows.toLocaleString('en')} rows and large objects: all as before
 Recovered   ${recovery.metadata.name}: the server as it was at ${lastGoodMoment}, out of ${base.status?.backupID} and the WAL
