@@ -51,6 +51,7 @@ const policy = {
     source: { workloadRef: { kind: 'StatefulSet', name: 'orders-db' }, credentialsSecretRef: { name: 'orders-db' } },
     repositoryRefs: [{ name: 'offsite' }],
     schedules: [{ name: 'every-minute', cron: '* * * * *', timeZone: 'Europe/Amsterdam', method: 'Logical' }, weekly],
+    suspend: false,
     walArchiving: { mode: 'Archive', archiveTimeoutSeconds: 60 },
     logical: { format: 'Directory', jobs: 2, databases: { include: ['pgbench', 'shop'] } },
     historyLimits: { succeeded: 5, failed: 3 },
