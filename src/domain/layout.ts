@@ -5,7 +5,8 @@
  *         started.json          written first: who writes here, since when, until when
  *         databases/<name>/…    the dumps
  *         globals.sql.zst
- *         base/…                chunks of a physical backup, backup_manifest.zst, wal/<segment>.zst of walMethod Stream
+ *         base/…                chunks or packed streams of a physical backup, backup_manifest.zst
+ *         wal/…                 <segment>.zst of walMethod Stream
  *         manifest.json         written last: without it there is no backup
  *     <namespace>/<policy>/<systemIdentifier>/wal/
  *         history/00000002.history   as the server wrote it

@@ -2,6 +2,8 @@ import { z } from 'zod';
 
 /** docs/repository-format.md describes every field; a reader must refuse a `format` it does not know. */
 export const manifestFormat = 1;
+/** That of a base backup in streams, which nobody may take for chunks. */
+export const streamsFormat = 2;
 
 const sha256 = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
@@ -18,21 +20,31 @@ const storedObject = z.object({
 
 const database = z.object({
   name: z.string(),
-  format: z.enum(['Custom', 'Directory']),
+  format: z.enum(['Plain', 'Custom', 'Directory', 'Tar']),
   encoding: z.string(),
   collate: z.string(),
   ctype: z.string(),
   owner: z.string(),
+  /** A locale provider other than libc, which a Plain dump without CREATE DATABASE does not tell of. */
+  localeProvider: z
+    .object({ name: z.enum(['icu', 'builtin']), locale: z.string(), rules: z.string().optional() })
+    .optional(),
+  /** With their versions, which no dump tells of. */
+  extensions: z.array(z.object({ name: z.string(), version: z.string() })).optional(),
   /** pg_database_size() before the dump. */
   bytes: z.int().nonnegative(),
-  /** Custom: one object. Directory: whole tar sequences, to be unpacked into one folder in any order. */
+  /** Plain, Custom, Tar: one object. Directory: whole tar sequences, to be unpacked into one folder in any order. */
   objects: z.array(storedObject).min(1),
   /** The table of contents as `pg_restore --list` prints it. */
   contents: storedObject,
 });
 
+const failedDatabase = z.object({ name: z.string(), reason: z.string(), message: z.string() });
+
 const logicalBackup = z.object({
   databases: z.array(database),
+  /** Databases that the policy means and that are not here: then the run failed, and those that are here stay usable. */
+  failed: z.array(failedDatabase).optional(),
   globals: storedObject.extend({ withPasswords: z.boolean() }).optional(),
   /** `pg_dump --version` of the tool that wrote it; restores need this major or a later one. */
   tool: z.string(),
@@ -52,9 +64,27 @@ const chunk = storedObject.extend({
   bytes: z.int().nonnegative(),
 });
 
+/** One tar, packed in one piece by the server and stored in parts, which give the whole one after another. */
+const stream = z.object({
+  /** OID of the tablespace whose files these are; absent for the data directory. */
+  tablespace: z
+    .string()
+    .regex(/^[0-9]+$/)
+    .optional(),
+  /** Of the tar before it was packed. */
+  bytes: z.int().nonnegative(),
+  /** In their order. None can be unpacked without those before it. */
+  parts: z.array(storedObject).min(1),
+});
+
 /** What a base backup needs to become a server again. */
 const physicalBackup = z.object({
-  chunks: z.array(chunk).min(1),
+  /** Of format 1. */
+  chunks: z.array(chunk),
+  /** Of format 2, which has no chunks. */
+  streams: z.array(stream).optional(),
+  /** Who packed it; with the policy's physical.compress Server, `because` says why it was the agent nevertheless. */
+  packing: z.object({ by: z.enum(['Client', 'Server']), because: z.string().optional() }).optional(),
   tablespaces: z.array(z.object({ oid: z.string().regex(/^[0-9]+$/), location: z.string() })),
   /** The server's own list of files with their checksums, packed. */
   backupManifest: storedObject,
@@ -81,7 +111,6 @@ const physicalBackup = z.object({
 });
 
 const common = {
-  format: z.literal(manifestFormat),
   backupID: z.string(),
   type: z.literal('Full'),
   namespace: z.string(),
@@ -99,8 +128,24 @@ const common = {
   size: z.object({ source: z.int().nonnegative(), stored: z.int().nonnegative() }),
 };
 
-const logicalManifest = z.object({ ...common, method: z.literal('Logical'), logical: logicalBackup });
-const physicalManifest = z.object({ ...common, method: z.literal('Physical'), physical: physicalBackup });
+const logicalManifest = z.object({
+  ...common,
+  format: z.literal(manifestFormat),
+  method: z.literal('Logical'),
+  logical: logicalBackup,
+});
+const physicalManifest = z
+  .object({
+    ...common,
+    format: z.literal([manifestFormat, streamsFormat]),
+    method: z.literal('Physical'),
+    physical: physicalBackup,
+  })
+  .refine(
+    ({ format, physical: { chunks, streams = [] } }) =>
+      format === streamsFormat ? streams.length > 0 && chunks.length === 0 : streams.length === 0 && chunks.length > 0,
+    { path: ['physical'], message: 'format 1 has chunks, format 2 has streams' },
+  );
 
 export const manifest = z.discriminatedUnion('method', [logicalManifest, physicalManifest]);
 
@@ -108,6 +153,18 @@ export type LogicalManifest = z.output<typeof logicalManifest>;
 export type PhysicalManifest = z.output<typeof physicalManifest>;
 export type PhysicalBackup = z.output<typeof physicalBackup>;
 export type Chunk = z.output<typeof chunk>;
+export type PackedStream = z.output<typeof stream>;
 export type Manifest = z.output<typeof manifest>;
 export type StoredObject = z.output<typeof storedObject>;
 export type ManifestDatabase = z.output<typeof database>;
+export type FailedDatabase = z.output<typeof failedDatabase>;
+
+/** The tars of a base backup, as they are stored. */
+export function baseObjects({ chunks, streams = [] }: PhysicalBackup): readonly StoredObject[] {
+  return [...chunks, ...streams.flatMap(({ parts }) => parts)];
+}
+
+/** Bytes of those tars before they were packed. */
+export function baseBytes({ chunks, streams = [] }: PhysicalBackup): number {
+  return [...chunks, ...streams].reduce((sum, { bytes }) => sum + bytes, 0);
+}

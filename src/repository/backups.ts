@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Failure, terminal, transient } from '../domain/failure.ts';
 import { type BackupLocation, backupPath, manifestName, startedName } from '../domain/layout.ts';
-import { type Manifest, manifest, manifestFormat, type StoredObject } from '../domain/manifest.ts';
+import {
+  baseObjects,
+  type Manifest,
+  manifest,
+  manifestFormat,
+  type StoredObject,
+  streamsFormat,
+} from '../domain/manifest.ts';
 import { type Started, startedFormat, started as startedSchema } from '../domain/started.ts';
 import type { Store } from './store.ts';
 
@@ -106,10 +113,10 @@ function checked(value: unknown, key: string, store: Store): Manifest {
   const result = manifest.safeParse(value);
   if (result.success) return result.data;
   const format = typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined;
-  if (typeof format === 'number' && format !== manifestFormat) {
+  if (typeof format === 'number' && format !== manifestFormat && format !== streamsFormat) {
     throw terminal(
       'UnknownFormat',
-      `${key} in ${store.description} has the format ${format}; this version of Tidemark reads format ${manifestFormat}. Use the version that wrote it, or a later one.`,
+      `${key} in ${store.description} has the format ${format}; this version of Tidemark reads the formats ${manifestFormat} and ${streamsFormat}. Use the version that wrote it, or a later one.`,
     );
   }
   throw terminal(
@@ -149,8 +156,8 @@ export async function removeBackup(store: Store, path: string, signal: AbortSign
 /** Every stored object that a manifest names. */
 export function objectsOf(backup: Manifest): readonly StoredObject[] {
   if (backup.method === 'Physical') {
-    const { chunks, backupManifest, wal } = backup.physical;
-    return [...chunks, backupManifest, ...wal];
+    const { backupManifest, wal } = backup.physical;
+    return [...baseObjects(backup.physical), backupManifest, ...wal];
   }
   const { logical } = backup;
   const databases = logical.databases.flatMap(({ objects, contents }) => [...objects, contents]);

@@ -2,6 +2,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { Failure, terminal, transient } from '../domain/failure.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { headObject } from './s3-write.ts';
+import type { DownloadOptions } from './store.ts';
 
 const windowSize = 4 * 1024 ** 2;
 /** Windows under way or waiting for the reader: 16 MiB. */
@@ -22,24 +23,24 @@ interface Window {
 export async function downloadObject(
   s3: S3Connection,
   key: string,
-  signal: AbortSignal,
+  { signal, sparing = false }: DownloadOptions,
 ): Promise<AsyncIterable<Buffer>> {
   const first = await readWindow(s3, key, { start: 0, signal });
-  return readAhead(s3, key, first, signal);
+  return readAhead(s3, key, first, { signal, most: sparing ? 1 : windowsAhead });
 }
 
 async function* readAhead(
   s3: S3Connection,
   key: string,
   first: Window,
-  outer: AbortSignal,
+  { signal: outer, most }: { readonly signal: AbortSignal; readonly most: number },
 ): AsyncGenerator<Buffer, void, void> {
   const abandoned = new AbortController();
   const signal = AbortSignal.any([outer, abandoned.signal]);
   const ahead: Promise<Window>[] = [];
   let next = Math.min(windowSize, first.total);
   const fill = () => {
-    while (ahead.length < windowsAhead && next < first.total) {
+    while (ahead.length < most && next < first.total) {
       const window = readWindow(s3, key, { start: next, etag: first.etag, signal });
       window.catch(() => undefined);
       ahead.push(window);

@@ -18,7 +18,7 @@ export function s3Store(settings: S3Settings, timings?: S3Timings): Store {
     description: `s3://${settings.bucket}${settings.prefix === '' ? '' : `/${settings.prefix}`}`,
     put: (key, body, options) => putObject(s3, { key, body, ...options }),
     upload: (key, body, options) => uploadStream(s3, pool, key, body, options),
-    download: (key, { signal }) => downloadObject(s3, key, signal),
+    download: (key, options) => downloadObject(s3, key, options),
     get: (key, { signal }) => getObject(s3, key, signal),
     async head(key, { signal }) {
       const found = await headObject(s3, key, signal);

@@ -20,7 +20,7 @@ export interface Store {
   upload(key: string, body: AsyncIterable<Buffer>, options: UploadOptions): Promise<Uploaded>;
 
   /** The object's bytes in order; rejects with NoSuchObject before the first byte where it does not exist. */
-  download(key: string, options: CallOptions): Promise<AsyncIterable<Buffer>>;
+  download(key: string, options: DownloadOptions): Promise<AsyncIterable<Buffer>>;
 
   /** A small object whole (at most 64 MiB; a larger one is refused). */
   get(key: string, options: CallOptions): Promise<Buffer>;
@@ -51,6 +51,11 @@ export interface Store {
 
 export interface CallOptions {
   readonly signal: AbortSignal;
+}
+
+export interface DownloadOptions extends CallOptions {
+  /** Takes less memory and is slower: little is fetched before it is asked for. */
+  readonly sparing?: boolean;
 }
 
 export interface PutOptions extends CallOptions {

@@ -7,7 +7,7 @@ export interface Compression {
   readonly level?: number | undefined;
 }
 
-const defaultLevel = 3;
+export const defaultLevel = 3;
 /** More threads do not help a stream that one network connection drains, and each costs memory. */
 const maxThreads = 8;
 

@@ -174,6 +174,9 @@ function raise(end: {
   throw new StageFailed('exited with code 0 before it had read its whole input', { command, exitCode: 0, stderr });
 }
 
+/** Bytes that may wait for the first stage: small pieces, as a server sends them, then go to it many at a time. */
+const inputAhead = 512 * 1024;
+
 async function feed(
   input: AsyncIterable<Buffer>,
   stdin: Writable,
@@ -187,7 +190,8 @@ async function feed(
   const ending = AbortSignal.any([stopped, refusal.signal]);
   try {
     for await (const chunk of interruptible(input, ending)) {
-      if (!stdin.write(chunk)) await once(stdin, 'drain', { signal: ending });
+      stdin.write(chunk);
+      if (stdin.writableLength >= inputAhead) await once(stdin, 'drain', { signal: ending });
     }
     await new Promise<void>((resolve) => stdin.end(resolve));
     return stdin.writableFinished ? 'read' : 'refused';

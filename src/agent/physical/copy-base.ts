@@ -1,18 +1,20 @@
 import { transient } from '../../domain/failure.ts';
-import type { Chunk, StoredObject } from '../../domain/manifest.ts';
+import type { StoredObject } from '../../domain/manifest.ts';
 import type { ArchiveSource, BackupEvent, Position } from '../../postgres/replication/base-backup.ts';
 import { compressedSuffix, compressor } from '../../stream/compress.ts';
 import type { StreamCompression } from '../backup/dump.ts';
 import { storeStream } from '../backup/store-stream.ts';
 import type { Target } from '../backup/targets.ts';
-import { chunkTarget } from './chunk-target.ts';
-import { createTarCutter, type TarCutter } from './cut-tar.ts';
+import { createChunkSink, createStreamSink, type StoredArchives } from './archive-sinks.ts';
+import type { Owner } from './cut-tar.ts';
 import { createFeed, type Feed } from './feed.ts';
-import { type ChunkStore, createChunkStore } from './store-chunks.ts';
+import type { Packing } from './packing.ts';
 
 export interface CopyOptions {
   readonly targets: readonly Target[];
   readonly compression: StreamCompression;
+  /** Whether the tars come packed. */
+  readonly packedBy: Packing['by'];
   readonly signal: AbortSignal;
   readonly onStart: (start: Position) => Promise<void>;
   /** Bytes in all, and how many have been copied. */
@@ -21,14 +23,13 @@ export interface CopyOptions {
   readonly onEnd: (end: Position) => void;
 }
 
-export interface CopiedBase {
-  readonly chunks: readonly Chunk[];
+export interface CopiedBase extends StoredArchives {
   readonly backupManifest: StoredObject;
   readonly tablespaces: readonly { readonly oid: string; readonly location: string }[];
-  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly owner: Owner;
 }
 
-/** Stores what BASE_BACKUP sends: the tars as chunks, and the server's manifest. Every process has ended when it settles. */
+/** Stores what BASE_BACKUP sends: the tars, and the server's manifest. Every process has ended when it settles. */
 export async function copyBase(events: AsyncIterable<BackupEvent>, options: CopyOptions): Promise<CopiedBase> {
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
@@ -37,7 +38,8 @@ export async function copyBase(events: AsyncIterable<BackupEvent>, options: Copy
   try {
     for await (const event of events) {
       signal.throwIfAborted();
-      await takeEvent(event, sinks, options);
+      const waiting = event.kind === 'Data' ? sinks.write(event.data) : takeEvent(event, sinks, options);
+      if (waiting !== undefined) await waiting;
     }
     return await sinks.finish();
   } catch (error) {
@@ -49,10 +51,10 @@ export async function copyBase(events: AsyncIterable<BackupEvent>, options: Copy
   }
 }
 
-async function takeEvent(event: BackupEvent, sinks: Sinks, options: CopyOptions): Promise<void> {
+type RareEvent = Exclude<BackupEvent, { readonly kind: 'Data' }>;
+
+async function takeEvent(event: RareEvent, sinks: Sinks, options: CopyOptions): Promise<void> {
   switch (event.kind) {
-    case 'Data':
-      return sinks.write(event.data);
     case 'Archive':
       return sinks.beginArchive(event.oid);
     case 'Manifest':
@@ -67,6 +69,7 @@ async function takeEvent(event: BackupEvent, sinks: Sinks, options: CopyOptions)
     case 'End':
       return options.onEnd(event);
     case 'Progress':
+      return sinks.progress(event.bytes);
   }
 }
 
@@ -78,65 +81,51 @@ interface Sinks {
   expect(sources: readonly ArchiveSource[]): void;
   beginArchive(oid: string | undefined): void;
   beginManifest(): void;
-  write(data: Buffer): Promise<void>;
+  write(data: Buffer): Promise<void> | undefined;
+  progress(bytes: number): void;
   copied(): number;
   finish(): Promise<CopiedBase>;
   settled(): Promise<void>;
 }
 
-type SinkOptions = Pick<CopyOptions, 'targets' | 'compression' | 'signal'>;
+type SinkOptions = Pick<CopyOptions, 'targets' | 'compression' | 'packedBy' | 'signal'>;
 
 function createSinks(options: SinkOptions, fail: (error: unknown) => void): Sinks {
-  const chunks: ChunkStore = createChunkStore({ ...options, fail });
+  const archives = (options.packedBy === 'Server' ? createStreamSink : createChunkSink)({ ...options, fail });
   let sources: readonly ArchiveSource[] = [];
-  let archive: { readonly oid: string | undefined; readonly cutter: TarCutter } | undefined;
   let manifest: ManifestSink | undefined;
-  let owner: CopiedBase['owner'] | undefined;
-  let copied = 0;
-  const endArchive = () => {
-    archive?.cutter.end();
-    // That of the data directory, where there are tablespaces too.
-    if (owner === undefined || archive?.oid === undefined) owner = archive?.cutter.owner() ?? owner;
-    archive = undefined;
-    chunks.close();
-  };
   return {
     expect(expected) {
       sources = expected;
     },
     beginArchive(oid) {
-      endArchive();
-      archive = { oid, cutter: createTarCutter(chunkTarget(totalOf(sources))) };
+      archives.end();
+      archives.begin(oid, totalOf(sources));
     },
     beginManifest() {
-      endArchive();
+      archives.end();
       manifest = storeManifest(options, fail);
     },
-    async write(data) {
-      if (archive === undefined) return manifest?.feed.write(data);
-      copied += data.length;
-      for (const piece of archive.cutter.push(data)) {
-        if (piece === 'Cut') chunks.close();
-        else await chunks.write(archive.oid, piece);
-      }
-    },
-    copied: () => copied,
+    write: (data) => (manifest === undefined ? archives.write(data) : manifest.feed.write(data)),
+    progress: archives.progress,
+    copied: archives.copied,
     async finish() {
-      endArchive();
+      archives.end();
       manifest?.feed.end();
-      const stored = await chunks.finish();
+      const stored = await archives.finish();
       const backupManifest = await manifest?.stored;
       options.signal.throwIfAborted();
+      const owner = archives.owner();
       if (backupManifest === undefined || owner === undefined) {
         throw transient('CutShort', 'The server sent a base backup without files or without its manifest.');
       }
       const tablespaces = sources.flatMap(({ oid, location }) =>
         oid === undefined || location === undefined ? [] : [{ oid, location }],
       );
-      return { chunks: stored, backupManifest, tablespaces, owner };
+      return { ...stored, backupManifest, tablespaces, owner };
     },
     async settled() {
-      await chunks.settled();
+      await archives.settled();
       await manifest?.stored;
     },
   };

@@ -9,7 +9,12 @@ export interface TarCutter {
   /** Rejects a tar that stops within a member. */
   end(): void;
   /** Numeric owner of the first member. */
-  owner(): { readonly uid: number; readonly gid: number } | undefined;
+  owner(): Owner | undefined;
+}
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 const block = 512;
@@ -29,7 +34,7 @@ export function createTarCutter(target: number): TarCutter {
   let size = 0;
   let afterPrefix = false;
   let ended = false;
-  let owner: { readonly uid: number; readonly gid: number } | undefined;
+  let owner: Owner | undefined;
 
   /** A header has come: how many bytes follow it, and whether a new part begins before it. */
   const begin = (bytes: Buffer): 'Cut' | 'Goes on' | 'End' => {
@@ -97,10 +102,14 @@ export function createTarCutter(target: number): TarCutter {
   };
 }
 
-interface Member {
+/** Of the member that this header is of. */
+export function readOwner(header: Buffer): Owner {
+  const { uid, gid } = readHeader(header);
+  return { uid, gid };
+}
+
+interface Member extends Owner {
   readonly size: number;
-  readonly uid: number;
-  readonly gid: number;
   readonly isPrefix: boolean;
 }
 

@@ -1,6 +1,13 @@
 import type { BackupRunStatus } from '../../api/backup-run.ts';
 import { backupPath } from '../../domain/layout.ts';
-import { manifestFormat, type PhysicalBackup, type PhysicalManifest } from '../../domain/manifest.ts';
+import {
+  baseBytes,
+  baseObjects,
+  manifestFormat,
+  type PhysicalBackup,
+  type PhysicalManifest,
+  streamsFormat,
+} from '../../domain/manifest.ts';
 import type { BackupTask } from '../../domain/task.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
 import type { StreamCompression } from '../backup/dump.ts';
@@ -19,9 +26,9 @@ export function buildPhysicalManifest(backup: {
   const { task, physical } = backup;
   const { version, systemIdentifier, role } = backup.server;
   const { algorithm, level } = backup.compression;
-  const { chunks, backupManifest, wal, timeline } = physical;
+  const { streams, backupManifest, wal, timeline } = physical;
   return {
-    format: manifestFormat,
+    format: streams === undefined ? manifestFormat : streamsFormat,
     backupID: backup.backupID,
     method: 'Physical',
     type: task.type,
@@ -33,8 +40,8 @@ export function buildPhysicalManifest(backup: {
     server: { version, systemIdentifier, timeline, role },
     compression: { algorithm, ...(algorithm === 'none' || level === undefined ? {} : { level }) },
     size: {
-      source: chunks.reduce((sum, { bytes }) => sum + bytes, 0),
-      stored: [...chunks, backupManifest, ...wal].reduce((sum, { size }) => sum + size, 0),
+      source: baseBytes(physical),
+      stored: [...baseObjects(physical), backupManifest, ...wal].reduce((sum, { size }) => sum + size, 0),
     },
     physical,
   };
@@ -81,7 +88,13 @@ export function factsAtEnd(
 }
 
 export function summarize({ backupID, physical, size }: PhysicalManifest, targets: readonly Target[]): string {
-  const { beginLSN, endLSN, endSegment, walMethod } = physical;
+  const { beginLSN, endLSN, endSegment, walMethod, packing } = physical;
   const wal = walMethod === 'Archive' ? `its WAL up to ${endSegment} is archived` : 'its WAL is part of it';
-  return `${backupID}: ${beginLSN} to ${endLSN}, ${size.stored} bytes stored in ${targets.map(({ name }) => name).join(', ')}; ${wal}.`;
+  const packedBy =
+    packing?.by === 'Server'
+      ? '; the server packed it'
+      : packing?.because === undefined
+        ? ''
+        : `; the agent packed it, because ${packing.because}`;
+  return `${backupID}: ${beginLSN} to ${endLSN}, ${size.stored} bytes stored in ${targets.map(({ name }) => name).join(', ')}; ${wal}${packedBy}.`;
 }

@@ -1,12 +1,11 @@
 import type { Chunk } from '../../domain/manifest.ts';
 import { compressedSuffix, compressor } from '../../stream/compress.ts';
 import type { StreamCompression } from '../backup/dump.ts';
-import { storeStream } from '../backup/store-stream.ts';
 import type { Target } from '../backup/targets.ts';
 import { endOfTar } from './cut-tar.ts';
-import { createFeed, type Feed } from './feed.ts';
+import { createObjectWriter } from './store-in-turn.ts';
 
-/** Stores parts of tars as objects: while one is written, those before it may still be packed and uploaded. */
+/** Stores parts of tars that are tars themselves as objects. */
 export interface ChunkStore {
   /** Goes into the chunk that is open, or opens one. A promise where the writer is to wait. */
   write(tablespace: string | undefined, bytes: Buffer): Promise<void> | undefined;
@@ -26,62 +25,40 @@ export interface ChunkStoreOptions {
   readonly fail: (error: unknown) => void;
 }
 
-/** Each takes a zstd and the buffers of an upload. */
-const concurrency = 3;
-
 export function createChunkStore({ targets, compression, signal, fail }: ChunkStoreOptions): ChunkStore {
-  const running = new Set<Promise<void>>();
+  const objects = createObjectWriter({ targets, stages: [compressor(compression)], signal, fail });
   const chunks: Chunk[] = [];
-  let open: { readonly feed: Feed; bytes: number } | undefined;
+  let open = { bytes: 0 };
   let number = 0;
 
-  const begin = (tablespace: string | undefined) => {
-    number += 1;
-    const chunk = { feed: createFeed(signal), bytes: 0 };
-    const path = `base/${String(number).padStart(4, '0')}.tar${compressedSuffix(compression)}`;
-    const storing = storeStream({
-      targets,
-      path,
-      stages: [compressor(compression)],
-      input: chunk.feed.stream,
-      signal,
-    }).then((object) => {
-      chunks.push({ ...object, ...(tablespace === undefined ? {} : { tablespace }), bytes: chunk.bytes });
-    }, fail);
-    const tracked = storing.finally(() => running.delete(tracked));
-    running.add(tracked);
-    return chunk;
-  };
-  const append = (tablespace: string | undefined, bytes: Buffer) => {
-    open ??= begin(tablespace);
+  const append = (bytes: Buffer) => {
     open.bytes += bytes.length;
-    return open.feed.write(bytes);
+    return objects.write(bytes);
+  };
+  const begin = async (tablespace: string | undefined, bytes: Buffer) => {
+    number += 1;
+    const chunk = { bytes: 0 };
+    open = chunk;
+    const path = `base/${String(number).padStart(4, '0')}.tar${compressedSuffix(compression)}`;
+    await objects.open(path, (object) => {
+      chunks.push({ ...object, ...(tablespace === undefined ? {} : { tablespace }), bytes: chunk.bytes });
+    });
+    await append(bytes);
   };
   const close = () => {
-    if (open === undefined) return;
-    open.bytes += endOfTar.length;
-    open.feed.write(endOfTar);
-    open.feed.end();
-    open = undefined;
-  };
-  const makeRoom = async (tablespace: string | undefined, bytes: Buffer) => {
-    while (running.size >= concurrency) await Promise.race(running);
-    signal.throwIfAborted();
-    await append(tablespace, bytes);
-  };
-  const settled = async () => {
-    await Promise.all(running);
+    if (!objects.isOpen()) return;
+    append(endOfTar);
+    objects.close();
   };
   return {
-    write: (tablespace, bytes) =>
-      open === undefined && running.size >= concurrency ? makeRoom(tablespace, bytes) : append(tablespace, bytes),
+    write: (tablespace, bytes) => (objects.isOpen() ? append(bytes) : begin(tablespace, bytes)),
     close,
     async finish() {
       close();
-      await settled();
+      await objects.settled();
       signal.throwIfAborted();
       return chunks.toSorted((one, other) => (one.path < other.path ? -1 : 1));
     },
-    settled,
+    settled: objects.settled,
   };
 }

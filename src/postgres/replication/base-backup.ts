@@ -9,6 +9,8 @@ export interface BaseBackupOptions {
   readonly maxRate?: number;
   /** The WAL that makes it consistent comes along in the data directory's archive. */
   readonly wal: boolean;
+  /** The server packs each tar into a zstd stream (typedSince and later). maxRate is then of what is packed. */
+  readonly zstd?: { readonly level: number; readonly workers?: number };
 }
 
 export interface Position {
@@ -33,6 +35,7 @@ export type BackupEvent =
   | { readonly kind: 'Manifest' }
   /** Of the archive or manifest that began last. */
   | { readonly kind: 'Data'; readonly data: Buffer }
+  /** Of all tars, before they are packed. Comes now and then, and at the end of each. */
   | { readonly kind: 'Progress'; readonly bytes: number }
   /** What the server complains of on its way, such as pages with a wrong checksum. */
   | { readonly kind: 'Warning'; readonly text: string }
@@ -47,11 +50,17 @@ export function copyServer(
   return decodeBackup(replication.copyOut(baseBackupCommand(options, major)), major);
 }
 
-/** The first version with options in parentheses and typed messages. */
-const typedSince = 15;
+/** The first version with options in parentheses, typed messages and compression. */
+export const typedSince = 15;
+
+/**
+ * pg_basebackup's own choice. The server reads, sums and sends in one process, so that SHA-256 would make a backup last
+ * half as long again; what is stored has digests of its own.
+ */
+const manifestChecksums = "MANIFEST_CHECKSUMS 'CRC32C'";
 
 /** PostgreSQL, "Streaming Replication Protocol": the server is not to wait for its archive, which the agent asks itself. */
-export function baseBackupCommand({ label, checkpoint, maxRate, wal }: BaseBackupOptions, major: number): string {
+export function baseBackupCommand({ label, checkpoint, maxRate, wal, zstd }: BaseBackupOptions, major: number): string {
   const quoted = `'${label.replaceAll("'", "''")}'`;
   if (major >= typedSince) {
     const options = [
@@ -63,7 +72,8 @@ export function baseBackupCommand({ label, checkpoint, maxRate, wal }: BaseBacku
       ...(maxRate === undefined ? [] : [`MAX_RATE ${maxRate}`]),
       'TABLESPACE_MAP',
       "MANIFEST 'yes'",
-      "MANIFEST_CHECKSUMS 'SHA256'",
+      manifestChecksums,
+      ...(zstd === undefined ? [] : ["COMPRESSION 'zstd'", `COMPRESSION_DETAIL '${detailOf(zstd)}'`]),
     ];
     return `BASE_BACKUP (${options.join(', ')})`;
   }
@@ -76,9 +86,13 @@ export function baseBackupCommand({ label, checkpoint, maxRate, wal }: BaseBacku
     ...(maxRate === undefined ? [] : [`MAX_RATE ${maxRate}`]),
     'TABLESPACE_MAP',
     "MANIFEST 'yes'",
-    "MANIFEST_CHECKSUMS 'SHA256'",
+    manifestChecksums,
   ];
   return `BASE_BACKUP ${options.join(' ')}`;
+}
+
+function detailOf({ level, workers }: { readonly level: number; readonly workers?: number }): string {
+  return [`level=${level}`, ...(workers === undefined ? [] : [`workers=${workers}`])].join(',');
 }
 
 /** Throws a RangeError for what is no base backup. */
@@ -168,10 +182,10 @@ function typedMessages(): (part: {
   };
 }
 
-/** The name is base.tar, or that of a tablespace: 16385.tar. */
+/** The name is base.tar, or that of a tablespace: 16385.tar, with .zst where the server packs it. */
 function oidOf(message: Buffer): string | undefined {
   const name = message.toString('utf8', 0, message.indexOf(0));
-  const [, oid] = /^(\d+)\.tar$/.exec(name) ?? [];
-  if (oid === undefined && name !== 'base.tar') throw new RangeError(`an archive ${name} in a base backup`);
-  return oid;
+  const [, tar] = /^(base|\d+)\.tar(\.zst)?$/.exec(name) ?? [];
+  if (tar === undefined) throw new RangeError(`an archive ${name} in a base backup`);
+  return tar === 'base' ? undefined : tar;
 }

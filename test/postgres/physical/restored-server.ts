@@ -40,6 +40,18 @@ export async function startRestored(
       { command: 'tar', args: ['--extract', '--file=-', `--directory=${into}`, '--delay-directory-restore'] },
     ]);
   }
+  for (const { tablespace, parts } of physical.streams ?? []) {
+    const into = tablespace === undefined ? dataFolder : join(folder, tablespace);
+    const stages = [
+      { command: 'zstd', args: ['-q', '-d', '-c'] },
+      { command: 'tar', args: ['--extract', '--file=-', `--directory=${into}`, '--delay-directory-restore'] },
+    ];
+    const input = joined(
+      store,
+      parts.map((part) => `${path}/${part.path}`),
+    );
+    await runPipeline(stages, { signal: AbortSignal.timeout(30_000), input, stdout: 'ignore' }).finished;
+  }
   for (const { oid } of physical.tablespaces) await symlink(join(folder, oid), join(dataFolder, 'pg_tblspc', oid));
   for (const object of physical.wal) {
     const name = (object.path.split('/').at(-1) ?? '').replace(/\.zst$/, '');
@@ -91,6 +103,10 @@ export async function startRestored(
     return stdout;
   };
   return { dataFolder, psql, stop };
+}
+
+async function* joined(store: Store, keys: readonly string[]): AsyncGenerator<Buffer, void, void> {
+  for (const key of keys) yield* await store.download(key, { signal: AbortSignal.timeout(30_000) });
 }
 
 async function pipe(store: Store, key: string, stages: readonly { command: string; args: readonly string[] }[]) {

@@ -153,7 +153,7 @@ describe.each(stores)('in %s', (_, open) => {
       'ChecksumMismatch',
       (bytes: string) => bytes.replace('nightly-1', 'nightly-2'),
     ],
-    ['an unknown format', 'UnknownFormat', (bytes: string) => bytes.replace('"format": 1', '"format": 2')],
+    ['an unknown format', 'UnknownFormat', (bytes: string) => bytes.replace('"format": 1', '"format": 3')],
     ['half a manifest', 'DamagedManifest', (bytes: string) => bytes.slice(0, 100)],
     [
       'a path out of the folder',

@@ -209,3 +209,57 @@ describe('what a tool writes', () => {
     expect(errorLines(chatter).length).toBeLessThan(1500);
   });
 });
+
+describe('what pg_dump says of a right names the whole object and the GRANT', () => {
+  const advised = (stderr: string) => failureOfTool({ tool: 'pg_dump', how: 'exited with code 1', stderr }, context);
+
+  test.each([
+    [
+      'pg_dump: error: query failed: ERROR:  permission denied for table Order items\npg_dump: detail: Query was: LOCK TABLE a.first, s."Order items", z.last IN ACCESS SHARE MODE',
+      'GRANT SELECT ON TABLE s."Order items" TO',
+    ],
+    [
+      'pg_dump: error: query failed: ERROR:  permission denied for sequence Count\npg_dump: detail: Query was: SELECT last_value, is_called FROM public."Count"',
+      'GRANT SELECT ON SEQUENCE public."Count" TO',
+    ],
+    [
+      'pg_dump: error: failed to get data for sequence "count"; user may lack SELECT privilege on the sequence or the sequence may have been concurrently dropped',
+      'GRANT SELECT ON SEQUENCE "count" TO',
+    ],
+    ['pg_dump: error: query failed: ERROR:  permission denied for foreign table far', 'GRANT SELECT ON TABLE "far" TO'],
+    [
+      'pg_dump: error: could not open large object 4711: ERROR:  permission denied for large object 4711',
+      'LARGE OBJECT 4711 TO',
+    ],
+  ])('%s', (stderr, grant) => {
+    const failure = advised(stderr);
+    expect(failure).toMatchObject({ reason: 'PermissionDenied', retryable: false });
+    expect(failure.message).toContain(grant);
+  });
+
+  test.each([
+    ['database name contains a newline or carriage return: "new\nline"', 'NameNotPossible', false],
+    ['pg_dump: error: schema with OID 16388 does not exist', 'CatalogDamaged', false],
+    ['pg_dump: error: query failed: ERROR:  cache lookup failed for type 99999', 'CatalogDamaged', false],
+    [
+      'pg_dump: error: query failed: ERROR:  could not open file "base/5/16388": No such file or directory',
+      'DataCorrupted',
+      false,
+    ],
+    [
+      'pg_dump: error: query failed: ERROR:  could not connect to server "far"\nDETAIL:  Connection refused',
+      'ForeignServerUnreachable',
+      true,
+    ],
+    ['pg_dump: error: query failed: ERROR:  user mapping not found for "reader"', 'UserMappingMissing', false],
+    ['pg_dump: error: cross-database references are not implemented: a.b.c', 'InvalidPattern', false],
+    [
+      'pg_dump: error: query failed: ERROR:  invalid regular expression: parentheses () not balanced',
+      'InvalidPattern',
+      false,
+    ],
+    ['psql: error: connection to server at "db", port 5432 failed: Connection refused', 'ConnectionRefused', true],
+  ])('%s is %s', (stderr, reason, retryable) => {
+    expect(advised(stderr)).toMatchObject({ reason, retryable });
+  });
+});

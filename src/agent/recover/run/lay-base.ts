@@ -1,12 +1,14 @@
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../../domain/failure.ts';
 import type { Chunk, PhysicalManifest } from '../../../domain/manifest.ts';
 import type { Store } from '../../../repository/store.ts';
 import { checkFiles } from './check-files.ts';
 import { corrupted } from './corrupted.ts';
+import { layStreams } from './lay-stream.ts';
+import type { Tablespaces } from './prepare-place.ts';
 import { fetchWhole, unpackChunk } from './unpack-chunk.ts';
 
 export interface BaseBackup {
@@ -20,7 +22,7 @@ export interface BasePlace {
   /** Empty. */
   readonly dataDirectory: string;
   /** For tablespaces: what the backup says of their places does not hold here. */
-  readonly tablespaces: string;
+  readonly tablespaces: Tablespaces;
 }
 
 export interface LayOptions {
@@ -41,9 +43,10 @@ const attempts = 3;
 export async function layBase(base: BaseBackup, place: BasePlace, options: LayOptions): Promise<void> {
   const { physical } = base.manifest;
   for (const { oid } of physical.tablespaces) {
-    await mkdir(join(place.tablespaces, oid), { recursive: true, mode: 0o700 });
+    await mkdir(join(place.tablespaces.folder, oid), { recursive: true, mode: 0o700 });
   }
   await unpackAll(base, place, options);
+  await layStreams(base, physical.streams ?? [], (stream) => folderOf(stream, place), options);
   await linkTablespaces(physical.tablespaces, place);
   await checkFiles(place.dataDirectory, await listOfFiles(base, options.signal), base.path);
   await rewriteTablespaceMap(physical.tablespaces, place);
@@ -75,8 +78,8 @@ async function unpackAll(base: BaseBackup, place: BasePlace, options: LayOptions
   stopping.signal.throwIfAborted();
 }
 
-function folderOf({ tablespace }: Chunk, { dataDirectory, tablespaces }: BasePlace): string {
-  return tablespace === undefined ? dataDirectory : join(tablespaces, tablespace);
+function folderOf({ tablespace }: Pick<Chunk, 'tablespace'>, { dataDirectory, tablespaces }: BasePlace): string {
+  return tablespace === undefined ? dataDirectory : join(tablespaces.folder, tablespace);
 }
 
 /** A chunk that was cut short on its way is whole when it is fetched again; tar writes its files anew. */
@@ -116,8 +119,16 @@ async function linkTablespaces(
   for (const { oid } of tablespaces) {
     const link = join(place.dataDirectory, 'pg_tblspc', oid);
     await rm(link, { recursive: true, force: true });
-    await symlink(join(place.tablespaces, oid), link);
+    await symlink(join(place.tablespaces.served, oid), link);
   }
+  await bridge(place.tablespaces);
+}
+
+/** The server that replays here has the volume elsewhere than the one that serves: the links hold for both. */
+async function bridge({ folder, served }: Tablespaces): Promise<void> {
+  if (served === folder) return;
+  await rm(served, { force: true });
+  await symlink(relative(dirname(served), folder), served);
 }
 
 /** The server makes the links anew from this file before it replays (PostgreSQL, "Backing Up the Data Directory"). */
@@ -132,6 +143,8 @@ async function rewriteTablespaceMap(
     await rm(path, { force: true });
     return;
   }
-  const lines = tablespaces.map(({ oid }) => `${oid} ${join(place.tablespaces, oid).replaceAll('\\', '\\\\')}\n`);
+  const lines = tablespaces.map(
+    ({ oid }) => `${oid} ${join(place.tablespaces.served, oid).replaceAll('\\', '\\\\')}\n`,
+  );
   await writeFile(path, lines.join(''), { mode: 0o600 });
 }

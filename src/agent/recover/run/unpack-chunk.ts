@@ -35,7 +35,7 @@ export async function unpackChunk(
 }
 
 /** Modes as the server had them; the owner is this account, which the server runs under too. */
-function unpacker(folder: string): Stage {
+export function unpacker(folder: string): Stage {
   return {
     command: 'tar',
     args: [
@@ -79,7 +79,8 @@ async function* counted(source: AsyncIterable<Buffer>, onBytes: (bytes: number) 
   }
 }
 
-function failureOf(error: unknown, where: string, folder: string): unknown {
+/** What it means for a recovery that `where` could not be fetched or unpacked. */
+export function failureOf(error: unknown, where: string, folder: string): unknown {
   if (error instanceof Failure && error.reason === 'NoSuchObject') {
     return corrupted(`${where} is gone.`, error);
   }

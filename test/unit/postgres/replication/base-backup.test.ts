@@ -109,9 +109,28 @@ it('what ends without an end position is no backup', async () => {
 it('the command has the options of its version', () => {
   const options = { label: "it's", checkpoint: 'Fast', maxRate: 2048, wal: true } as const;
   expect(baseBackupCommand(options, 14)).toBe(
-    "BASE_BACKUP LABEL 'it''s' PROGRESS FAST WAL NOWAIT MAX_RATE 2048 TABLESPACE_MAP MANIFEST 'yes' MANIFEST_CHECKSUMS 'SHA256'",
+    "BASE_BACKUP LABEL 'it''s' PROGRESS FAST WAL NOWAIT MAX_RATE 2048 TABLESPACE_MAP MANIFEST 'yes' MANIFEST_CHECKSUMS 'CRC32C'",
   );
   expect(baseBackupCommand({ ...options, checkpoint: 'Spread', wal: false }, 15)).toBe(
-    "BASE_BACKUP (LABEL 'it''s', PROGRESS, CHECKPOINT 'spread', WAIT 0, MAX_RATE 2048, TABLESPACE_MAP, MANIFEST 'yes', MANIFEST_CHECKSUMS 'SHA256')",
+    "BASE_BACKUP (LABEL 'it''s', PROGRESS, CHECKPOINT 'spread', WAIT 0, MAX_RATE 2048, TABLESPACE_MAP, MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C')",
   );
+});
+
+it('a server packs with so many threads, or in its own process', () => {
+  const options = { label: 'nightly', checkpoint: 'Fast', wal: false } as const;
+  expect(baseBackupCommand({ ...options, zstd: { level: 3, workers: 2 } }, 15)).toContain(
+    ", COMPRESSION 'zstd', COMPRESSION_DETAIL 'level=3,workers=2')",
+  );
+  expect(baseBackupCommand({ ...options, zstd: { level: 19 } }, 18)).toContain("COMPRESSION_DETAIL 'level=19')");
+});
+
+it('a packed tar is known by the name of what is in it', async () => {
+  const messages = [typed('n', '16385.tar.zst\0/mnt/fast\0'), typed('n', 'base.tar.zst\0\0')].map(whole);
+  const decoded = await decode([startRows, sourceRows, begin, ...messages, end, endRows], 17);
+  expect(decoded.slice(2, 4)).toEqual([
+    { kind: 'Archive', oid: '16385' },
+    { kind: 'Archive', oid: undefined },
+  ]);
+  const other = [startRows, sourceRows, begin, whole(typed('n', 'base.tar.gz\0\0')), end, endRows];
+  await expect(decode(other, 17)).rejects.toThrow(RangeError);
 });

@@ -1,0 +1,138 @@
+import { availableParallelism } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Failure } from '../../../domain/failure.ts';
+import type { PackedStream, StoredObject } from '../../../domain/manifest.ts';
+import { decompressor } from '../../../stream/compress.ts';
+import { verified } from '../../../stream/digest.ts';
+import { runPipeline } from '../../../stream/pipeline.ts';
+import { corrupted } from './corrupted.ts';
+import type { BaseBackup, LayOptions } from './lay-base.ts';
+import { failureOf, unpacker } from './unpack-chunk.ts';
+
+/** What the parts of all streams may take in memory, those on their way included. */
+const memory = 128 * 1024 ** 2;
+/** One is unpacked while another comes. */
+const fewest = 2;
+const most = 8;
+const attempts = 3;
+
+/** Unpacks what the server packed: the streams beside one another, the parts of each in their order. */
+export async function layStreams(
+  base: BaseBackup,
+  streams: readonly PackedStream[],
+  folderOf: (stream: PackedStream) => string,
+  options: LayOptions,
+): Promise<void> {
+  const stopping = new AbortController();
+  const linked = { ...options, signal: AbortSignal.any([options.signal, stopping.signal]) };
+  const waiting = streams.toSorted((one, other) => other.bytes - one.bytes);
+  const beside = Math.min(streams.length, Math.max(2, availableParallelism()));
+  const workers = Array.from({ length: beside }, async () => {
+    try {
+      for (let stream = waiting.shift(); stream !== undefined; stream = waiting.shift()) {
+        await layStream(base, stream, folderOf(stream), { ...linked, memory: memory / beside });
+      }
+    } catch (error) {
+      stopping.abort(error);
+      throw error;
+    }
+  });
+  await Promise.allSettled(workers);
+  options.signal.throwIfAborted();
+  stopping.signal.throwIfAborted();
+}
+
+interface StreamOptions extends LayOptions {
+  readonly memory: number;
+}
+
+/** Resolves only where every part was the one that the manifest names, and the whole was a tar to its end. */
+async function layStream(
+  base: BaseBackup,
+  stream: PackedStream,
+  folder: string,
+  { signal, memory: bytes, ...options }: StreamOptions,
+): Promise<void> {
+  const largest = Math.max(...stream.parts.map(({ size }) => size));
+  const ahead = Math.min(most, Math.max(fewest, Math.floor(bytes / largest)));
+  const stopping = new AbortController();
+  const either = AbortSignal.any([signal, stopping.signal]);
+  const input = inOrder(stream.parts, ahead, (part) => fetchPatiently(base, part, { ...options, signal: either }));
+  const stages = [decompressor(base.manifest.compression), unpacker(folder)].filter((stage) => stage !== undefined);
+  try {
+    await runPipeline(stages, { signal, input, stdout: 'ignore' }).finished;
+  } catch (error) {
+    signal.throwIfAborted();
+    const where = `${base.path}/${stream.parts[0]?.path} with those after it in ${base.store.description}`;
+    const failure = failureOf(error, where, folder);
+    // Each part was what the backup has, so that nothing is won by fetching them again.
+    const isFinal = failure instanceof Failure && failure.reason === 'ChecksumMismatch';
+    throw isFinal ? corrupted(failure.message, failure) : failure;
+  } finally {
+    stopping.abort(new Error('the stream is no longer unpacked'));
+  }
+}
+
+/** Each part is whole and checked before its first byte goes on; `ahead` of them are there or on their way at a time. */
+async function* inOrder(
+  parts: readonly StoredObject[],
+  ahead: number,
+  fetch: (part: StoredObject) => Promise<readonly Buffer[]>,
+): AsyncGenerator<Buffer, void, void> {
+  const coming: Promise<readonly Buffer[]>[] = [];
+  let next = 0;
+  const fill = () => {
+    for (; coming.length < ahead && next < parts.length; next += 1) {
+      const part = parts[next];
+      if (part === undefined) return;
+      const fetching = fetch(part);
+      // Whoever waits for it is told; an earlier one may fail first.
+      fetching.catch(() => undefined);
+      coming.push(fetching);
+    }
+  };
+  for (fill(); coming.length > 0; fill()) {
+    const [first] = coming;
+    if (first !== undefined) yield* await first;
+    coming.shift();
+  }
+}
+
+async function fetchPatiently(base: BaseBackup, part: StoredObject, options: LayOptions): Promise<readonly Buffer[]> {
+  const { signal, onBytes, pause = 2000 } = options;
+  for (let attempt = 1; ; attempt += 1) {
+    let come = 0;
+    try {
+      const counting = (bytes: number) => {
+        come += bytes;
+        onBytes(bytes);
+      };
+      return await fetchPart(base, part, { signal, onBytes: counting });
+    } catch (error) {
+      signal.throwIfAborted();
+      onBytes(-come);
+      if (!(error instanceof Failure) || !error.retryable) throw error;
+      if (attempt === attempts) throw error.reason === 'ChecksumMismatch' ? corrupted(error.message, error) : error;
+      await delay(pause * attempt, undefined, { signal });
+    }
+  }
+}
+
+async function fetchPart(
+  { store, path }: BaseBackup,
+  part: StoredObject,
+  { signal, onBytes }: Pick<LayOptions, 'signal' | 'onBytes'>,
+): Promise<readonly Buffer[]> {
+  const key = `${path}/${part.path}`;
+  const where = `${key} in ${store.description}`;
+  const pieces: Buffer[] = [];
+  try {
+    for await (const piece of verified(await store.download(key, { signal }), part, where)) {
+      onBytes(piece.length);
+      pieces.push(piece);
+    }
+  } catch (error) {
+    throw failureOf(error, where, path);
+  }
+  return pieces;
+}
