@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { backupRun } from '../api/kinds.ts';
 import { Failure, terminal } from '../domain/failure.ts';
-import { agentEnvironment, agentExit, type BackupTask, type Task, task as taskSchema } from '../domain/task.ts';
+import {
+  agentEnvironment,
+  agentExit,
+  type BackupTask,
+  type Task,
+  task as taskSchema,
+  type WatchWalTask,
+} from '../domain/task.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { read } from '../kube/objects.ts';
 import type { ActionContext, ActionOutcome } from './action.ts';
@@ -18,6 +25,7 @@ import { createReporter } from './report.ts';
 import { exitCodeOf, reportOf } from './report-of.ts';
 import { runRestore } from './restore/run-restore.ts';
 import { runStateOf } from './run-state.ts';
+import { rememberedWal } from './watch-wal/remember.ts';
 import { runWatchWal } from './watch-wal/run-watch.ts';
 
 export interface AgentOptions {
@@ -54,15 +62,18 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   try {
     signal.throwIfAborted();
     const context = { reporter, log, signal };
-    const outcome = await act(task, context, async (backup) => ({
-      attempt: {
-        run: run.name,
-        ...(run.uid === undefined ? {} : { runUID: run.uid }),
-        jobName: run.jobName,
-        pod: pod ?? '',
-      },
-      runState: (started) => runStateOf(client, backup.namespace, started, signal),
-    }));
+    const outcome = await act(task, context, {
+      backup: (backup) => ({
+        attempt: {
+          run: run.name,
+          ...(run.uid === undefined ? {} : { runUID: run.uid }),
+          jobName: run.jobName,
+          pod: pod ?? '',
+        },
+        runState: (started) => runStateOf(client, backup.namespace, started, signal),
+      }),
+      watch: (watch) => ({ remembered: () => rememberedWal(client, watch, signal) }),
+    });
     log.info({ reason: outcome.reason }, outcome.message);
     await reporter.finish({ outcome: 'Succeeded', ...outcome });
     return agentExit.succeeded;
@@ -76,18 +87,17 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   }
 }
 
-type BackupOnly = Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState'>;
+interface Special {
+  readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState'>;
+  readonly watch: (task: WatchWalTask) => Pick<Parameters<typeof runWatchWal>[0], 'remembered'>;
+}
 
-async function act(
-  task: Task,
-  context: Omit<ActionContext<Task>, 'task'>,
-  forBackup: (task: BackupTask) => Promise<BackupOnly>,
-): Promise<ActionOutcome> {
+async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, special: Special): Promise<ActionOutcome> {
   switch (task.action) {
     case 'backup':
       return task.method === 'Physical'
-        ? runPhysicalBackup({ ...context, task, ...(await forBackup(task)) })
-        : runBackup({ ...context, task, ...(await forBackup(task)) });
+        ? runPhysicalBackup({ ...context, task, ...special.backup(task) })
+        : runBackup({ ...context, task, ...special.backup(task) });
     case 'restore':
       return runRestore({ ...context, task });
     case 'probe':
@@ -97,7 +107,7 @@ async function act(
     case 'archive':
       return runArchive({ ...context, task });
     case 'watch-wal':
-      return runWatchWal({ ...context, task });
+      return runWatchWal({ ...context, task, ...special.watch(task) });
     case 'plan-recovery':
       return runPlanRecovery({ ...context, task });
     case 'recover':

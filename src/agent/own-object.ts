@@ -1,6 +1,6 @@
 import { apiVersion, backupPolicy, backupRepository, backupRun, pitrRecovery, restoreRequest } from '../api/kinds.ts';
 import type { AgentReport } from '../api/report.ts';
-import { agentFieldManager } from '../domain/labels.ts';
+import { agentFieldManager, watcherFieldManager } from '../domain/labels.ts';
 import { scheduledRun } from '../domain/scheduled-run.ts';
 import type { BackupTask, Task } from '../domain/task.ts';
 import { isNotFound } from '../kube/api-error.ts';
@@ -54,7 +54,7 @@ export function ownObject(
         ...common,
         kind: backupPolicy.kind,
         ...task.policy,
-        fieldManager: `${agentFieldManager}-wal`,
+        fieldManager: watcherFieldManager,
         shape: ({ wal }) => ({ wal }),
       };
     case 'plan-recovery':

@@ -30,4 +30,6 @@ export const runningJobFinalizer = 'tidemark.dev/running-job';
 
 export const operatorFieldManager = 'tidemark-operator';
 export const agentFieldManager = 'tidemark-agent';
+/** Of status.wal: the operator takes it back under this name when there is no watcher any more. */
+export const watcherFieldManager = 'tidemark-agent-wal';
 export const agentServiceAccount = 'tidemark-agent';

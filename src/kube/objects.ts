@@ -42,6 +42,21 @@ export async function apply(
   return await patch(client, resourcePath(object.kind, { namespace, name }), applying(object, fieldManager, signal));
 }
 
+/** What apply() would do, without doing it: rejects where the API server, or what guards it, would not take the object. */
+export async function rehearseApply(
+  client: KubeClient,
+  object: Desired,
+  fieldManager: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, namespace } = object.metadata;
+  const { query, ...options } = applying(object, fieldManager, signal);
+  await patch(client, resourcePath(object.kind, { namespace, name }), {
+    ...options,
+    query: { ...query, dryRun: 'All' },
+  });
+}
+
 /**
  * As apply, of /status. Never creates: where the object is gone this is a 404; where `metadata.uid` is given and another
  * object has taken its name, a conflict.

@@ -31,10 +31,10 @@ path=$1
 name=$2
 spool=\${0%/*}
 incoming=$spool/incoming
-mine=$incoming/.control.$$
+# The eight bytes that this server's pg_control begins with.
+mine=$incoming/.system
 
 fail() {
-  rm -f "$mine"
   echo "tidemark: $1" >&2
   exit 1
 }
@@ -44,6 +44,7 @@ case $name in
 esac
 [ -d "$incoming" ] || fail "the spool $spool is not set up: look at the container tidemark-wal of this pod"
 
+# Every process that is started here costs the server time, for each of its segments.
 is_done() {
   [ -e "$spool/done/$name" ] || return 1
   cmp -s "$spool/done/$name" "$mine" && return 0
@@ -52,14 +53,14 @@ is_done() {
 }
 
 finish() {
-  rm -f "$spool/done/$name" "$mine"
+  rm -f "$spool/done/$name"
   exit 0
 }
 
 copy() {
   temporary=$incoming/.$2.$$.tmp
-  # The server keeps its WAL to itself; the sidecar reads it under another account.
-  cp "$1" "$temporary" && chmod 644 "$temporary" && mv -f "$temporary" "$incoming/$2" && return 0
+  # Not by cp: the server keeps its WAL to itself, and the sidecar reads it under another account.
+  cat "$1" >"$temporary" && mv -f "$temporary" "$incoming/$2" && return 0
   rm -f "$temporary"
   return 1
 }
@@ -94,10 +95,12 @@ look_ahead() {
   done
 }
 
-head -c 8 global/pg_control >"$mine" || fail "cannot read global/pg_control in $(pwd)"
-cmp -s "$mine" "$incoming/.system" || { cp "$mine" "$mine.tmp" && mv -f "$mine.tmp" "$incoming/.system"; }
+head -c 8 global/pg_control | cmp -s - "$mine" || {
+  head -c 8 global/pg_control >"$mine.tmp" && [ -s "$mine.tmp" ] || fail "cannot read global/pg_control in $(pwd)"
+  mv -f "$mine.tmp" "$mine" || fail "cannot write into the spool $incoming"
+}
 
-rm -f "$spool/failed/$name"
+[ -e "$spool/failed/$name" ] && rm -f "$spool/failed/$name"
 if ! is_done && [ ! -e "$incoming/$name" ]; then
   copy "$path" "$name" || fail "cannot copy $path into the spool $incoming"
 fi

@@ -79,7 +79,11 @@ export async function openSpool(root: string): Promise<Spool> {
     watch: (onChange, signal) => {
       try {
         // Where the kernel has no more watches to give, looking now and then is enough.
-        watch(folders.incoming, { signal, persistent: false }, onChange).on('error', () => undefined);
+        const watcher = watch(folders.incoming, { signal, persistent: false }, (_, name) => {
+          // The kernel tells of every piece that is written to a file on its way.
+          if (name?.startsWith('.') !== true) onChange();
+        });
+        watcher.on('error', () => undefined);
       } catch {}
     },
   };

@@ -1,4 +1,5 @@
 import type { WalGap, WalStatus } from '../../api/backup-policy.ts';
+import type { Failure } from '../../domain/failure.ts';
 import { segmentNameBefore } from '../../domain/wal/file-name.ts';
 import { formatLsn, type Lsn } from '../../domain/wal/lsn.ts';
 import { timelineAt } from '../../domain/wal/timeline-history.ts';
@@ -19,6 +20,8 @@ export interface Observed {
   readonly mode:
     | { readonly kind: 'Archive'; readonly setting: SettingState; readonly archiver: ArchiverFacts }
     | { readonly kind: 'Stream'; readonly slot: Slot | undefined; readonly receiver: Readonly<ReceiverState> };
+  /** Why the archive does not take what the server brings. */
+  readonly refusal: Verdict | undefined;
   /** What hinders besides. */
   readonly trouble: Verdict | undefined;
 }
@@ -53,6 +56,25 @@ export function describeWal(observed: Observed, now: Date): WalStatus {
     ...(setting === undefined ? {} : { setting: bounded(setting) }),
     ...(mode.kind === 'Stream' && mode.slot !== undefined ? { slot: slotOf(mode.slot) } : {}),
     report: bounded({ ...verdict(observed), time: now.toISOString() }),
+  };
+}
+
+/** While a repository cannot be looked at: what was known of the archive stays, the slot is as it is now. */
+export function describeOutage(
+  told: WalStatus,
+  mode: Observed['mode'],
+  { reason, message }: Failure,
+  segmentSize: number,
+  now: Date,
+): WalStatus {
+  const slot = mode.kind === 'Stream' ? mode.slot : undefined;
+  const lost = mode.kind === 'Stream' ? mode.receiver.lost : undefined;
+  const warning = lost ?? (slot === undefined ? undefined : slotWarning(slot, segmentSize));
+  const said = { reason: warning?.reason ?? reason, message: [warning?.message, message].filter(Boolean).join(' ') };
+  return {
+    ...told,
+    ...(slot === undefined ? {} : { slot: slotOf(slot) }),
+    report: bounded({ healthy: false, ...said, time: now.toISOString() }),
   };
 }
 
@@ -113,10 +135,10 @@ function slotOf({ name, restart, walStatus, safeBytes }: Slot): NonNullable<WalS
 }
 
 function verdict(observed: Observed): Pick<Report, 'healthy' | 'reason' | 'message'> {
-  const { mode, trouble, position } = observed;
+  const { mode, refusal, trouble, position } = observed;
   const found =
     mode.kind === 'Archive'
-      ? (archiveTrouble(mode.setting, mode.archiver) ?? trouble)
+      ? (refusal ?? archiveTrouble(mode.setting, mode.archiver) ?? trouble)
       : (streamTrouble(mode, position.segmentSize) ?? trouble);
   if (found !== undefined) return { healthy: false, ...found };
   return {

@@ -13,6 +13,8 @@ export interface WatchContext extends ActionContext<WatchWalTask> {
   /** Where the pod has what; tests have it elsewhere. */
   readonly folders?: { readonly access?: AccessRoots; readonly mountRoot?: string };
   readonly pace?: Pace;
+  /** What an earlier watcher of the policy has said. */
+  readonly remembered?: () => Promise<WalStatus | undefined>;
 }
 
 /** Milliseconds. */
@@ -36,9 +38,9 @@ const patience = 200_000;
  */
 export async function runWatchWal(context: WatchContext): Promise<ActionOutcome> {
   const { signal, log, pace = usualPace } = context;
-  const watch = createWatch(context, pace);
   const publish = createPublisher(context, pace);
-  let last: WalStatus = {};
+  let last = await recall(context);
+  const watch = createWatch(context, pace, last);
   try {
     while (!signal.aborted) {
       const within = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
@@ -57,6 +59,23 @@ export async function runWatchWal(context: WatchContext): Promise<ActionOutcome>
     await watch.close();
   }
   return { reason: 'WatchEnded', message: 'The archive is no longer watched.' };
+}
+
+/**
+ * What stays true without a look: whose archive it is, above all, so that a server that was made anew is not taken for the
+ * one that is protected only because this process is new.
+ */
+async function recall({ task, remembered, log, signal }: WatchContext): Promise<WalStatus> {
+  if (task.mode === 'None') return {};
+  try {
+    const { setting: _setting, slot: _slot, report: _report, ...facts } = (await remembered?.()) ?? {};
+    return facts;
+  } catch (error) {
+    signal.throwIfAborted();
+    // WAL is kept by the system identifier, so nothing is mixed for want of it, and archiving must not wait for an API.
+    log.warn({ err: error }, 'the policy could not be read; the server that is there is taken for the protected one');
+    return {};
+  }
 }
 
 /** Reports what is new at once, and what is not from time to time. */

@@ -73,12 +73,13 @@ export function trackArchive(archive: WalArchive, options: TrackerOptions = usua
     async look(server, call) {
       if (isStale(server)) {
         listed = options.now().getTime();
-        state = await survey(archive, server, options, call);
+        state = await survey(archive, server, state?.gaps ?? [], options, call);
       }
       state = await walk(archive, state ?? nothing(server), server, options, call);
       if (!isMissing(state, server) || sinceListing() < options.surveyPause) return state;
       listed = options.now().getTime();
-      state = await walk(archive, await survey(archive, server, options, call), server, options, call);
+      const found = await survey(archive, server, state.gaps, options, call);
+      state = await walk(archive, found, server, options, call);
       return state;
     },
   };
@@ -102,6 +103,7 @@ function isMissing({ end, history }: ArchiveState, { acknowledged }: ServerPosit
 async function survey(
   archive: WalArchive,
   server: ServerPosition,
+  known: readonly Hole[],
   options: TrackerOptions,
   call: CallOptions,
 ): Promise<ArchiveState> {
@@ -122,11 +124,18 @@ async function survey(
   if (found === undefined) return { ...nothing(server), history };
   const now = options.now();
   const storedAfter = ({ to }: Hole) => times.get(segmentNameOn(history, to));
-  const pending = found.holes.findIndex((hole) => !willStay(hole, server, storedAfter(hole), now, options));
+  const pending = found.holes.findIndex(
+    (hole) => !isKnown(hole, known) && !willStay(hole, server, storedAfter(hole), now, options),
+  );
   const gaps = pending === -1 ? found.holes : found.holes.slice(0, pending);
   const end = pending === -1 ? found.newestEnd : found.holes[pending]?.from;
   const storedTime = end === undefined || end === 0n ? undefined : times.get(segmentNameOn(history, end - 1n));
   return { history, end, from: gaps.at(-1)?.to, storedTime, gaps };
+}
+
+/** What was found to stay does so on a new timeline too, whose archiver says nothing of the one before. */
+function isKnown({ from, to }: Hole, known: readonly Hole[]): boolean {
+  return known.some((gap) => gap.from <= from && to <= gap.to);
 }
 
 /** Segments are stored several at once, so that a hole may be one that is being filled. */

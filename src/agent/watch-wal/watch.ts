@@ -1,21 +1,26 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { WalGap, WalStatus } from '../../api/backup-policy.ts';
-import { Failure, terminal } from '../../domain/failure.ts';
+import { Failure, terminal, transient } from '../../domain/failure.ts';
 import type { WatchWalTask } from '../../domain/task.ts';
 import { historyName } from '../../domain/wal/file-name.ts';
+import type { Lsn } from '../../domain/wal/lsn.ts';
 import { readAccess } from '../../postgres/access.ts';
 import { type ChosenServer, chooseServer } from '../../postgres/choose-server.ts';
 import { type Query, withConnection } from '../../postgres/query.ts';
 import { openReplication } from '../../postgres/replication/connection.ts';
+import { unforeseen } from '../report-of.ts';
 import { removeArchiving, setUpArchiving } from './apply-settings.ts';
 import { type NamedArchive, openArchives } from './archives.ts';
-import { bounded, describeWal, leastArchived, type Observed, type Verdict } from './describe.ts';
+import { bounded, describeOutage, describeWal, leastArchived, type Observed, type Verdict } from './describe.ts';
+import { findRefusals } from './explain-refusal.ts';
 import { type CommitFinder, findCommits } from './find-commits.ts';
 import { createLagClock } from './lag.ts';
 import { acknowledgedBy, readArchiver, readPosition, type WalPosition } from './observe-server.ts';
 import type { Pace, WatchContext } from './run-watch.ts';
 import { fetchHistory } from './stream/history.ts';
 import { createReceiverState, receiveWal } from './stream/receive.ts';
-import { dropSlot, readSlot } from './stream/slot.ts';
+import { dropSlot, readSlot, slotWarning } from './stream/slot.ts';
+import { forbidSynchronous } from './stream/synchronous.ts';
 import { type ArchiveTracker, trackArchive, usualTracking } from './track-archive.ts';
 
 export interface Watch {
@@ -35,7 +40,8 @@ interface Memory {
   readonly archives: readonly Watched[];
 }
 
-export function createWatch(context: WatchContext, pace: Pace): Watch {
+/** `recalled`: what an earlier watcher has said, and whose archive it is, above all. */
+export function createWatch(context: WatchContext, pace: Pace, recalled: WalStatus = {}): Watch {
   const { task, log, folders } = context;
   const ending = new AbortController();
   const receiver = createReceiverState();
@@ -45,6 +51,9 @@ export function createWatch(context: WatchContext, pace: Pace): Watch {
   let historyStored = 1;
   let slotDropped = false;
   let proven = false;
+  const refusals = findRefusals();
+  let told = recalled;
+  let looking: Promise<Found | Failure> | undefined;
   const access = () => readAccess(task.server, task.namespace, folders?.access);
 
   const remember = async (systemIdentifier: string): Promise<Memory> => {
@@ -81,36 +90,70 @@ export function createWatch(context: WatchContext, pace: Pace): Watch {
     }
   };
   const lookAtMode = async (query: Query, server: ChosenServer): Promise<Observed['mode']> => {
-    if (task.mode === 'Stream') return { kind: 'Stream', slot: await readSlot(query, task.slot), receiver };
+    if (task.mode === 'Stream') {
+      receiver.forbidden = await forbidSynchronous(query);
+      return { kind: 'Stream', slot: await readSlot(query, task.slot), receiver };
+    }
     const setting = await setUpArchiving(query, server, task.archiveTimeoutSeconds);
     const archiver = await readArchiver(query);
     // What another mode left would keep WAL for ever.
     if (setting.state === 'Set' && !slotDropped) slotDropped = await dropSlot(query, task.slot);
     return { kind: 'Archive', setting, archiver };
   };
+  /** A store that hangs must not keep the slot from being watched: one look at it goes on while the slot is told of. */
+  const awaitArchives = async (
+    server: ChosenServer,
+    known: Memory,
+    position: WalPosition,
+    mode: Observed['mode'],
+    signal: AbortSignal,
+  ): Promise<Found | { readonly outage: Failure; readonly mode: Observed['mode'] }> => {
+    if (mode.kind === 'Archive') return lookAtArchives(known.archives, position, mode, signal);
+    looking ??= lookAtArchives(known.archives, position, mode, signal)
+      .catch((error: unknown) => (error instanceof Failure ? error : unforeseen(error)))
+      .finally(() => {
+        looking = undefined;
+      });
+    const pending = looking;
+    for (;;) {
+      const found = await Promise.race([pending, delay(pace.look, undefined, { signal })]);
+      if (found instanceof Failure) return { outage: found, mode };
+      if (found !== undefined) return found;
+      const slot = await withConnection(server.access, task.server.database, signal, (query) =>
+        readSlot(query, task.slot),
+      );
+      if (slot !== undefined && slotWarning(slot, position.segmentSize) !== undefined)
+        return { outage: slowArchive(), mode: { ...mode, slot } };
+    }
+  };
   return {
     async look(signal) {
       const server = await chooseServer({ ...task.server, role: 'Primary' }, await access(), signal);
-      const expected = task.systemIdentifier ?? memory?.systemIdentifier ?? server.facts.systemIdentifier;
+      const expected =
+        task.systemIdentifier ?? recalled.systemIdentifier ?? memory?.systemIdentifier ?? server.facts.systemIdentifier;
       const isOther = server.facts.systemIdentifier !== expected;
       if (task.mode === 'None') return isOther ? removed(undefined) : await takeBack(task, server, signal);
       if (isOther) throw otherServer(expected, server);
       requirePrimary(server);
       const known = await remember(expected);
-      if (task.mode === 'Stream') receive(known);
       const { position, mode } = await withConnection(server.access, task.server.database, signal, async (query) => {
         const found = await readPosition(query);
         return { position: found, mode: await lookAtMode(query, server) };
       });
-      const trouble =
-        mode.kind === 'Archive' && mode.setting.state === 'Set'
-          ? await provideHistory(server, position.timeline, known, signal)
-          : undefined;
-      const found = await lookAtArchives(known.archives, position, mode, signal);
+      // Only now, since the look may have found that it must not.
+      if (task.mode === 'Stream') receive(known);
+      const archives = mode.kind === 'Archive' && mode.setting.state === 'Set';
+      const trouble = archives ? await provideHistory(server, position.timeline, known, signal) : undefined;
+      const refusal = archives ? await refusals.look(mode.archiver, position, known.archives, { signal }) : undefined;
+      const found = await awaitArchives(server, known, position, mode, signal);
+      // That the archive cannot be looked at is the very time when the slot must be.
+      if ('outage' in found) return describeOutage(told, found.mode, found.outage, position.segmentSize, new Date());
       const least = leastArchived(found.archives.map(({ state }) => state));
       if (!proven && isSetUp(mode)) {
         proven = true;
-        if (least?.end === undefined) await closeFirstSegment(server, task, signal, log);
+        if (least?.end === undefined || isLeftBehind(least.end, position, mode)) {
+          await closeFirstSegment(server, task, signal, log);
+        }
       }
       const lagSeconds =
         least?.end === undefined
@@ -124,7 +167,8 @@ export function createWatch(context: WatchContext, pace: Pace): Watch {
               closedAfter: closedAfter(task, mode),
             });
       const { systemIdentifier } = known;
-      return describeWal({ systemIdentifier, position, mode, trouble, lagSeconds, ...found }, new Date());
+      told = describeWal({ systemIdentifier, position, mode, refusal, trouble, lagSeconds, ...found }, new Date());
+      return told;
     },
     async close() {
       ending.abort();
@@ -134,12 +178,18 @@ export function createWatch(context: WatchContext, pace: Pace): Watch {
   };
 }
 
+type Found = Pick<Observed, 'archives' | 'lastCommit' | 'gaps'>;
+
+function slowArchive(): Failure {
+  return transient('StoreUnreachable', 'The repository has not answered yet.');
+}
+
 async function lookAtArchives(
   watched: readonly Watched[],
   position: WalPosition,
   mode: Observed['mode'],
   signal: AbortSignal,
-): Promise<Pick<Observed, 'archives' | 'lastCommit' | 'gaps'>> {
+): Promise<Found> {
   const acknowledged = acknowledgedIn(mode, position);
   const archives = await Promise.all(
     watched.map(async ({ name, tracker, commits }) => ({
@@ -173,6 +223,11 @@ function closedAfter(task: WatchWalTask, mode: Observed['mode']): number | undef
 
 function isSetUp(mode: Observed['mode']): boolean {
   return mode.kind === 'Archive' ? mode.setting.state === 'Set' : mode.slot !== undefined;
+}
+
+/** What was written while nothing was archived never comes; only a later segment in the archive shows that. */
+function isLeftBehind(end: Lsn, { current, segmentSize }: WalPosition, mode: Observed['mode']): boolean {
+  return mode.kind === 'Archive' && mode.archiver.pending === 0 && end + BigInt(segmentSize) <= current;
 }
 
 /** An idle server closes no segment for hours; the first one shows that archiving works, before it is needed. */
@@ -242,7 +297,7 @@ function historyTrouble(timeline: number, { message }: Failure): Verdict {
 function otherServer(expected: string, { access, facts }: ChosenServer): Failure {
   return terminal(
     'OtherServer',
-    `The server at ${access.host}:${access.port} has the system identifier ${facts.systemIdentifier}, and this policy protects ${expected}: it is another server, or one that was made anew. Its WAL is not stored here. Give it a policy of its own, or delete this one and make it anew.`,
+    `The server at ${access.host}:${access.port} has the system identifier ${facts.systemIdentifier}, and this policy protects ${expected}: it is another server, or one that was made anew. Its WAL is not stored here. Give it a policy of its own; or, to have this policy protect it from now on, set suspend: true, wait for the condition's reason Suspended, and set suspend: false.`,
   );
 }
 

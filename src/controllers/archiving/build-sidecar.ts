@@ -61,7 +61,8 @@ export function buildSidecar(parts: SidecarParts): Desired {
     volumes: [{ name: sidecarName, emptyDir: {} }, ...volumes],
   };
   // Of what people have said, not of what is made of it: a new version of Tidemark restarts nobody's database.
-  const said = [policy.spec.walArchiving, parts.repositories, parts.systemIdentifier, workload.container.name];
+  const { maxParallel, compression } = policy.spec.walArchiving;
+  const said = [maxParallel, compression, parts.repositories, parts.systemIdentifier, workload.container.name];
   const annotations = { [sidecarHash]: hashOf(said), [sidecarPolicy]: policy.metadata.name };
   return {
     ...targetOf(policy.metadata.namespace, workload),

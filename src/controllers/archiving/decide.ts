@@ -138,6 +138,8 @@ function setUp(
   const rollout = rolloutOf(workload);
   const { wal } = policy.status ?? {};
   const ready = wal?.setting?.state === 'Set' || wal?.setting?.state === 'RestartNeeded';
+  // Another server's pods are not touched: what the watcher says of its settings was said of the one before.
+  if (wal?.report?.reason === 'OtherServer') return base;
   if (!ready || wal.systemIdentifier === undefined || !isFresh(gathered)) return { ...base, rollout: undefined };
   const { systemIdentifier } = wal;
   const patch = buildSidecar({ policy, workload: server, repositories: parts.repositories, systemIdentifier, agent });

@@ -63,13 +63,19 @@ export function continuousArchiving({ policy, wal, rollout, refusal, awaited, no
       'FallingBehind',
       `The archive is ${lag} s and ${amount(wal.lagBytes)} behind the server${pending(wal)}`,
     );
-  const holes =
-    gaps.length === 0 ? '' : `; ${gaps.length} gap${gaps.length === 1 ? '' : 's'} in status.restorable.gaps`;
   return says(
     'True',
     'Archiving',
-    `Up to ${wal.lastArchivedSegment}, ${lag} s behind the server${pending(wal)}${holes}`,
+    `Up to ${wal.lastArchivedSegment}, ${lag} s behind the server${pending(wal)}${missing(gaps)}`,
   );
+}
+
+/** Said on, since nobody recovers through a gap, though nothing is to be done about it once there is a backup after it. */
+function missing(gaps: readonly WalGap[]): string {
+  const last = gaps.at(-1);
+  if (last === undefined) return '';
+  const others = gaps.length === 1 ? '' : ` and ${gaps.length - 1} gap${gaps.length === 2 ? '' : 's'} before`;
+  return `; WAL is missing from ${last.fromWal} to ${last.toWal}${others} (status.restorable.gaps)`;
 }
 
 function pending({ pendingSegments }: WalStatus): string {

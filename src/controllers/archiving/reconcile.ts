@@ -2,9 +2,18 @@ import type { BackupPolicyStatus } from '../../api/backup-policy.ts';
 import type { BackupPolicy, BackupRepository, BackupRun } from '../../api/kinds.ts';
 import { apiVersion } from '../../api/kinds.ts';
 import type { NewCondition } from '../../domain/conditions.ts';
-import { annotations, operatorFieldManager } from '../../domain/labels.ts';
+import { annotations, operatorFieldManager, watcherFieldManager } from '../../domain/labels.ts';
 import type { KubeObject } from '../../kube/client.ts';
-import { apply, createIfAbsent, type Desired, patchFinalizers, read, remove } from '../../kube/objects.ts';
+import {
+  apply,
+  applyStatus,
+  createIfAbsent,
+  type Desired,
+  patchFinalizers,
+  read,
+  rehearseApply,
+  remove,
+} from '../../kube/objects.ts';
 import type { Cached, Context } from '../context.ts';
 import { policyLabels } from '../jobs/build-job.ts';
 import { refusalOf } from '../jobs/create-job.ts';
@@ -45,12 +54,14 @@ export async function reconcileArchiving(
   const { policy, runs } = surroundings;
   const { namespace, name } = policy.metadata;
   const { mode } = policy.spec.walArchiving;
-  if (mode === 'None' && !isArchiving(policy))
+  if (mode === 'None' && !isArchiving(policy)) {
+    await forgetFacts(context, policy, signal);
     return {
       conditions: [],
       restorable: restorableOf(runs, undefined, policy.status?.restorable),
       lookAgain: undefined,
     };
+  }
   const now = clock.now();
   const watcher = await read<KubeObject>(client, 'Deployment', namespace, watcherName(name), signal);
   const workload = await readWorkload(context, policy, signal);
@@ -58,6 +69,8 @@ export async function reconcileArchiving(
   const holder = holderName === undefined ? undefined : context.caches.policies.get(namespace, holderName);
   const decision = decideArchiving({ ...surroundings, workload, watcher, holder, agent: settings.agent, now });
   const rejection = await carryOut(context, policy, decision, watcher, signal);
+  const isOver = decision.watcher === 'remove' && !decision.finalizer && watcher === undefined;
+  if (isOver) await forgetFacts(context, policy, signal);
   const refusal = decision.refusal ?? rejection;
   const wal = policy.status?.wal;
   const condition = continuousArchiving({ policy, wal, ...decision, refusal, now });
@@ -82,6 +95,14 @@ export function isArchiving({ metadata }: BackupPolicy): boolean {
 /** Nothing is taken back any more. */
 export async function letGo(context: Context, policy: Cached<BackupPolicy>, signal: AbortSignal): Promise<void> {
   await setFinalizer(context, policy, false, signal);
+}
+
+/** Without a watcher its last words would be taken for how things are. It wrote them under a name of its own. */
+async function forgetFacts({ client }: Context, policy: Cached<BackupPolicy>, signal: AbortSignal): Promise<void> {
+  if (policy.status?.wal === undefined || policy.metadata.deletionTimestamp !== undefined) return;
+  const { namespace, name, uid } = policy.metadata;
+  const nothing = { apiVersion, kind: policy.kind, metadata: { namespace, name, uid }, status: {} };
+  await applyStatus(client, nothing, watcherFieldManager, signal);
 }
 
 async function readWorkload(
@@ -115,30 +136,45 @@ async function carryOut(
         signal,
       );
   } else if (watcher !== undefined && differs(watcher, present)) {
-    const rejection = await attempt(() => apply(client, watcher, operatorFieldManager, signal));
+    const rejection = await attempt('Deployment', () => apply(client, watcher, operatorFieldManager, signal));
     if (rejection !== undefined) return rejection;
   }
   if (workload !== undefined) {
-    const { kind, metadata } = workload.patch;
-    const rejection = await attempt(() => apply(client, workload.patch, sidecarFieldManager, signal));
-    if (rejection !== undefined) return sidecarRefused(`${kind} ${metadata.name}`, rejection);
-    context.record(policy, {
-      type: 'Normal',
-      reason: 'WalArchivingRestart',
-      action: 'Archive',
-      note: `The pods of ${kind} ${metadata.name} are restarted once: ${workload.why}`,
-    });
+    const rejection = await changeTemplate(context, policy, workload, signal);
+    if (rejection !== undefined) return rejection;
   }
   if (!decision.finalizer) await setFinalizer(context, policy, false, signal);
   return undefined;
 }
 
-async function attempt(run: () => Promise<unknown>): Promise<Refusal | undefined> {
+/** The restart is announced before it begins, and not at all where it does not come to that. */
+async function changeTemplate(
+  context: Context,
+  policy: Cached<BackupPolicy>,
+  { patch, why }: NonNullable<ArchivingDecision['workload']>,
+  signal: AbortSignal,
+): Promise<Refusal | undefined> {
+  const { client } = context;
+  const { kind, metadata } = patch;
+  const what = `${kind} ${metadata.name}`;
+  const rejection = await attempt(kind, () => rehearseApply(client, patch, sidecarFieldManager, signal));
+  if (rejection !== undefined) return sidecarRefused(what, rejection);
+  context.record(policy, {
+    type: 'Normal',
+    reason: 'WalArchivingRestart',
+    action: 'Archive',
+    note: `The pods of ${what} are restarted once: ${why}`,
+  });
+  const late = await attempt(kind, () => apply(client, patch, sidecarFieldManager, signal));
+  return late === undefined ? undefined : sidecarRefused(what, late);
+}
+
+async function attempt(kind: string, run: () => Promise<unknown>): Promise<Refusal | undefined> {
   try {
     await run();
     return undefined;
   } catch (error) {
-    const refusal = refusalOf(error, 'Deployment');
+    const refusal = refusalOf(error, kind);
     if (refusal === undefined) throw error;
     return refusal;
   }
@@ -147,7 +183,7 @@ async function attempt(run: () => Promise<unknown>): Promise<Refusal | undefined
 function sidecarRefused(what: string, { message, mayCome }: Refusal): Refusal {
   return {
     reason: 'SidecarRefused',
-    message: `The archiving sidecar does not come into ${what}, or out of it: ${message.replace(/ Correct jobTemplate.*$/, '')} See who changes or guards that object; or use walArchiving.mode: Stream, which leaves it alone.`,
+    message: `The archiving sidecar does not come into ${what}, or out of it: ${message.replace(/\.? Correct jobTemplate.*$/, '').replace(/\.+$/, '')}. See who changes or guards that object; or use walArchiving.mode: Stream, which leaves it alone.`,
     mayCome,
   };
 }

@@ -231,24 +231,19 @@ function differs(cronJob: Desired, present: readonly CronJob[]): boolean {
   return found?.metadata.annotations?.[annotations.taskHash] !== hash;
 }
 
-/** An Event when Ready becomes True or False, or for another reason; a wait is none. */
-function eventsOf(
-  { status }: BackupPolicy,
-  conditions: NonNullable<BackupPolicyStatus['conditions']> | readonly NewCondition[],
-): readonly EventNote[] {
-  const [before, after] = [findCondition(status?.conditions, 'Ready'), conditions.find(({ type }) => type === 'Ready')];
-  if (
-    after === undefined ||
-    after.status === 'Unknown' ||
-    (before?.status === after.status && before.reason === after.reason)
-  )
-    return [];
+/** An Event when the policy or its archive becomes sound or unsound, or unsound for another reason; a wait is none. */
+export function eventsOf({ status }: BackupPolicy, conditions: readonly NewCondition[]): readonly EventNote[] {
   return [
-    {
-      type: after.status === 'False' ? 'Warning' : 'Normal',
-      reason: after.reason,
-      action: 'Schedule',
-      note: after.message,
-    },
-  ];
+    { type: 'Ready', action: 'Schedule' },
+    { type: 'ContinuousArchiving', action: 'Archive' },
+  ].flatMap(({ type, action }) => {
+    const [before, after] = [findCondition(status?.conditions, type), conditions.find((each) => each.type === type)];
+    const same = before?.status === after?.status && before?.reason === after?.reason;
+    if (after === undefined || after.status === 'Unknown' || same) return [];
+    const asked = after.status === 'True' || askedFor.has(after.reason);
+    return [{ type: asked ? 'Normal' : 'Warning', reason: after.reason, action, note: after.message }];
+  });
 }
+
+/** What a person has asked for is no fault. */
+const askedFor: ReadonlySet<string> = new Set(['Suspended', 'TakingBack']);

@@ -15,7 +15,7 @@ import { parseSpec } from '../parse-spec.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { refuseObject } from '../refuse-object.ts';
 import { writeStatus } from '../write-status.ts';
-import { type Decision, decide, type Gathered, ownedStatus } from './decide.ts';
+import { type Decision, decide, eventsOf, type Gathered, ownedStatus } from './decide.ts';
 
 /** Something outside the caches may have changed: the workload, its Service, an account. */
 const lookAgainMilliseconds = 10 * 60_000;
@@ -73,6 +73,7 @@ async function reconcileDeletion(
       ownedStatus.flatMap((key) => (status[key] === undefined ? [] : [[key, status[key]]])),
     );
     await writeStatus(context, policy, ownedStatus, { ...owned, conditions: after }, signal);
+    for (const event of eventsOf(policy, after)) context.record(policy, event);
     return lookAgain === undefined ? 'done' : { requeueAfterMilliseconds: lookAgain };
   } catch (error) {
     if (!isNamespaceTerminating(error)) throw error;

@@ -10,8 +10,9 @@ import { openReplication, type Replication } from '../../../postgres/replication
 import type { AgentLog } from '../../log.ts';
 import { unforeseen } from '../../report-of.ts';
 import type { NamedArchive } from '../archives.ts';
-import { readPosition } from '../observe-server.ts';
-import { trackArchive } from '../track-archive.ts';
+import { leftTimeline } from '../fence.ts';
+import { readPosition, type WalPosition } from '../observe-server.ts';
+import { type ArchiveState, trackArchive } from '../track-archive.ts';
 import { fetchHistory } from './history.ts';
 import { createSlot, readSlot, requireStreaming, type Slot, slotLost } from './slot.ts';
 import { type StreamStart, streamTimeline } from './stream-timeline.ts';
@@ -31,6 +32,8 @@ export interface ReceiverState {
   durable: Lsn | undefined;
   /** How often in a row the server had removed what was asked for: first the slot's WAL is taken, then a new slot's. */
   removals: number;
+  /** What the receiver must not go on with, found beside it. */
+  forbidden: Failure | undefined;
 }
 
 export interface ReceiverOptions {
@@ -53,6 +56,7 @@ export function createReceiverState(): ReceiverState {
     received: undefined,
     durable: undefined,
     removals: 0,
+    forbidden: undefined,
   };
 }
 
@@ -91,6 +95,7 @@ async function receiveOnce(options: ReceiverOptions, state: ReceiverState, signa
       `${server.access.host} is a standby. WAL is received from the primary: name it in source.host.`,
     );
   }
+  if (state.forbidden !== undefined) throw state.forbidden;
   const slot = await provideSlot(server, options, state, signal);
   const broken = new AbortController();
   const session = AbortSignal.any([signal, broken.signal]);
@@ -119,7 +124,7 @@ function requireSameSystem(expected: string, found: string, { host, port }: Serv
   if (expected === found) return;
   throw terminal(
     'OtherServer',
-    `The server at ${host}:${port} has the system identifier ${found}, and this policy protects ${expected}: it is another server, or one that was made anew. Nothing of it is stored here. Give it a policy of its own, or delete this one and make it anew.`,
+    `The server at ${host}:${port} has the system identifier ${found}, and this policy protects ${expected}: it is another server, or one that was made anew. Nothing of it is stored here. Give it a policy of its own; or, to have this policy protect it from now on, set suspend: true, wait for the condition's reason Suspended, and set suspend: false.`,
   );
 }
 
@@ -159,11 +164,14 @@ async function findStart(
 ): Promise<StreamStart> {
   const ancestors = timeline > 1 ? await fetchHistory(replication, timeline, archives, signal) : [];
   const position = await withConnection(server.access, task.server.database, signal, readPosition);
+  const left = await leftTimeline({ ...position, timeline }, archives, { signal });
+  if (left !== undefined) throw terminal(left.reason, left.message);
   const restart = slot.restart ?? position.current;
   const acknowledged = { timeline, end: restart };
   const states = await Promise.all(
     archives.map(({ archive }) => trackArchive(archive).look({ ...position, timeline, acknowledged }, { signal })),
   );
+  requireNoNewerArchive(states, position, server.access);
   const ends = states.flatMap(({ end }) => (end === undefined ? [] : [end]));
   const archived = ends.length === 0 ? undefined : ends.reduce((one, other) => (one < other ? one : other));
   const skips = archived !== undefined && state.removals > 0 && archived < restart;
@@ -179,6 +187,21 @@ async function findStart(
     // The slot never goes back: what it has let go of may be gone.
     durable: archived !== undefined && archived >= restart ? archived : undefined,
   };
+}
+
+/** A server cannot be behind its own archive: what is stored there later is of another one. */
+function requireNoNewerArchive(
+  states: readonly ArchiveState[],
+  { current, timeline, segmentSize }: WalPosition,
+  { host }: ServerAccess,
+): void {
+  // Not for the last segment: in the one that a timeline was left in, more may be stored than its child has.
+  const newer = states.find(({ end }) => end !== undefined && end - BigInt(segmentSize) >= current);
+  if (newer?.end === undefined) return;
+  throw terminal(
+    'WalConflict',
+    `The server ${host} is at ${formatLsn(current)} on timeline ${timeline}, and the archive has WAL of that timeline up to ${formatLsn(newer.end)}, so it is not all of this server: its data is an older state, or a copy, of the server that wrote it. Nothing is stored, and what is there stays. If this server is to be kept, give it a policy of its own; otherwise bring the other one back.`,
+  );
 }
 
 function walRemoved(archived: Lsn, restart: Lsn) {

@@ -133,6 +133,10 @@ function openStream(options: StreamOptions, copy: CopyBoth): Stream {
     },
     beat() {
       if (session.aborted) return;
+      if (state.forbidden !== undefined) {
+        broken.abort(state.forbidden);
+        return;
+      }
       const silent = waiting ? 0 : performance.now() - heard;
       if (silent > deadAfter) broken.abort(silence(options.server.access.host));
       else say(silent > askAfter);

@@ -72,10 +72,10 @@ describe('ContinuousArchiving is', () => {
       'The archive is 400 s and an unknown number of bytes behind the server',
     );
     const two = [1, 2].map((timeline) => ({ timeline, fromWal: 'a', toWal: 'b' }));
-    expect(judge({ wal: wal({ gaps: two }) }).message).toContain('; 2 gaps in');
+    expect(judge({ wal: wal({ gaps: two }) }).message).toContain('; WAL is missing from a to b and 1 gap before (');
     const holes = wal({ gaps: [{ timeline: 1, fromWal: 'a', toWal: 'b' }] });
     expect(judge({ wal: holes }).message).toBe(
-      'Up to 000000010000000000000007, 12 s behind the server; 1 gap in status.restorable.gaps',
+      'Up to 000000010000000000000007, 12 s behind the server; WAL is missing from a to b (status.restorable.gaps)',
     );
   });
 
