@@ -133,8 +133,8 @@ function podLike(server: ServerWorkload, parts: InstanceParts): PodSpec {
     ...(affinity === undefined ? {} : { affinity: { nodeAffinity: affinity } }),
     ...(initContainers.length === 0
       ? {}
-      : { initContainers: initContainers.map((each) => withMounts(each, kept, data, parts.place)) }),
-    containers: [{ ...withMounts(server.container, kept, data, parts.place, true), image: parts.image }],
+      : { initContainers: initContainers.map((each) => withMounts(each, kept, othersOf(each, data, parts))) }),
+    containers: [{ ...withMounts(server.container, kept, [parts.place.served]), image: parts.image }],
     ...(kept.length === 0 ? {} : { volumes: kept.map((volume) => ({ ...volume, name: renamed(volume.name) })) }),
   };
 }
@@ -151,20 +151,27 @@ function keptVolumes(server: ServerWorkload, data: string | undefined): readonly
   });
 }
 
-function withMounts(
-  container: Container,
-  kept: readonly Volume[],
+/** An init container may have the data's volume elsewhere, or another folder of it, to make what the server starts on. */
+function othersOf(
+  { volumeMounts = [] }: Container,
   data: string | undefined,
-  place: Place,
-  isServer = false,
-): Container {
-  const mounts = container.volumeMounts ?? [];
-  const others: readonly VolumeMount[] = mounts
+  { place, server, sourceDirectory }: InstanceParts,
+): readonly Served[] {
+  const served = server === undefined ? undefined : mountOf(server, sourceDirectory);
+  return volumeMounts.flatMap(({ name, ...mount }) => {
+    if (name !== data) return [];
+    return mount.mountPath.replace(/(?<=.)\/+$/, '') === served?.mountPath ? [place.served] : [mount];
+  });
+}
+
+function withMounts(container: Container, kept: readonly Volume[], data: readonly Served[]): Container {
+  const others: readonly VolumeMount[] = (container.volumeMounts ?? [])
     .filter(({ name }) => kept.some((volume) => volume.name === name))
     .map((mount) => ({ ...mount, name: renamed(mount.name) }));
-  const hasData = isServer || mounts.some(({ name }) => name === data);
-  return { ...container, volumeMounts: [...(hasData ? [{ name: dataVolume, ...place.served }] : []), ...others] };
+  return { ...container, volumeMounts: [...data.map((mount) => ({ name: dataVolume, ...mount })), ...others] };
 }
+
+type Served = Place['served'];
 
 /** The claim's template has the name `data`, whatever the source called its volumes. */
 function renamed(name: string): string {

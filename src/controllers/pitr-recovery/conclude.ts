@@ -75,7 +75,7 @@ export function unclearPlace({ recovery, recoverJob, workload }: Gathered): stri
   const word = told ? report : last?.termination;
   const began = report !== undefined || last?.exit !== undefined;
   if (word === undefined ? !began : word.reason !== 'PlaceUnclear') return undefined;
-  return `It is not certain that the old data directory is back, so ${workload?.kind ?? 'the workload'} ${workload?.name ?? ''} stays at 0 replicas. Create a new PitrRecovery in place: it brings the old one back before it does anything; or look at the volume, where the old one is beside the new with .before-${recovery.metadata.name} at the end of its name, and scale to ${recovery.status.replicas} yourself.`;
+  return `It is not certain that the old data directory is back, so ${workload?.kind ?? 'the workload'} ${workload?.name ?? ''} stays at 0 replicas. Create a new PitrRecovery in place: it brings the old one back before it does anything; or look at the volume, where the old one is beside the new with .before-${recovery.metadata.name} at the end of its name. Scale to ${recovery.status.replicas} yourself afterwards.`;
 }
 
 export function cleanup({ recovery, namesakes, workload }: Gathered): readonly Step[] {

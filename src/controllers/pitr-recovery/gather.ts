@@ -16,6 +16,7 @@ import { claimName } from './build-instance.ts';
 import { type Gathered, hadJob, type Namesake } from './gathered.ts';
 import type { RecoveryJobs } from './jobs.ts';
 import { claimOf, mountOf } from './place.ts';
+import { findRival } from './rival.ts';
 import { readServer, type ServerWorkload, statedDataDirectory, type WorkloadObject } from './server.ts';
 import { type RecoverySource, resolveSource } from './source.ts';
 import type { DataClaim, Surroundings } from './surroundings.ts';
@@ -59,6 +60,7 @@ export async function gather(
       looks && (instance === undefined || namesakes.some(({ kind, own }) => kind === 'StatefulSet' && own))
         ? await readWorkload(client, recovery, signal)
         : undefined,
+    rival: makes ? findRival(recovery, context.caches.recoveries.list(recovery.metadata.namespace)) : undefined,
     agent: settings.agent,
     now: clock.now(),
   };

@@ -24,6 +24,8 @@ export interface Gathered {
   readonly namesakes: readonly Namesake[];
   /** The server that gets the data: a new instance's StatefulSet, or the workload of target.inPlace. */
   readonly workload: WorkloadState | undefined;
+  /** The PitrRecovery that recovers the same workload in place, and comes before this one. */
+  readonly rival: string | undefined;
   readonly agent: AgentSettings;
   readonly now: Date;
 }

@@ -29,7 +29,7 @@ export function refusalBefore(gathered: Gathered): Refusal | undefined {
   return refusalInPlace(gathered);
 }
 
-function refusalInPlace({ recovery, workload }: Gathered): Refusal | undefined {
+function refusalInPlace({ recovery, workload, rival }: Gathered): Refusal | undefined {
   const { inPlace } = recovery.spec.target;
   if (inPlace === undefined) return undefined;
   const { kind, name } = inPlace.workloadRef;
@@ -37,6 +37,11 @@ function refusalInPlace({ recovery, workload }: Gathered): Refusal | undefined {
     return refused(
       'TargetNotFound',
       `${kind} ${recovery.metadata.namespace}/${name} does not exist: correct target.inPlace.workloadRef.`,
+    );
+  if (rival !== undefined)
+    return refused(
+      'RecoveryUnderWay',
+      `PitrRecovery ${rival} recovers ${kind} ${name} in place, and a second one would undo what it brings back. Nothing was touched: wait until it has ended, look at the data, and create a new PitrRecovery if this is still wanted.`,
     );
   const replicas = recovery.status?.replicas ?? workload.replicas;
   if (replicas > 1)

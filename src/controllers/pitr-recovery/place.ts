@@ -5,6 +5,8 @@ import type { ServerWorkload, VolumeMount } from './server.ts';
 /** Where the data directory lies, as the recovery's pod sees it and as the server sees it afterwards. */
 export interface Place {
   readonly dataDirectory: string;
+  /** The server's path to it, where that mounts the directory itself. */
+  readonly servedDirectory?: string;
   /** Of the data's volume in the recovery's pod. */
   readonly mountPath: string;
   readonly subPath?: string;
@@ -18,12 +20,16 @@ const folder = 'pgdata';
 /** A new volume for a server that is made like another: every absolute path stays what it was. */
 export function placeLike(server: ServerWorkload, dataDirectory: string): Place {
   const mount = mountOf(server, dataDirectory);
-  if (mount === undefined || mount.mountPath === dataDirectory)
+  if (mount === undefined || mount.mountPath === dataDirectory) {
+    // The same folder as the original's, which an init container may know by its name.
+    const subPath = mount?.subPath ?? folder;
     return {
-      dataDirectory: join(dataDirectory, folder),
+      dataDirectory: join(dataDirectory, subPath),
+      servedDirectory: dataDirectory,
       mountPath: dataDirectory,
-      served: { mountPath: dataDirectory, subPath: folder },
+      served: { mountPath: dataDirectory, subPath },
     };
+  }
   const { mountPath } = mount;
   return { dataDirectory, mountPath, served: { mountPath } };
 }

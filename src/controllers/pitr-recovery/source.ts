@@ -30,8 +30,7 @@ export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLo
     return {
       task: {
         repository: task,
-        namespace: origin,
-        policy,
+        ...(origin === undefined || policy === undefined ? {} : { namespace: origin, policy }),
         ...(systemIdentifier === undefined ? {} : { systemIdentifier }),
       },
       port: 5432,

@@ -24,13 +24,12 @@ export interface DataClaim {
 }
 
 export function imageOf({ spec }: PitrRecovery, { server }: Pick<Surroundings, 'server'>): string | Refusal {
-  const chosen = spec.target.instance?.image || server?.container.image;
+  const { instance, ephemeral } = spec.target;
+  const chosen = instance?.image || ephemeral?.image || server?.container.image;
   if (chosen !== undefined) return chosen;
   return refused(
     'ImageUnknown',
-    spec.target.instance === undefined
-      ? 'The workload of the source is not in the cluster, so it is not known which image could run the server. Use target.instance with an image of the same PostgreSQL major version.'
-      : 'The workload of the source is not in the cluster, so it is not known which image could run the server. Name one of the same PostgreSQL major version in target.instance.image.',
+    `The workload of the source is not in the cluster, so it is not known which image could run the server. Name one of the same PostgreSQL major version in target.${instance === undefined ? 'ephemeral' : 'instance'}.image.`,
   );
 }
 

@@ -43,6 +43,7 @@ export function recoverTask(
     plan,
     place: {
       dataDirectory: place.dataDirectory,
+      ...(place.servedDirectory === undefined ? {} : { servedDirectory: place.servedDirectory }),
       ...(inPlace === undefined
         ? {}
         : { oldDataDirectory: oldDataDirectory(recovery, place), keepOldData: inPlace.keepOldData }),

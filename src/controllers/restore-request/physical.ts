@@ -118,13 +118,11 @@ function sourceOf(
 ): { readonly source: Readonly<Record<string, unknown>>; readonly backupID: string } | Refusal {
   const { repository } = request.spec.source;
   const run = runOf(request, lookup);
-  if (run === undefined && repository !== undefined)
-    return refused(
-      'RunUnknown',
-      `There is no BackupRun here of backup ${repository.backupID}, so it is not known which server's it is. Use a PitrRecovery with source.repository, which names policy and namespace, and recoveryTarget {targetImmediate: true, backupID: ${repository.backupID}}.`,
-    );
   const resolved = resolveSource(request, lookup);
   if (isRefusal(resolved)) return resolved;
+  // Which server's it is, the agent finds in the repository.
+  if (run === undefined && repository !== undefined)
+    return { source: { repository: { repositoryRef: repository.repositoryRef } }, backupID: repository.backupID };
   if (run === undefined) return refused('NoSource', 'The request names no source.');
   const { backupID } = resolved.backup;
   const { name } = run.spec.policyRef;

@@ -73,7 +73,7 @@ export function newestOf(policy: string, method: string, lookup: Lookup): Backup
 
 function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource | Refusal {
   const { namespace, name } = metadata;
-  if (status?.phase !== 'Completed') {
+  if (status === undefined || (status.phase !== 'Completed' && !holdsSome(status))) {
     const explain = status?.phase === 'Failed' || status?.phase === 'Cancelled' ? refused : missing;
     return explain(
       'SourceNotCompleted',
@@ -94,4 +94,12 @@ function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource
     repository: task,
     backup: { backupID: status.backupID, ...(place.path === undefined ? {} : { path: place.path }) },
   };
+}
+
+/** It failed, but what it stored of some databases stays usable; the agent refuses what is not there, and says why. */
+function holdsSome(status: NonNullable<BackupRun['status']>): boolean {
+  const isThere = ({ state }: { readonly state?: string | undefined }) => state === 'Stored';
+  return (
+    status.phase === 'Failed' && status.databases?.some(isThere) === true && status.repositories?.some(isThere) === true
+  );
 }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -77,6 +77,23 @@ describe('in place', () => {
 });
 
 describe('elsewhere', () => {
+  it('a folder that the server has mounted as its data directory holds the tablespaces too', async () => {
+    const volume = await ownedFolder(join(source.root, 'volume'), source.account);
+    const place = { dataDirectory: join(volume, 'pgdata'), servedDirectory: volume };
+    const found = await recover(source, taskFor(planFor(manifest, end), target, place.dataDirectory, { place }));
+    expect(found.failure, found.log).toBeUndefined();
+    expect(await readdir(volume)).toEqual(['pgdata']);
+    // As the mount of the folder shows it.
+    await rename(volume, `${volume}-root`);
+    await rename(join(`${volume}-root`, 'pgdata'), volume);
+    const asked = await startAndAsk(
+      source,
+      volume,
+      "SELECT said, pg_tablespace_location(oid) FROM status, pg_tablespace WHERE spcname = 'elsewhere'",
+    );
+    expect(asked).toMatch(/^good\|.*\/volume\/tablespaces-11112222\/\d+$/);
+  });
+
   it('a directory that holds anything is refused, and stays', async () => {
     const dataDirectory = await present(join(source.root, 'occupied', 'data'));
     await execa('chown', [`${source.account.uid}`, join(source.root, 'occupied')]);

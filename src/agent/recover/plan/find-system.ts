@@ -2,16 +2,25 @@ import { terminal } from '../../../domain/failure.ts';
 import type { WalLocation } from '../../../domain/layout.ts';
 import { newestFirst } from '../../../domain/recovery/catalogue.ts';
 import type { PlanRecoveryTask } from '../../../domain/task.ts';
+import { findBackup } from '../../../repository/find-backup.ts';
 import type { Store } from '../../../repository/store.ts';
 import type { AgentLog } from '../../log.ts';
 import { readBackups } from './read-catalogue.ts';
 
-/** Whose backups are meant: the server that is named, or the only one that this policy has ever protected. */
+/**
+ * Whose backups are meant: the server that is named, or the only one that this policy has ever protected; without a policy
+ * the one whose backup has the ID.
+ */
 export async function findSystem(
   store: Store,
-  { namespace, policy, systemIdentifier }: PlanRecoveryTask['source'],
+  { source, target }: Pick<PlanRecoveryTask, 'source' | 'target'>,
   { log, signal }: { readonly log: AgentLog; readonly signal: AbortSignal },
 ): Promise<WalLocation> {
+  const { namespace, policy, systemIdentifier } = source;
+  if (namespace === undefined || policy === undefined) {
+    const { backupID: _, ...location } = await findBackup(store, target.backupID, signal);
+    return location;
+  }
   const systems: string[] = [];
   for await (const folder of store.listFolders(`${namespace}/${policy}/`, { signal })) systems.push(folder);
   const [only, ...others] = systems;

@@ -26,7 +26,7 @@ export interface PlanContext extends ActionContext<PlanRecoveryTask> {
 export async function runPlanRecovery({ task, reporter, log, signal, folders }: PlanContext): Promise<ActionOutcome> {
   const store = await openStore(task.source.repository, 0, folders ?? {});
   try {
-    const location = await findSystem(store, task.source, { log, signal });
+    const location = await findSystem(store, task, { log, signal });
     const catalogue = await readCatalogue(store, location, { log, signal });
     const followed = await followTarget(task.target, catalogue, signal);
     const plan = await makePlan(task, catalogue, followed, signal);

@@ -13,6 +13,7 @@ import type { ActionContext } from '../../action.ts';
 import { runBackup } from '../../backup/run-backup.ts';
 import type { Reporter } from '../../report.ts';
 import { runRestore } from '../../restore/run-restore.ts';
+import { inWordsOfExtract, requireExtracted } from './choose-extracted.ts';
 
 export interface ExtractOptions extends Pick<ActionContext<RecoverTask>, 'task' | 'log' | 'signal'> {
   /** The recovered server. */
@@ -41,10 +42,11 @@ const repository: RepositoryTask = {
  * its restore. Every refusal comes before the live server is changed.
  */
 export async function extract(options: ExtractOptions): Promise<Extracted> {
-  const { task, folder, onProgress } = options;
+  const { task, folder, access, signal, onProgress } = options;
   if (task.extract === undefined) return { databases: 0, objects: 0 };
   const { databases } = task.extract;
   const place = join(folder, 'extract');
+  await requireExtracted(databases, access, signal);
   try {
     for (const name of ['recovered', 'scratch', 'temporary', join('root', mounts.repository.volume(0))]) {
       await mkdir(join(place, name), { recursive: true, mode: 0o700 });
@@ -56,13 +58,19 @@ export async function extract(options: ExtractOptions): Promise<Extracted> {
       onProgress(index, databases.length * 2);
       backups.push(await dump(options, wanted, index, place));
     }
-    for (const [index, wanted] of databases.entries()) {
-      await restore(options, { wanted, index, place, backupID: backups[index] ?? '', dryRun: true });
-    }
+    const copy = async (index: number, wanted: Wanted, dryRun: boolean) => {
+      const copied = dryRun ? [] : databases.slice(0, index).map(({ name }) => name);
+      try {
+        return await restore(options, { wanted, index, place, backupID: backups[index] ?? '', dryRun });
+      } catch (error) {
+        throw inWordsOfExtract(error, { index, name: wanted.name }, copied);
+      }
+    };
+    for (const [index, wanted] of databases.entries()) await copy(index, wanted, true);
     let objects = 0;
     for (const [index, wanted] of databases.entries()) {
       onProgress(databases.length + index, databases.length * 2);
-      objects += await restore(options, { wanted, index, place, backupID: backups[index] ?? '', dryRun: false });
+      objects += await copy(index, wanted, false);
     }
     return { databases: databases.length, objects };
   } finally {
@@ -76,7 +84,13 @@ async function dump(options: ExtractOptions, { name, tables }: Wanted, index: nu
     source: { host: 'recovered', credentialsSecretRef: { name: 'recovered' } },
     repositoryRefs: [{ name: repository.name }],
     compression: { algorithm: 'zstd', level: 1 },
-    logical: { databases: { include: [quoted(name)] }, globals: 'None', tables },
+    logical: {
+      databases: { include: [quoted(name)] },
+      globals: 'None',
+      tables,
+      // They belong to no table, and the live database has most of them.
+      largeObjects: tables.include.length > 0 ? 'Exclude' : 'Include',
+    },
   });
   const task: BackupTask = {
     action: 'backup',

@@ -4,11 +4,16 @@ import { terminal } from '../../../domain/failure.ts';
 import type { RecoverTask } from '../../../domain/task.ts';
 import { followPrimary } from './settings-file.ts';
 
+export interface StandbyCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
 /** Of the server to follow; asked for before anything is touched. */
 export async function readStandbyCredentials(
   task: RecoverTask,
   folder: string,
-): Promise<{ readonly username: string; readonly password: string } | undefined> {
+): Promise<StandbyCredentials | undefined> {
   if (task.standbyOf === undefined) return undefined;
   const { credentialsSecretName: name } = task.standbyOf;
   const read = async (key: string) => {
@@ -29,7 +34,7 @@ export async function readStandbyCredentials(
 export async function leaveStandby(
   dataDirectory: string,
   { host, port }: NonNullable<RecoverTask['standbyOf']>,
-  credentials: { readonly username: string; readonly password: string },
+  credentials: StandbyCredentials,
 ): Promise<void> {
   await followPrimary(dataDirectory, { host, port, ...credentials });
   await rm(join(dataDirectory, 'recovery.signal'), { force: true });

@@ -5,6 +5,8 @@ import type { RecoverTask } from '../../../domain/task.ts';
 /** The names around a data directory that a recovery uses. */
 export interface Place {
   readonly dataDirectory: string;
+  /** The path by which the server has it afterwards. */
+  readonly servedDirectory: string;
   /** It cannot be renamed then: what is kept goes into a folder within it. */
   readonly isMountPoint: boolean;
   /** Where the present directory is kept; undefined where nothing may be there. */
@@ -17,12 +19,14 @@ export interface Place {
   readonly foreign: readonly string[];
 }
 
-export function placeOf({ dataDirectory, oldDataDirectory }: RecoverTask['place'], isMountPoint: boolean): Place {
+export function placeOf(task: RecoverTask['place'], isMountPoint: boolean): Place {
+  const { dataDirectory, servedDirectory = dataDirectory, oldDataDirectory } = task;
   const folder = isMountPoint ? dataDirectory : dirname(dataDirectory);
   const prefix = isMountPoint ? '' : `.${basename(dataDirectory)}`;
   const marker = `${prefix}.tidemark-recovery.json`;
   return {
     dataDirectory,
+    servedDirectory,
     isMountPoint,
     old: oldDataDirectory === undefined ? undefined : join(folder, oldDataDirectory),
     marker: join(folder, marker),

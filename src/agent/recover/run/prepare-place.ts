@@ -40,6 +40,7 @@ export async function putBack(place: Place): Promise<string> {
  */
 export async function finishPlace(place: Place, { keepOld }: { readonly keepOld: boolean }): Promise<void> {
   const marker = await readMarker(place.marker);
+  await removeBridge(place, marker?.recovery);
   await removeMarker(place.marker);
   if (keepOld || marker?.old === undefined) return;
   await rename(marker.old, place.discarded);
@@ -102,20 +103,40 @@ async function removeUnfinished(place: Place, marker: Marker): Promise<void> {
     );
   }
   await discard(place);
+  await removeBridge(place, marker.recovery);
   if (place.isMountPoint) {
     for (const name of await contentOf(place)) await rm(join(dataDirectory, name), { recursive: true, force: true });
     return;
   }
-  await rm(tablespacesOf(place, marker.recovery), { recursive: true, force: true });
+  await rm(tablespacesOf(place, marker.recovery).folder, { recursive: true, force: true });
   if (!(await exists(dataDirectory))) return;
   await rename(dataDirectory, place.discarded);
   if (old === undefined) await discard(place);
 }
 
+export interface Tablespaces {
+  readonly folder: string;
+  /** The same by the path that the server has afterwards, since the links to tablespaces are absolute. */
+  readonly served: string;
+}
+
 /** Of this recovery alone: an older one's may be in use by the directory that is set aside. */
-export function tablespacesOf({ dataDirectory, isMountPoint }: Place, recovery: string): string {
+export function tablespacesOf(place: Place, recovery: string): Tablespaces {
+  const { dataDirectory, servedDirectory, isMountPoint } = place;
   const name = `tablespaces-${recovery.slice(0, 8)}`;
-  return isMountPoint ? join(dataDirectory, name) : `${dataDirectory}.${name}`;
+  // Where the server's mount is the data directory itself, it sees nothing beside it.
+  if (!isMountPoint && servedDirectory === dataDirectory) {
+    const folder = `${dataDirectory}.${name}`;
+    return { folder, served: folder };
+  }
+  return { folder: join(dataDirectory, name), served: join(servedDirectory, name) };
+}
+
+/** What made the server's path hold here too. */
+async function removeBridge(place: Place, recovery: string | undefined): Promise<void> {
+  if (recovery === undefined) return;
+  const { folder, served } = tablespacesOf(place, recovery);
+  if (served !== folder) await rm(served, { force: true });
 }
 
 async function discard({ discarded }: Place): Promise<void> {

@@ -1,10 +1,12 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { Failure, terminal } from '../../../domain/failure.ts';
+import { baseObjects } from '../../../domain/manifest.ts';
 import { toolFor, writeLibpqFiles } from '../../../postgres/tools.ts';
 import type { ActionOutcome } from '../../action.ts';
 import { checkAssertions, describeFailedAssertions } from '../../restore/check-assertions.ts';
+import { requireNextWal, requirePrimary } from './ask-primary.ts';
 import { type RecoverContext, usualFolders, usualPatience } from './context.ts';
-import { extract } from './extract.ts';
+import { type Extracted, extract } from './extract.ts';
 import type { Followed, Reached } from './follow-server.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { layBase } from './lay-base.ts';
@@ -13,7 +15,7 @@ import { syncFolder } from './marker.ts';
 import { measure } from './measure.ts';
 import { openSource } from './open-source.ts';
 import { type Place, placeOf, readMountPoints } from './place.ts';
-import { finishPlace, preparePlace, putBack, tablespacesOf } from './prepare-place.ts';
+import { finishPlace, preparePlace, putBack, type Tablespaces, tablespacesOf } from './prepare-place.ts';
 import { tellProgress } from './progress.ts';
 import { runServer, type ServerRun } from './run-server.ts';
 import type { WalService } from './serve-wal.ts';
@@ -44,6 +46,7 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
   const heartbeat = await startHeartbeat(folders.recovery);
   try {
     const standby = await readStandbyCredentials(task, folders.standbyCredentials);
+    if (standby !== undefined) await requirePrimary(task, standby, signal);
     const source = await openSource(task, folders.mountRoot, signal);
     try {
       touched = true;
@@ -54,7 +57,8 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
         service = serving;
       });
       log.info({ ...followed.reached }, 'the server has reached the target');
-      await conclude(run, followed, begun);
+      if (standby !== undefined) await requireNextWal(task, standby, followed.reached, signal);
+      const extracted = await conclude(run, followed, begun);
       told.say({ stage: 'Stopping', percent: 99 });
       const state = standby === undefined ? 'shut down' : 'shut down in recovery';
       await requireCleanEnd(signs, task.place.dataDirectory, { state, patience: patience.stop, signal });
@@ -63,8 +67,9 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
       }
       await syncFolder(task.place.dataDirectory);
       await finish(context, place);
+      told.say({ stage: 'Stopping', percent: 100 });
       await told.flush();
-      return outcomeOf(context, followed.reached);
+      return outcomeOf(context, followed.reached, extracted);
     } finally {
       await service?.stop();
       await source.store.close();
@@ -106,11 +111,11 @@ async function finish({ task, log }: RecoverContext, place: Place): Promise<void
   }
 }
 
-async function layTheBase(run: ServerRun, tablespaces: string): Promise<void> {
+async function layTheBase(run: ServerRun, tablespaces: Tablespaces): Promise<void> {
   const { context, source, told } = run;
   const { task, signal, log } = context;
   const { dataDirectory } = task.place;
-  const total = source.base.manifest.physical.chunks.reduce((sum, { size }) => sum + size, 0);
+  const total = baseObjects(source.base.manifest.physical).reduce((sum, { size }) => sum + size, 0);
   let done = 0;
   const say = () =>
     told.say({
@@ -137,7 +142,7 @@ async function layTheBase(run: ServerRun, tablespaces: string): Promise<void> {
 }
 
 /** Questions, figures, copies: all that needs the server before it goes. */
-async function conclude(run: ServerRun, { access, reached }: Followed, begun: Date): Promise<void> {
+async function conclude(run: ServerRun, { access, reached }: Followed, begun: Date): Promise<Extracted | undefined> {
   const { context, folders, told } = run;
   const { task, reporter, signal, log } = context;
   await reporter.facts({ reached, measured: measure(task, reached, begun, new Date()) });
@@ -145,7 +150,7 @@ async function conclude(run: ServerRun, { access, reached }: Followed, begun: Da
     told.say({ stage: 'Checking', replayedLSN: reached.lsn, percent: 99 });
     await assertAll(run, access);
   }
-  if (task.extract === undefined) return;
+  if (task.extract === undefined) return undefined;
   const extracted = await extract({
     task,
     access,
@@ -156,6 +161,7 @@ async function conclude(run: ServerRun, { access, reached }: Followed, begun: Da
     onProgress: (done, total) => told.say({ stage: 'Extracting', percent: Math.floor((done / total) * 100) }),
   });
   await reporter.facts({ extracted });
+  return extracted;
 }
 
 async function assertAll({ context, folders }: ServerRun, access: Followed['access']): Promise<void> {
@@ -171,8 +177,19 @@ async function assertAll({ context, folders }: ServerRun, access: Followed['acce
   if (failed !== undefined) throw terminal('AssertionFailed', failed);
 }
 
-function outcomeOf({ task }: RecoverContext, { lsn, time, timeline }: Reached): ActionOutcome {
+function outcomeOf(
+  { task }: RecoverContext,
+  { lsn, time, timeline }: Reached,
+  extracted: Extracted | undefined,
+): ActionOutcome {
   const at = `${lsn}${time === undefined ? '' : `, last commit ${time}`}, timeline ${timeline}`;
+  if (extracted !== undefined) {
+    const names = task.extract?.databases.map(({ name }) => name).join(', ');
+    return {
+      reason: 'Extracted',
+      message: `Recovered backup ${task.plan.backupID} to ${at}, copied ${extracted.objects} objects out of ${names} into ${task.extract?.server.hosts[0]}, and removed the recovered server.`,
+    };
+  }
   return task.standbyOf === undefined
     ? { reason: 'TargetReached', message: `Recovered backup ${task.plan.backupID} to ${at}.` }
     : {

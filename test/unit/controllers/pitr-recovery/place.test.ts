@@ -16,14 +16,16 @@ test('a copy has its data where the original has it', () => {
 });
 
 test('a data directory that is a mount gets a folder on the new volume, since a volume’s root is not its own', () => {
-  const expected = {
-    dataDirectory: '/data/pgdata',
+  const expected = (folder: string) => ({
+    dataDirectory: `/data/${folder}`,
+    servedDirectory: '/data',
     mountPath: '/data',
-    served: { mountPath: '/data', subPath: 'pgdata' },
-  };
-  expect(placeLike(at('/data'), '/data')).toEqual(expected);
-  expect(placeLike(at('/data', { subPath: 'x' }), '/data')).toEqual(expected);
-  expect(placeLike(at('/elsewhere'), '/data')).toEqual(expected);
+    served: { mountPath: '/data', subPath: folder },
+  });
+  expect(placeLike(at('/data'), '/data')).toEqual(expected('pgdata'));
+  expect(placeLike(at('/elsewhere'), '/data')).toEqual(expected('pgdata'));
+  // The original's own folder, which its init containers may know by name.
+  expect(placeLike(at('/data', { subPath: 'x' }), '/data')).toEqual(expected('x'));
 });
 
 test('without a workload, the mount is where an image may declare a volume of its own', () => {

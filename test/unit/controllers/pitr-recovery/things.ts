@@ -117,6 +117,7 @@ export function gathered(change: Partial<Gathered> = {}): Gathered {
     account: undefined,
     namesakes: [],
     workload: undefined,
+    rival: undefined,
     agent,
     now,
     ...change,

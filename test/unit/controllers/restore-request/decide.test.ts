@@ -6,7 +6,7 @@ import {
   decideUnmade,
   type Gathered,
 } from '../../../../src/controllers/restore-request/decide.ts';
-import { type Lookup, resolveSource } from '../../../../src/controllers/restore-request/source.ts';
+import { type Lookup, newestOf, resolveSource } from '../../../../src/controllers/restore-request/source.ts';
 import { agent, ended, foundJob, now, pod, policy, report, repository, restore, run } from '../objects.ts';
 
 const backupID = '20260310T115900Z-abcdef';
@@ -142,6 +142,22 @@ describe('the source', () => {
     expect(resolveSource(restore(), lookup({ repository: () => readOnly }))).toMatchObject({
       repository: { name: 'store' },
     });
+  });
+
+  test('is a run that failed for some databases only, by its name, and never as the latest', () => {
+    const kept = run({
+      status: {
+        phase: 'Failed',
+        backupID,
+        databases: [
+          { name: 'shop', state: 'Stored' },
+          { name: 'lost', state: 'Failed' },
+        ],
+        repositories: [{ name: 'store', path: 'a/b', state: 'Stored' }],
+      },
+    });
+    expect(resolveSource(restore(), lookup({ run: () => kept }))).toMatchObject({ backup: { backupID, path: 'a/b' } });
+    expect(newestOf('orders', 'Logical', lookup({ runsOf: () => [kept] }))).toBeUndefined();
   });
 
   test.each<[string, Partial<Lookup>, string, boolean]>([

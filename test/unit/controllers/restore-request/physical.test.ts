@@ -63,15 +63,23 @@ describe('a restore of a physical backup', () => {
     });
   });
 
+  test('of which nothing but the repository is left is found there by its ID', () => {
+    const decision = decidePhysical(
+      request({}, { source: { repository: { repositoryRef: { name: 'store' }, backupID } } }),
+      undefined,
+      lookup({ runOfBackup: () => undefined }),
+      now,
+    );
+    expect(decision.create?.['spec']).toMatchObject({
+      source: { repository: { repositoryRef: { name: 'store' } } },
+      recoveryTarget: { targetImmediate: true, backupID },
+    });
+  });
+
   test.each<[string, object, Partial<Lookup>]>([
     ['WrongTarget', { target: { server: { host: 'db', credentialsSecretRef: { name: 'db' } } } }, {}],
     ['WrongTarget', { databases: [{ name: 'shop' }] }, {}],
     ['SourceNotCompleted', {}, { run: () => ({ ...base, status: { phase: 'Failed' } }) }],
-    [
-      'RunUnknown',
-      { source: { repository: { repositoryRef: { name: 'store' }, backupID } } },
-      { runOfBackup: () => undefined },
-    ],
   ])('is refused: %s', (reason, spec, change) => {
     const decision = decidePhysical(request({}, spec), undefined, lookup(change), now);
     expect(decision.create).toBeUndefined();
