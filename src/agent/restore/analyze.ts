@@ -2,10 +2,11 @@ import { quoteIdentifier } from '../../postgres/advice.ts';
 import type { Query } from '../../postgres/query.ts';
 import type { Selection } from './select-objects.ts';
 
-const batch = 500;
-
 /** A restored table has no statistics, and the planner guesses until autovacuum comes by. */
-export function analyzeStatements({ entries, whole }: Pick<Selection, 'entries' | 'whole'>): readonly string[] {
+export function analyzeStatements(
+  { entries, whole }: Pick<Selection, 'entries' | 'whole'>,
+  batch = 500,
+): readonly string[] {
   if (whole) return ['ANALYZE'];
   const relations = entries
     .filter(({ kind }) => kind === 'TABLE DATA' || kind === 'MATERIALIZED VIEW DATA')
@@ -17,6 +18,17 @@ export function analyzeStatements({ entries, whole }: Pick<Selection, 'entries' 
   return statements;
 }
 
+/**
+ * Where one table cannot be analyzed (a partition on a foreign server that is away), the others are, one by one. Rejects
+ * with the first of such errors after all is done that can be.
+ */
 export async function analyze(query: Query, selection: Pick<Selection, 'entries' | 'whole'>): Promise<void> {
-  for (const statement of analyzeStatements(selection)) await query(statement);
+  try {
+    for (const statement of analyzeStatements(selection)) await query(statement);
+  } catch (error) {
+    for (const statement of analyzeStatements({ ...selection, whole: false }, 1)) {
+      await query(statement).catch(() => undefined);
+    }
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 /** What pg_dump wrote at the head of an archive, in full: `pg_restore --list` shortens and joins names. */
 export interface Archive {
-  readonly format: 'Custom' | 'Directory';
+  readonly format: 'Custom' | 'Directory' | 'Tar';
   readonly database: string;
   /** In pg_restore's order. */
   readonly entries: readonly ArchiveEntry[];
@@ -51,7 +51,7 @@ const compressionName = 0x010f;
 const relationKind = 0x0110;
 const newest = 0x0110;
 
-/** A toc.dat says that it is of a tar. */
+/** A toc.dat says that it is of a tar, in a folder as well. */
 const formats: Readonly<Record<number, Archive['format']>> = { 1: 'Custom', 3: 'Directory', 5: 'Directory' };
 
 function readHead(reader: Reader) {
@@ -138,7 +138,7 @@ function decoderFor(entries: readonly Raw[]): Decode {
 }
 
 /** PostgreSQL's name of an encoding (PostgreSQL, "Character Set Support") as the WHATWG has it. */
-function webName(encoding: string): string {
+export function webName(encoding: string): string {
   const [, family, number] = /^(LATIN|WIN|ISO_8859_|KOI8)(\d+|R|U)$/.exec(encoding) ?? [];
   const latin: Readonly<Record<string, string>> = { 5: '9', 6: '10', 7: '13', 8: '14', 9: '15', 10: '16' };
   if (family === 'LATIN') return `iso-8859-${latin[number ?? ''] ?? number}`;

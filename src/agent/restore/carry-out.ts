@@ -18,7 +18,8 @@ export async function carryOut(work: Work, prepared: Prepared): Promise<ActionOu
   const { access, facts } = target.chosen;
   const options = task.restore;
   const files = await writeLibpqFiles(access, temporary);
-  const tool = await toolFor('pg_restore', Math.max(facts.major, majorOf(manifest.logical.tool)));
+  const major = Math.max(facts.major, majorOf(manifest.logical.tool));
+  const tools = { restore: await toolFor('pg_restore', major), psql: await toolFor('psql', major) };
   const globalErrors = await makeGlobals(work, prepared);
   const done: Restored[] = [];
   for (const plan of prepared.plans) {
@@ -29,7 +30,7 @@ export async function carryOut(work: Work, prepared: Prepared): Promise<ActionOu
         access,
         serverMajor: facts.major,
         server: target.server,
-        tool,
+        tools,
         files,
         options,
         adminDatabase: prepared.adminDatabase,

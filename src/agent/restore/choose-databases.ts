@@ -21,15 +21,38 @@ export function chooseDatabases(
   { logical, backupID }: Pick<LogicalManifest, 'logical' | 'backupID'>,
 ): readonly ChosenDatabase[] {
   const present = logical.databases.map(({ name }) => name);
+  const failed = logical.failed ?? [];
+  if (asked.length === 0) requireAll(failed, present, backupID);
   const all = asked.length > 0 ? asked : restoreRequestSpec.shape.databases.parse(present.map((name) => ({ name })));
   return all.map((each, index) => {
     const source = logical.databases.find(({ name }) => name === each.name);
     if (source !== undefined) return { index, source, asked: each, targetName: each.targetName ?? each.name };
+    const lost = failed.find(({ name }) => name === each.name);
+    if (lost !== undefined) {
+      throw terminal(
+        'DatabaseNotInBackup',
+        `Database ${each.name} is not in backup ${backupID}, because its dump failed (${lost.reason}: ${lost.message}) Nothing was changed. Take databases[${index}] from another backup; this one has ${present.join(', ')}.`,
+      );
+    }
     throw terminal(
       'UnknownDatabase',
       `Backup ${backupID} holds no database ${each.name}. It has ${present.join(', ')}. Nothing was changed. Correct databases[${index}].name, or choose another backup.`,
     );
   });
+}
+
+/** A backup whose run failed is never taken for a whole one. */
+function requireAll(
+  failed: NonNullable<LogicalManifest['logical']['failed']>,
+  present: readonly string[],
+  backupID: string,
+): void {
+  if (failed.length === 0) return;
+  const lost = failed.map(({ name, reason, message }) => `${name} (${reason}: ${message})`).join(', ');
+  throw terminal(
+    'DatabaseNotInBackup',
+    `Backup ${backupID} does not hold all databases that it was to hold: the dump of ${lost} failed. Nothing was changed. Name in databases those that you want of what is there (${present.join(', ')}), or choose another backup.`,
+  );
 }
 
 /** Refuses what cannot be before anything is fetched. */

@@ -1,10 +1,10 @@
 import { terminal } from '../../domain/failure.ts';
 import type { LogicalManifest } from '../../domain/manifest.ts';
-import { type Query, withConnection } from '../../postgres/query.ts';
+import { withConnection } from '../../postgres/query.ts';
 import { type LibpqFiles, toolFor } from '../../postgres/tools.ts';
 import type { ActionOutcome } from '../action.ts';
 import { checkAssertions, describeFailedAssertions } from './check-assertions.ts';
-import { dropDatabase } from './create-database.ts';
+import { type ConnectTo, dropDatabase } from './create-database.ts';
 import type { RestoredDatabase } from './restore-database.ts';
 import type { Work } from './work.ts';
 
@@ -17,6 +17,7 @@ export type Restored = RestoredDatabase & {
 export function restoredFacts(done: readonly RestoredDatabase[], globalErrors: readonly string[]) {
   const sum = (field: 'objects' | 'errors') => done.reduce((total, one) => total + one[field], 0);
   const firstErrors = [...globalErrors, ...done.flatMap((one) => one.firstErrors)];
+  const extensions = done.flatMap((one) => one.extensions);
   return {
     restored: {
       databases: done.length,
@@ -25,6 +26,7 @@ export function restoredFacts(done: readonly RestoredDatabase[], globalErrors: r
       ...(firstErrors.length === 0
         ? {}
         : { firstErrors: firstErrors.slice(0, 10).map((error) => [...error].slice(0, 2048).join('')) }),
+      ...(extensions.length === 0 ? {} : { extensions: extensions.slice(0, 256) }),
     },
   };
 }
@@ -57,12 +59,13 @@ export async function dropReplaced(
   adminDatabase: string,
   done: readonly RestoredDatabase[],
 ): Promise<readonly string[]> {
+  const connect: ConnectTo = (database, use) =>
+    withConnection(target.chosen.access, database, context.signal, use, { statementTimeout: 0 });
   const kept: string[] = [];
   for (const { keptAs } of done) {
     if (keptAs === undefined) continue;
-    const drop = (query: Query) => dropDatabase(query, keptAs);
     try {
-      await withConnection(target.chosen.access, adminDatabase, context.signal, drop, { statementTimeout: 0 });
+      await dropDatabase(connect, adminDatabase, keptAs);
     } catch (error) {
       context.log.warn({ err: error, database: keptAs }, 'could not drop the replaced database');
       kept.push(keptAs);

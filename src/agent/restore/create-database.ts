@@ -4,7 +4,7 @@ import type { Query } from '../../postgres/query.ts';
 import type { ArchiveEntry } from './archive.ts';
 import { findWord, nameAt, type SqlStatement, splitStatements } from './sql-statements.ts';
 
-type Source = Pick<ManifestDatabase, 'name' | 'encoding' | 'collate' | 'ctype'>;
+type Source = Pick<ManifestDatabase, 'name' | 'encoding' | 'collate' | 'ctype' | 'localeProvider'>;
 
 /** CREATE DATABASE as the source's was made; `owner` undefined for the role that makes it. */
 export function createStatement(
@@ -18,7 +18,7 @@ export function createStatement(
     ['ENCODING', literal(source.encoding)],
     ['LC_COLLATE', literal(source.collate)],
     ['LC_CTYPE', literal(source.ctype)],
-    ...providerOptions(entries),
+    ...providerOptions(entries, source),
     ...(owner === undefined ? [] : [['OWNER', quoteIdentifier(owner)]]),
   ];
   return `CREATE DATABASE ${quoteIdentifier(name)} ${options.map(([key, value]) => `${key} = ${value}`).join(' ')}`;
@@ -26,11 +26,11 @@ export function createStatement(
 
 const providerKeys: ReadonlySet<string> = new Set(['ICU_LOCALE', 'ICU_RULES', 'BUILTIN_LOCALE']);
 
-/** What the manifest does not tell: a locale provider other than libc, which servers before 15 have no word for. */
-function providerOptions(entries: readonly ArchiveEntry[]): readonly (readonly string[])[] {
+/** A locale provider other than libc, which servers before 15 have no word for. */
+function providerOptions(entries: readonly ArchiveEntry[], { localeProvider }: Source): readonly (readonly string[])[] {
   const definition = entries.find(({ kind }) => kind === 'DATABASE')?.definition ?? '';
   const [statement] = splitStatements(definition);
-  if (statement === undefined) return [];
+  if (statement === undefined) return localeProvider === undefined ? [] : toldOptions(localeProvider);
   const value = (key: string) => statement.tokens[findWord(statement, key) + 2];
   const provider = findWord(statement, 'LOCALE_PROVIDER') === -1 ? undefined : value('LOCALE_PROVIDER')?.value;
   if (provider !== 'icu' && provider !== 'builtin') return [];
@@ -38,14 +38,38 @@ function providerOptions(entries: readonly ArchiveEntry[]): readonly (readonly s
   return [['LOCALE_PROVIDER', provider], ...present.map((key) => [key, literal(value(key)?.value ?? '')])];
 }
 
-export async function createDatabase(query: Query, statement: string): Promise<void> {
-  await query(statement);
+function toldOptions({ name, locale, rules }: NonNullable<Source['localeProvider']>) {
+  return [
+    ['LOCALE_PROVIDER', name],
+    [name === 'icu' ? 'ICU_LOCALE' : 'BUILTIN_LOCALE', literal(locale)],
+    ...(rules === undefined ? [] : [['ICU_RULES', literal(rules)]]),
+  ];
 }
 
 /** Never fails where there is none. Connections to it are ended. */
-export async function dropDatabase(query: Query, name: string): Promise<void> {
-  await query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`);
+export async function dropDatabase(connect: ConnectTo, admin: string, name: string): Promise<void> {
+  const subscriptions = await connect(admin, (query) =>
+    query<{ name: string }>(
+      `SELECT subname AS name FROM pg_catalog.pg_subscription s
+         JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE datname = $1`,
+      [name],
+    ),
+  );
+  // The server keeps a database with subscriptions. Their slots stay: the same ones of the other database use them.
+  if (subscriptions.length > 0) {
+    await connect(name, async (query) => {
+      for (const subscription of subscriptions.map((one) => quoteIdentifier(one.name))) {
+        await query(`ALTER SUBSCRIPTION ${subscription} DISABLE`);
+        await query(`ALTER SUBSCRIPTION ${subscription} SET (slot_name = NONE)`);
+        await query(`DROP SUBSCRIPTION ${subscription}`);
+      }
+    });
+  }
+  await connect(admin, (query) => query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`));
 }
+
+/** Connects to a database of the target. */
+export type ConnectTo = <Result>(database: string, use: (query: Query) => Promise<Result>) => Promise<Result>;
 
 /**
  * The statements that give a database the settings, comment and grants that the source had, which pg_restore leaves out.

@@ -2,7 +2,7 @@ import { Failure } from '../../domain/failure.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
 import { StageFailed } from '../../stream/stage-failed.ts';
 import { failureOfRestore, withAftermath } from './restore-failure.ts';
-import { PgRestoreFailed } from './run-pg-restore.ts';
+import { RestoreToolFailed } from './run-pg-restore.ts';
 
 /** Whatever ended the restore of a database, as a Failure that also says what became of the target. */
 export function failureOf(
@@ -12,14 +12,14 @@ export function failureOf(
   aftermath: string,
 ): Failure {
   if (signal.aborted) return withAftermath(asFailure(signal.reason), aftermath);
-  if (error instanceof PgRestoreFailed) {
-    const ended = { tool: 'pg_restore', how: error.message, said: error.said, cause: error };
+  if (error instanceof RestoreToolFailed) {
+    const ended = { tool: error.tool, how: error.message, said: error.said, cause: error };
     return failureOfRestore(ended, { access, database }, aftermath);
   }
   if (error instanceof StageFailed) {
     const how = error.signal === undefined ? 'could not be started' : `was killed by ${error.signal}`;
     return failureOfRestore(
-      { tool: 'pg_restore', how, said: error.stderr, cause: error },
+      { tool: error.command, how, said: error.stderr, cause: error },
       { access, database },
       aftermath,
     );

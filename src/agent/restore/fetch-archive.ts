@@ -32,7 +32,7 @@ export interface FetchOptions {
 const concurrency = 2;
 
 /**
- * Brings a database's dump into scratch, unpacked, so that pg_restore can seek in it. Every stored byte has then been
+ * Brings a database's dump into scratch, unpacked, so that pg_restore can seek in it, and nothing is run of one that is damaged. Every stored byte has then been
  * checked against the manifest; a terminal CorruptedBackup names the object that is not as it was stored.
  */
 export async function fetchArchive(
@@ -41,9 +41,9 @@ export async function fetchArchive(
   options: FetchOptions,
 ): Promise<string> {
   const place = join(options.scratch, encodeName(database.name).replaceAll('%', '_'));
-  if (database.format === 'Custom') {
+  if (database.format !== 'Directory') {
     const [object] = database.objects;
-    if (object === undefined) throw new Error('a Custom dump without an object');
+    if (object === undefined) throw new Error(`a ${database.format} dump without an object`);
     await unpack(from, object, options, async (bytes, signal) => {
       await pipeline(Readable.from(bytes), createWriteStream(place, { mode: 0o600 }), { signal });
     });

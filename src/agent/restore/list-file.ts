@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { RestoreDatabase } from '../../api/restore-request.ts';
 import { terminal } from '../../domain/failure.ts';
 import { mounts } from '../../domain/mounts.ts';
-import type { ArchiveEntry } from './archive.ts';
+import type { Archive, ArchiveEntry } from './archive.ts';
 
 /** A list for pg_restore --use-list: what stands after the semicolon is for people. */
 export function listOf(entries: readonly ArchiveEntry[]): string {
@@ -21,7 +21,7 @@ export async function writeList(path: string, entries: readonly ArchiveEntry[]):
 export async function readMountedList(
   { listFile, schemas, tables, name }: RestoreDatabase,
   index: number,
-  entries: readonly ArchiveEntry[],
+  { entries, format }: Archive,
   mountRoot: string,
 ): Promise<readonly ArchiveEntry[] | undefined> {
   if (listFile === undefined) return undefined;
@@ -41,10 +41,22 @@ export async function readMountedList(
     );
   });
   const listed = readList(text, entries);
+  if (format === 'Tar') requireOrder(listed, entries, `The list ${key} of ConfigMap ${configMap}`);
   if (listed.length > 0) return listed;
   throw terminal(
     'NothingMatches',
     `The list ${key} of ConfigMap ${configMap} names no object of the backup of ${name}: its lines must begin with the numbers that pg_restore --list shows for this very dump (contents.list in the backup’s folder). Nothing was changed.`,
+  );
+}
+
+/** pg_restore reads a tar from its begin to its end, and cannot go back for rows. */
+function requireOrder(listed: readonly ArchiveEntry[], entries: readonly ArchiveEntry[], list: string): void {
+  const places = new Map(entries.map(({ id }, place) => [id, place]));
+  const rows = listed.filter(({ section }) => section === 'Data').map(({ id }) => places.get(id) ?? 0);
+  if (rows.every((place, number) => place >= (rows[number - 1] ?? 0))) return;
+  throw terminal(
+    'InvalidRequest',
+    `${list} has the rows of tables in another order than the backup, which is a Tar: that can only be read from its begin to its end. Nothing was changed. Put the lines with TABLE DATA into the order of contents.list, or use a backup of format Custom or Directory.`,
   );
 }
 

@@ -4,7 +4,7 @@ import { conninfo } from '../../postgres/tools.ts';
 export interface PgRestoreOptions {
   /** The dump's file or folder, an absolute path. */
   readonly archive: string;
-  readonly format: 'Custom' | 'Directory';
+  readonly format: 'Custom' | 'Directory' | 'Tar';
   readonly database: string;
   /** An absolute path; undefined for everything. */
   readonly listFile: string | undefined;

@@ -3,11 +3,16 @@ import type { RestoreTask } from '../../domain/task.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
 import { withConnection } from '../../postgres/query.ts';
 import type { Archive, ArchiveEntry } from './archive.ts';
+import { indexArchive } from './archive-index.ts';
 import type { ChosenDatabase, Way } from './choose-databases.ts';
 import { requireEmptyTables, requireNoConflict, requireSchemas } from './conflicts.ts';
+import { inDropOrder } from './drop-order.ts';
 import { readMountedList, writeList } from './list-file.ts';
 import { type Pass, passesOf } from './passes.ts';
 import { missingTablespaces, requirePrerequisites } from './prerequisites.ts';
+import { readPresentSizes } from './present-sizes.ts';
+import type { Script } from './script/read-script.ts';
+import { selectScript } from './script/select-script.ts';
 import { type Selection, selectObjects } from './select-objects.ts';
 import { newDatabase, readTargetCatalog, type TargetCatalog } from './target-catalog.ts';
 import type { TargetServer } from './target-server.ts';
@@ -17,14 +22,16 @@ export interface DatabasePlan extends ChosenDatabase {
   readonly way: Way;
   /** The unpacked dump. */
   readonly dump: string;
-  readonly archive: Archive;
+  readonly archive: Archive | Script;
   readonly selection: Selection;
-  /** What pg_restore is called with, one after the other. */
+  /** What pg_restore is called with, one after the other; of a Plain dump, psql runs all. */
   readonly calls: readonly PgRestoreCall[];
   /** The most at once. */
   readonly jobs: number;
   /** Of the objects to be restored, those that the target has. */
   readonly present: readonly ArchiveEntry[];
+  /** Of those, the tables' sizes by their entries' IDs, where they are dropped. */
+  readonly presentBytes: ReadonlyMap<number, number>;
   /** Tablespaces that the target lacks: all objects go to its default one. */
   readonly missingTablespaces: readonly string[];
   /** The target gives new objects grants of its own (ALTER DEFAULT PRIVILEGES). */
@@ -66,10 +73,11 @@ export async function planDatabase(database: Unpacked, context: PlanContext): Pr
       const hasLargeObjects = database.archive.entries.some(({ kind }) => kind.startsWith('BLOB'));
       const target = await readTargetCatalog(query, { largeObjects: hasLargeObjects });
       const plan = await planWith(database, target, context);
-      if (database.asked.content === 'DataOnly') {
+      if (isDataOnly(plan)) {
         await requireEmptyTables(plan.selection.entries, target, targetName, query);
       }
-      return plan;
+      if (!isCleaned(database)) return plan;
+      return { ...plan, presentBytes: await readPresentSizes(plan.present, query) };
     },
     limits,
   );
@@ -77,35 +85,56 @@ export async function planDatabase(database: Unpacked, context: PlanContext): Pr
 
 async function planWith(database: Unpacked, target: TargetCatalog, context: PlanContext): Promise<DatabasePlan> {
   const { asked, archive, index, targetName } = database;
-  const { options, server, newRoles, newTablespaces, mountRoot, temporary } = context;
-  const listed = await readMountedList(asked, index, archive.entries, mountRoot);
-  const selection: Selection =
-    listed === undefined
-      ? selectObjects(archive.entries, asked, target)
-      : { entries: listed, whole: false, added: [], leftOut: [], inOrderOnly: false };
+  const { options, server, newRoles, newTablespaces, temporary } = context;
+  const selection = await select(database, target, context.mountRoot);
   const { entries } = selection;
-  if (asked.content !== 'DataOnly') {
+  if (!isDataOnly({ asked, selection })) {
     if (asked.onConflict === 'Fail') requireNoConflict(entries, target, targetName);
     requireSchemas(entries, target, targetName);
   }
-  const jobs = inOneJob(selection, database) ? 1 : options.jobs;
-  const passes = asked.content === 'DataOnly' ? [{ entries, jobs }] : passesOf(entries, jobs);
+  const inOrder = archive.format === 'Tar' || archive.format === 'Plain';
+  const jobs = inOrder || inOneJob(selection, database) ? 1 : options.jobs;
+  const drops = isCleaned(database);
+  const passes = asked.content === 'DataOnly' || drops ? [{ entries, jobs }] : passesOf(entries, jobs);
+  const lists = { everything: selection.whole && !drops, path: join(temporary, `list-${index}`) };
   requirePrerequisites(entries, options, { ...server, roles: new Set([...server.roles, ...newRoles]) });
   return {
     ...database,
     selection,
-    calls: await pgRestoreCalls(passes, { everything: selection.whole, path: join(temporary, `list-${index}`) }),
+    calls: archive.format === 'Plain' ? [] : await pgRestoreCalls(passes, lists),
     jobs,
     present: entries.filter(target.holds),
+    presentBytes: new Map(),
     hasDefaultPrivileges: target.hasDefaultPrivileges,
     missingTablespaces: missingTablespaces(entries, new Set([...server.tablespaces, ...newTablespaces])),
   };
 }
 
+async function select(database: Unpacked, target: TargetCatalog, mountRoot: string): Promise<Selection> {
+  const { asked, archive, index, way } = database;
+  if (archive.format === 'Plain') return selectScript(archive, database, way);
+  const listed = await readMountedList(asked, index, archive, mountRoot);
+  if (listed === undefined) {
+    const selection = selectObjects(archive.entries, asked, target);
+    if (!isCleaned(database)) return selection;
+    return { ...selection, entries: inDropOrder(indexArchive(archive.entries), selection.entries) };
+  }
+  return { entries: listed, whole: false, added: [], leftOut: [], inOrderOnly: false };
+}
+
+/** Also where the dump itself has nothing else. */
+export function isDataOnly({ asked, selection }: Pick<DatabasePlan, 'asked' | 'selection'>): boolean {
+  const { entries } = selection;
+  return asked.content === 'DataOnly' || (entries.length > 0 && entries.every(({ section }) => section === 'Data'));
+}
+
 /** What is dropped before is dropped by one call, which then has to make all of it. */
-function inOneJob({ inOrderOnly, entries }: Selection, { asked, way }: Unpacked): boolean {
-  const drops = way === 'Into' && asked.onConflict === 'Clean';
-  return inOrderOnly || (drops && passesOf(entries, 2).length > 1);
+function inOneJob({ inOrderOnly, entries }: Selection, database: Unpacked): boolean {
+  return inOrderOnly || (isCleaned(database) && passesOf(entries, 2).length > 1);
+}
+
+export function isCleaned({ asked, way }: Pick<Unpacked, 'asked' | 'way'>): boolean {
+  return way === 'Into' && asked.onConflict === 'Clean';
 }
 
 async function pgRestoreCalls(

@@ -2,6 +2,7 @@ import type { RestoreTask } from '../../domain/task.ts';
 import { listObjects } from './describe-object.ts';
 import type { DatabasePlan } from './plan-database.ts';
 import type { GlobalsPlan } from './plan-globals.ts';
+import { createLines, dropLines, mebibytes } from './plan-lists.ts';
 import type { TargetServer } from './target-server.ts';
 
 export interface PlanStep {
@@ -23,7 +24,11 @@ export function planSteps(
     ...(globals === undefined ? [] : globalsSteps(globals)),
     ...plans.flatMap((plan) => databaseSteps(plan, server, options)),
     ...(options.assertions.length === 0 ? [] : [`check ${count(options.assertions.length, 'assertion')}`]),
-    ...plans.flatMap((plan) => (plan.way === 'Replace' ? [`drop the old database ${plan.targetName}`] : [])),
+    ...plans.flatMap((plan) =>
+      plan.way === 'Replace'
+        ? [`drop the old database ${plan.targetName} (${mebibytes(server.databases.get(plan.targetName)?.bytes ?? 0)})`]
+        : [],
+    ),
   ];
   return steps.slice(0, maxSteps).map((step) => ({ step: [...step].slice(0, maxLength).join('') }));
 }
@@ -40,13 +45,18 @@ function databaseSteps(plan: DatabasePlan, server: TargetServer, options: Restor
   const { selection, missingTablespaces, source, targetName, asked, present } = plan;
   const { entries, added, leftOut, whole } = selection;
   const tables = entries.filter(({ kind }) => kind === 'TABLE' || kind === 'FOREIGN TABLE').length;
-  const size = whole ? `, ${megabytes(source.bytes)} at the time of the backup` : '';
+  const size = `, ${whole ? '' : 'of '}${mebibytes(source.bytes)} at the time of the backup`;
   return [
     beginning(plan, server),
     ...(asked.onConflict === 'Clean' && present.length > 0
-      ? [`drop ${count(present.length, 'object')} that the backup brings back, with all rows: ${listObjects(present)}`]
+      ? [
+          `drop ${count(present.length, 'object')} that the backup brings back, with all rows: ${listObjects(present)}`,
+          ...dropLines(plan),
+        ]
       : []),
     `restore ${count(entries.length, 'object')} (${count(tables, 'table')}${size}) of ${source.name} into ${targetName}${how(plan, options)}`,
+    ...createLines(plan),
+    ...extensionLines(plan, server),
     ...(added.length === 0
       ? []
       : [`among them, because the others need it and ${targetName} lacks it: ${listObjects(added)}`]),
@@ -67,6 +77,19 @@ function databaseSteps(plan: DatabasePlan, server: TargetServer, options: Restor
   ];
 }
 
+/** No dump says in which version it had an extension; the target's files decide. */
+function extensionLines(
+  { selection, source, targetName }: DatabasePlan,
+  { extensionVersions }: TargetServer,
+): readonly string[] {
+  return selection.entries.flatMap(({ kind, name }) => {
+    const version = extensionVersions.get(name);
+    const before = source.extensions?.find((one) => one.name === name)?.version;
+    if (kind !== 'EXTENSION' || version === undefined || before === undefined || version === before) return [];
+    return [`extension ${name} comes in version ${version} in ${targetName}, and had version ${before} in the source`];
+  });
+}
+
 function beginning({ way, targetName, source }: DatabasePlan, server: TargetServer): string {
   const there = server.databases.get(targetName);
   const made = `(encoding ${source.encoding}, locale ${source.collate})`;
@@ -74,16 +97,19 @@ function beginning({ way, targetName, source }: DatabasePlan, server: TargetServ
     case 'Create':
       return `create database ${targetName} ${made}`;
     case 'Replace':
-      return `create a new database ${made} beside ${targetName} (${megabytes(there?.bytes ?? 0)}), which stays until the new one is complete`;
+      return `create a new database ${made} beside ${targetName} (${mebibytes(there?.bytes ?? 0)}), which stays until the new one is complete`;
     case 'Into':
-      return `use the existing database ${targetName} (${megabytes(there?.bytes ?? 0)})`;
+      return `use the existing database ${targetName} (${mebibytes(there?.bytes ?? 0)})`;
   }
 }
 
-function how({ way, asked, jobs }: DatabasePlan, { noOwner, noPrivileges, role, exitOnError }: RestoreTask['restore']) {
+function how(plan: DatabasePlan, options: RestoreTask['restore']): string {
+  const { way, asked, jobs } = plan;
+  const { noOwner, noPrivileges, role, exitOnError } = options;
   const words = [
     ...(asked.content === 'All' ? [] : [asked.content === 'SchemaOnly' ? 'without rows' : 'rows only']),
     ...(jobs > 1 ? [`${jobs} jobs`] : []),
+    ...(jobs === 1 && options.jobs > 1 ? [`in one job, because ${whyOneJob(plan)}`] : []),
     ...(way === 'Into' && jobs === 1 && exitOnError ? ['in one transaction'] : []),
     ...(noOwner ? ['without owners'] : []),
     ...(noPrivileges ? ['without grants'] : []),
@@ -93,14 +119,16 @@ function how({ way, asked, jobs }: DatabasePlan, { noOwner, noPrivileges, role, 
   return words.length === 0 ? '' : `, ${words.join(', ')}`;
 }
 
+function whyOneJob({ archive: { format } }: DatabasePlan): string {
+  if (format === 'Plain') return 'psql runs a Plain dump in its order';
+  if (format === 'Tar') return 'pg_restore reads a Tar in its order';
+  return 'the order of the objects matters here';
+}
+
 function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function some(names: readonly string[]): string {
   return names.length > 20 ? `${names.slice(0, 20).join(', ')} and ${names.length - 20} more` : names.join(', ');
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 }

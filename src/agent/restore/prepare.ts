@@ -7,6 +7,7 @@ import { planSteps } from './plan-steps.ts';
 import { readArchive } from './read-archive.ts';
 import { readGlobals } from './restore-globals.ts';
 import { createRestoreProgress } from './restore-progress.ts';
+import { readScript } from './script/read-script.ts';
 import type { TargetServer } from './target-server.ts';
 import type { Work } from './work.ts';
 
@@ -74,7 +75,10 @@ async function unpackAll(
       progress.fetching(`fetching and checking ${source.name} (${dumps.size + 1})`);
       log.info({ database: source.name, objects: source.objects.length }, 'fetching the dump');
       const dump = await fetchArchive(from, source, { scratch, signal, onBytes: progress.fetched });
-      fetched = { dump, archive: await readArchive({ path: dump, format: source.format }, source.name) };
+      const { format, name } = source;
+      const archive =
+        format === 'Plain' ? await readScript(dump, name) : await readArchive({ path: dump, format }, name);
+      fetched = { dump, archive };
       dumps.set(source.name, fetched);
     }
     unpacked.push({ ...database, ...fetched });

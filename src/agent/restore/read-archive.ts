@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { terminal } from '../../domain/failure.ts';
 import { type Archive, ArchiveCutShort, parseArchive, UnknownArchive } from './archive.ts';
@@ -11,13 +11,14 @@ export async function readArchive(
   { path, format }: { readonly path: string; readonly format: Archive['format'] },
   database: string,
 ): Promise<Archive> {
-  const file = await open(format === 'Custom' ? path : join(path, 'toc.dat'));
+  const file = await open(format === 'Directory' ? join(path, tableOfContents) : path);
   try {
-    const { size } = await file.stat();
+    const { start, size } =
+      format === 'Tar' ? await findFirstMember(file, database) : { start: 0, ...(await file.stat()) };
     for (let length = Math.min(firstRead, size); ; length = Math.min(length * 4, size)) {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start);
       try {
-        return parseArchive(buffer.subarray(0, bytesRead));
+        return { ...parseArchive(buffer.subarray(0, bytesRead)), format };
       } catch (error) {
         if (error instanceof ArchiveCutShort && length < size) continue;
         throw unreadable(error, database);
@@ -26,6 +27,18 @@ export async function readArchive(
   } finally {
     await file.close();
   }
+}
+
+const tableOfContents = 'toc.dat';
+const tarBlock = 512;
+
+/** pg_dump puts the table of contents first, under its own name and with its size in octal digits (POSIX, ustar). */
+async function findFirstMember(file: FileHandle, database: string) {
+  const { buffer } = await file.read(Buffer.alloc(tarBlock), 0, tarBlock, 0);
+  const field = (from: number, length: number) =>
+    /^[^\0]*/.exec(buffer.toString('latin1', from, from + length))?.[0] ?? '';
+  if (field(0, 100) !== tableOfContents) throw corrupted(`the dump of database ${database} is a tar without a toc.dat`);
+  return { start: tarBlock, size: Number.parseInt(field(124, 12), 8) };
 }
 
 function unreadable(error: unknown, database: string): unknown {

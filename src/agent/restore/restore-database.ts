@@ -1,40 +1,22 @@
 import { Failure } from '../../domain/failure.ts';
-import type { RestoreTask } from '../../domain/task.ts';
-import type { ServerAccess } from '../../postgres/access.ts';
 import { quoteIdentifier } from '../../postgres/advice.ts';
 import { type Query, withConnection } from '../../postgres/query.ts';
-import type { LibpqFiles, Tool } from '../../postgres/tools.ts';
-import type { AgentLog } from '../log.ts';
 import { analyze } from './analyze.ts';
-import { createStatement, dropDatabase, propertyStatements } from './create-database.ts';
+import { type ConnectTo, createStatement, dropDatabase, propertyStatements } from './create-database.ts';
 import { failureOf } from './database-failure.ts';
-import type { DatabasePlan, PgRestoreCall } from './plan-database.ts';
-import type { RestoreProgress } from './restore-progress.ts';
-import { describe, isForeignTo, type PgRestoreResult, runPgRestore } from './run-pg-restore.ts';
+import { type RestoredExtension, readExtensions } from './extensions.ts';
+import { isAtomic, loadDump, whyNotAtomic } from './load-dump.ts';
+import { type DatabasePlan, isDataOnly } from './plan-database.ts';
+import type { RestoreJob } from './restore-job.ts';
+import { describe, type LoadResult } from './run-pg-restore.ts';
 import { keptName, nameDatabase, swapDatabases } from './swap-database.ts';
-import type { TargetServer } from './target-server.ts';
-
-export interface RestoreJob {
-  readonly plan: DatabasePlan;
-  readonly access: ServerAccess;
-  readonly serverMajor: number;
-  readonly server: TargetServer;
-  readonly tool: Tool;
-  readonly files: LibpqFiles;
-  readonly options: RestoreTask['restore'];
-  /** A database that is none of those restored. */
-  readonly adminDatabase: string;
-  /** Of this request alone, so that what an earlier attempt left under it may go. */
-  readonly temporaryName: string;
-  readonly progress: Pick<RestoreProgress, 'restoring' | 'finished'>;
-  readonly log: AgentLog;
-  readonly signal: AbortSignal;
-}
+import { readTriggerStates, setTriggerStates } from './trigger-states.ts';
 
 export interface RestoredDatabase {
   readonly objects: number;
   readonly errors: number;
   readonly firstErrors: readonly string[];
+  readonly extensions: readonly RestoredExtension[];
   /** The old database under its new name, where it was replaced. */
   readonly keptAs?: string;
 }
@@ -51,9 +33,9 @@ async function restoreInto(job: RestoreJob): Promise<RestoredDatabase> {
   const { plan } = job;
   const atomic = isAtomic(job);
   try {
-    const result = await pgRestore(job, plan.targetName);
+    const result = await keepTriggers(job, () => loadDump(job, plan.targetName));
     await analyzeOrWarn(job, plan.targetName);
-    return counted(result, plan);
+    return { ...counted(result, plan), extensions: await extensionsOrNone(job, plan.targetName) };
   } catch (error) {
     const aftermath = atomic
       ? `It was one transaction, so database ${plan.targetName} is as it was.`
@@ -63,15 +45,18 @@ async function restoreInto(job: RestoreJob): Promise<RestoredDatabase> {
   }
 }
 
-/** One transaction, where pg_restore can do that and errors end it. */
-function isAtomic({ plan, options, tool, serverMajor }: RestoreJob): boolean {
-  return plan.jobs === 1 && options.exitOnError && !isForeignTo(tool, serverMajor);
-}
-
-function whyNotAtomic({ plan, options, tool, serverMajor }: RestoreJob): string {
-  if (plan.jobs > 1) return `jobs is ${plan.jobs}`;
-  if (!options.exitOnError) return 'exitOnError is false';
-  return `pg_restore ${tool.major} cannot do that on PostgreSQL ${serverMajor}`;
+/** Rows only: triggers are as they were when the rows are in, and where only some of them are. */
+async function keepTriggers<Result>(job: RestoreJob, fill: () => Promise<Result>): Promise<Result> {
+  const { plan, server } = job;
+  if (!isDataOnly(plan) || !server.isSuperuser || plan.archive.format === 'Plain') return fill();
+  const states = await connectTo(job)(plan.targetName, (query) => readTriggerStates(plan.selection.entries, query));
+  if (states.length === 0) return fill();
+  try {
+    return await fill();
+  } finally {
+    const signal = AbortSignal.timeout(removalTime);
+    await connectTo({ ...job, signal })(plan.targetName, (query) => setTriggerStates(states, query));
+  }
 }
 
 /** Trying again would meet what this attempt left. */
@@ -82,14 +67,16 @@ function final(failure: Failure): Failure {
 async function restoreBeside(job: RestoreJob): Promise<RestoredDatabase> {
   const { plan, temporaryName } = job;
   try {
-    await onAdmin(job, (query) => makeDatabase(job, query));
-    const result = await pgRestore(job, temporaryName);
+    await makeDatabase(job);
+    const result = await loadDump(job, temporaryName);
     const errors = await setProperties(job);
     await analyzeOrWarn(job, temporaryName);
+    const extensions = await extensionsOrNone(job, temporaryName);
     const keptAs = await putInPlace(job);
     const all = counted(result, plan);
     return {
       ...all,
+      extensions,
       errors: all.errors + errors.length,
       firstErrors: [...all.firstErrors, ...errors].slice(0, 10),
       ...(keptAs === undefined ? {} : { keptAs }),
@@ -108,59 +95,13 @@ async function restoreBeside(job: RestoreJob): Promise<RestoredDatabase> {
   }
 }
 
-async function makeDatabase({ plan, temporaryName, options, server }: RestoreJob, query: Query): Promise<void> {
+async function makeDatabase(job: RestoreJob): Promise<void> {
+  const { plan, temporaryName, options, server } = job;
   const { source, archive } = plan;
   const keepsOwner = !options.noOwner && server.roles.has(source.owner);
   const owner = keepsOwner ? source.owner : options.role === '' ? undefined : options.role;
-  await dropDatabase(query, temporaryName);
-  await query(createStatement(temporaryName, source, archive.entries, owner));
-}
-
-async function pgRestore(job: RestoreJob, database: string): Promise<PgRestoreResult> {
-  const results: PgRestoreResult[] = [];
-  for (const call of job.plan.calls) {
-    results.push(await callPgRestore(job, call, database));
-    job.progress.finished(call.objects);
-  }
-  return {
-    objects: sum(results.map(({ objects }) => objects)),
-    errors: sum(results.map(({ errors }) => errors)),
-    firstErrors: results.flatMap(({ firstErrors }) => firstErrors).slice(0, 10),
-  };
-}
-
-function callPgRestore(job: RestoreJob, { listFile, jobs }: PgRestoreCall, database: string): Promise<PgRestoreResult> {
-  const { plan, options, progress, tool, files, access, server, serverMajor, signal } = job;
-  const { asked, archive, targetName } = plan;
-  return runPgRestore({
-    tool,
-    serverMajor,
-    access,
-    files,
-    isSuperuser: server.isSuperuser,
-    signal,
-    options: {
-      archive: plan.dump,
-      format: archive.format,
-      database,
-      listFile,
-      jobs,
-      content: asked.content,
-      clean: plan.way === 'Into' && asked.onConflict === 'Clean',
-      singleTransaction: plan.way === 'Into' && isAtomic(job),
-      exitOnError: options.exitOnError,
-      disableTriggers: asked.content === 'DataOnly' && server.isSuperuser,
-      noOwner: options.noOwner,
-      noPrivileges: options.noPrivileges,
-      noTablespaces: plan.missingTablespaces.length > 0,
-      role: options.role,
-    },
-    onProgress: (output) => progress.restoring(`${targetName}: ${output.current() || 'connecting'}`, output.objects()),
-  });
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+  await dropDatabase(connectTo(job), job.adminDatabase, temporaryName);
+  await onAdmin(job, (query) => query(createStatement(temporaryName, source, archive.entries, owner)));
 }
 
 /** Settings, comment and grants of the database itself; a chosen part of it does not bring them. */
@@ -199,6 +140,20 @@ async function analyzeOrWarn({ plan, access, signal, log, progress }: RestoreJob
   }
 }
 
+/** What is in is in, also where nobody can be asked any more. */
+async function extensionsOrNone(
+  { plan, access, signal, log }: RestoreJob,
+  database: string,
+): Promise<readonly RestoredExtension[]> {
+  try {
+    return await withConnection(access, database, signal, (query) => readExtensions(plan, query));
+  } catch (error) {
+    signal.throwIfAborted();
+    log.warn({ err: error, database: plan.targetName }, 'the versions of the extensions could not be read');
+    return [];
+  }
+}
+
 async function putInPlace(job: RestoreJob): Promise<string | undefined> {
   const { plan, temporaryName } = job;
   const connect = <Result>(use: (query: Query) => Promise<Result>) => onAdmin(job, use);
@@ -211,11 +166,12 @@ async function putInPlace(job: RestoreJob): Promise<string | undefined> {
   return keptAs;
 }
 
-function onAdmin<Result>(
-  { access, adminDatabase, signal }: Pick<RestoreJob, 'access' | 'adminDatabase' | 'signal'>,
-  use: (query: Query) => Promise<Result>,
-): Promise<Result> {
-  return withConnection(access, adminDatabase, signal, use, { statementTimeout: 0 });
+function onAdmin<Result>(job: RestoreJob, use: (query: Query) => Promise<Result>): Promise<Result> {
+  return connectTo(job)(job.adminDatabase, use);
+}
+
+function connectTo({ access, signal }: Pick<RestoreJob, 'access' | 'signal'>): ConnectTo {
+  return (database, use) => withConnection(access, database, signal, use, { statementTimeout: 0 });
 }
 
 /** Within the grace period of a pod that is being ended. */
@@ -224,7 +180,7 @@ const removalTime = 20_000;
 async function removeTemporary(job: RestoreJob): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(removalTime);
-    await onAdmin({ ...job, signal }, (query) => dropDatabase(query, job.temporaryName));
+    await dropDatabase(connectTo({ ...job, signal }), job.adminDatabase, job.temporaryName);
     return true;
   } catch (error) {
     job.log.warn({ err: error, database: job.temporaryName }, 'could not remove the unfinished database');
@@ -232,7 +188,10 @@ async function removeTemporary(job: RestoreJob): Promise<boolean> {
   }
 }
 
-function counted({ objects, errors, firstErrors }: PgRestoreResult, { selection }: DatabasePlan): RestoredDatabase {
+function counted(
+  { objects, errors, firstErrors }: LoadResult,
+  { selection }: DatabasePlan,
+): Omit<RestoredDatabase, 'extensions'> {
   // Some of them are told twice, by a worker and by its leader.
   return { objects: Math.min(objects, selection.entries.length), errors, firstErrors: firstErrors.map(describe) };
 }

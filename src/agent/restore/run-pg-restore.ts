@@ -15,22 +15,27 @@ export interface PgRestoreRun {
   readonly onProgress: (output: RestoreOutput) => void;
 }
 
-export interface PgRestoreResult {
+export interface LoadResult {
   readonly objects: number;
-  /** Those that pg_restore went on after. */
+  /** Those that the tool went on after. */
   readonly errors: number;
   readonly firstErrors: readonly RestoreError[];
 }
 
-/** pg_restore gave up, or was told to. */
-export class PgRestoreFailed extends Error {
-  override readonly name = 'PgRestoreFailed';
+/** pg_restore or psql gave up, or was told to. */
+export class RestoreToolFailed extends Error {
+  override readonly name = 'RestoreToolFailed';
+  readonly tool: 'pg_restore' | 'psql';
   /** The error that ended it, or the end of what it said. */
   readonly said: string;
+  /** undefined where it was stopped from here. */
+  readonly code: number | undefined;
 
-  constructor(how: string, said: string) {
-    super(how);
+  constructor(tool: 'pg_restore' | 'psql', { said, code }: { readonly said: string; readonly code?: number }) {
+    super(code === undefined ? 'was stopped at its first error' : `exited with code ${code}`);
+    this.tool = tool;
     this.said = said;
+    this.code = code;
   }
 }
 
@@ -42,8 +47,8 @@ export function isForeignTo(tool: Tool, serverMajor: number): boolean {
   return tool.major >= 17 && serverMajor < 17;
 }
 
-/** Resolves where pg_restore came to its end; rejects with PgRestoreFailed, or with the signal's reason. */
-export async function runPgRestore(run: PgRestoreRun): Promise<PgRestoreResult> {
+/** Resolves where pg_restore came to its end; rejects with RestoreToolFailed, or with the signal's reason. */
+export async function runPgRestore(run: PgRestoreRun): Promise<LoadResult> {
   const { tool, serverMajor, options, signal } = run;
   const foreign = isForeignTo(tool, serverMajor);
   const stopping = new AbortController();
@@ -51,7 +56,7 @@ export async function runPgRestore(run: PgRestoreRun): Promise<PgRestoreResult> 
     ignores: (message) => foreign && /unrecognized configuration parameter "transaction_timeout"/.test(message),
     onError: (error) => {
       if (foreign && options.exitOnError)
-        stopping.abort(new PgRestoreFailed('was stopped at its first error', describe(error)));
+        stopping.abort(new RestoreToolFailed('pg_restore', { said: describe(error) }));
     },
   });
   const { code, stderr } = await runTool({
@@ -71,14 +76,26 @@ export async function runPgRestore(run: PgRestoreRun): Promise<PgRestoreResult> 
   // Only at its end does it say how many errors it went on after.
   const complete = code === 0 || /^pg_restore: warning: errors ignored on restore: \d+$/m.test(stderr);
   if (!complete || (options.exitOnError && first !== undefined)) {
-    throw new PgRestoreFailed(`exited with code ${code}`, first === undefined ? lastLines(stderr) : describe(first));
+    throw new RestoreToolFailed('pg_restore', {
+      said: first === undefined ? lastLines(stderr) : describe(first),
+      code,
+    });
   }
   return { objects: output.objects(), errors: output.errors(), firstErrors };
 }
 
 function environment({ access, files, options, isSuperuser }: PgRestoreRun): NodeJS.ProcessEnv {
+  return restoreEnvironment({ access, files, database: options.database, isSuperuser });
+}
+
+export function restoreEnvironment({
+  access,
+  files,
+  database,
+  isSuperuser,
+}: Pick<PgRestoreRun, 'access' | 'files' | 'isSuperuser'> & { readonly database: string }): NodeJS.ProcessEnv {
   return {
-    ...libpqEnvironment(access, options.database, files),
+    ...libpqEnvironment(access, database, files),
     // What the server says is recognised by its words. Only a superuser may choose their language.
     ...(isSuperuser ? { PGOPTIONS: '-c lc_messages=C' } : {}),
   };
@@ -88,6 +105,6 @@ export function describe({ object, message }: RestoreError): string {
   return object === undefined ? message : `${object}: ${message}`;
 }
 
-function lastLines(stderr: string): string {
+export function lastLines(stderr: string): string {
   return stderr.trim().split('\n').slice(-10).join('\n');
 }

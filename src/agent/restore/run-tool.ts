@@ -1,6 +1,8 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { StageFailed } from '../../stream/stage-failed.ts';
 
 export interface ToolRun {
@@ -9,6 +11,8 @@ export interface ToolRun {
   /** The whole environment. */
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
+  /** Its standard input, which it need not read to the end. */
+  readonly input?: AsyncIterable<Buffer>;
   /** Each line of standard error when it is written. */
   readonly onLine?: (line: string) => void;
 }
@@ -28,9 +32,9 @@ const killAfter = 5000;
  * Runs one program to its end without a shell, whatever its exit code. Rejects with the signal's reason after the program
  * has gone (asked first, so that it can cancel its statements), and with StageFailed where it was killed or cannot start.
  */
-export async function runTool({ command, args, env, signal, onLine }: ToolRun): Promise<ToolEnd> {
+export async function runTool({ command, args, env, signal, input, onLine }: ToolRun): Promise<ToolEnd> {
   signal.throwIfAborted();
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
   let killer: NodeJS.Timeout | undefined;
   const stop = () => {
     child.kill('SIGTERM');
@@ -47,11 +51,14 @@ export async function runTool({ command, args, env, signal, onLine }: ToolRun): 
     stderr = `${stderr}${line}\n`.slice(-stderrLimit);
     onLine?.(line);
   });
+  const feeding = feed(child, input);
   const linesEnded = new Promise((resolve) => lines.once('close', resolve));
   try {
     const { code, killedBy } = await ended(child, command);
     await linesEnded;
+    const unreadable = await feeding;
     signal.throwIfAborted();
+    if (unreadable !== undefined) throw unreadable;
     if (code !== null) return { stdout, stderr, code };
     throw new StageFailed(`was killed by ${killedBy}`, {
       command: basename(command),
@@ -63,6 +70,32 @@ export async function runTool({ command, args, env, signal, onLine }: ToolRun): 
     signal.removeEventListener('abort', stop);
   }
 }
+
+/** Gives what went wrong with the input itself; what the program does not want any more is no fault. */
+async function feed(child: ChildProcessWithoutNullStreams, input: AsyncIterable<Buffer> = none()): Promise<unknown> {
+  let fault: unknown;
+  let given = false;
+  async function* watched() {
+    try {
+      for await (const bytes of input) {
+        given = true;
+        yield bytes;
+        given = false;
+      }
+    } catch (error) {
+      // What comes while bytes are given away is the program's end.
+      if (!given) {
+        fault = error;
+        child.kill('SIGTERM');
+      }
+      throw error;
+    }
+  }
+  await pipeline(Readable.from(watched(), { objectMode: false }), child.stdin).catch(() => undefined);
+  return fault;
+}
+
+async function* none(): AsyncGenerator<Buffer> {}
 
 function ended(child: ReturnType<typeof spawn>, command: string) {
   return new Promise<{ code: number | null; killedBy: NodeJS.Signals | null }>((resolve, reject) => {

@@ -1,0 +1,104 @@
+import { createReadStream } from 'node:fs';
+import { type LoadResult, RestoreToolFailed } from '../run-pg-restore.ts';
+import type { Range, Script } from './read-script.ts';
+import { type PsqlOptions, type PsqlResult, type PsqlRun, runPsql, scriptError } from './run-psql.ts';
+import { partsToRun, type ScriptOptions, within } from './script-parts.ts';
+
+export interface ScriptRun extends Pick<PsqlRun, 'tool' | 'access' | 'files' | 'isSuperuser' | 'database' | 'signal'> {
+  readonly path: string;
+  readonly script: Script;
+  readonly parts: ScriptOptions;
+  readonly options: Pick<PsqlOptions, 'role' | 'asReplica'> & { readonly exitOnError: boolean };
+  /** Told of the entry that psql is given, and of how many it has been given before. */
+  readonly onProgress: (entry: string, objects: number) => void;
+}
+
+/** Runs a Plain dump. Rejects with RestoreToolFailed where an error ends it, or with the signal's reason. */
+export async function restoreScript(run: ScriptRun): Promise<LoadResult> {
+  const { script, parts, options } = run;
+  const wanted = partsToRun(script, parts);
+  const objects = script.entries.length;
+  if (!options.exitOnError) return { objects, ...(await countErrors(run, wanted)) };
+  const { singleTransaction } = parts;
+  const result = await runPsql({
+    ...run,
+    options: { ...options, stopAtError: true, singleTransaction },
+    input: readParts(run, wanted),
+  });
+  return { objects, ...result };
+}
+
+/**
+ * Goes on after errors. Where a COPY cannot begin, psql would take its rows for statements; so each COPY is given to a
+ * psql of its own, which stops at its first error, and what stands between them to one that does not.
+ */
+async function countErrors(run: ScriptRun, wanted: readonly Range[]): Promise<PsqlResult> {
+  const { script, options } = run;
+  const settingsBefore = createSettings(script, wanted);
+  const results: PsqlResult[] = [];
+  const runSome = async (range: Range, isCopy: boolean) => {
+    const parts = within(wanted, range);
+    if (parts.length === 0) return;
+    const input = readParts(run, [...settingsBefore(range.start), ...parts]);
+    const session = { ...run, input, options: { ...options, stopAtError: isCopy, singleTransaction: false } };
+    results.push(isCopy ? await runCopy(session) : await runPsql(session));
+  };
+  let from = 0;
+  for (const copy of script.copies) {
+    if (!copy.follows) await runSome({ start: from, end: copy.start }, false);
+    await runSome(copy, true);
+    from = copy.end;
+  }
+  await runSome({ start: from, end: script.size }, false);
+  return {
+    errors: results.reduce((sum, { errors }) => sum + errors, 0),
+    firstErrors: results.flatMap(({ firstErrors }) => firstErrors).slice(0, 10),
+  };
+}
+
+/** One COPY: its error is one more to be counted, except where the server has gone. */
+async function runCopy(session: PsqlRun): Promise<PsqlResult> {
+  try {
+    return await runPsql(session);
+  } catch (error) {
+    if (!(error instanceof RestoreToolFailed) || error.code !== scriptError) throw error;
+    return { errors: 1, firstErrors: [{ object: undefined, message: error.said }] };
+  }
+}
+
+/** What a new session has to be told so that it is as the one session of the whole script would be at this place. */
+function createSettings({ settings }: Script, wanted: readonly Range[]): (place: number) => readonly Range[] {
+  const told = settings.filter((setting) => within(wanted, setting).length > 0);
+  const current = new Map<string, Range>();
+  let next = 0;
+  return (place) => {
+    for (; next < told.length; next += 1) {
+      const setting = told[next];
+      if (setting === undefined || setting.start >= place) break;
+      if (setting.isReset) current.delete(setting.name);
+      else current.set(setting.name, setting);
+    }
+    return [...current.values()];
+  };
+}
+
+async function* readParts({ path, script, onProgress }: ScriptRun, parts: readonly Range[]): AsyncGenerator<Buffer> {
+  const { entries } = script;
+  let index = 0;
+  for (const { start, end } of parts) {
+    let place = start;
+    for await (const chunk of createReadStream(path, { start, end: end - 1, highWaterMark: chunkSize })) {
+      const bytes = chunk as Buffer;
+      yield bytes;
+      place += bytes.length;
+      while ((entries[index + 1]?.start ?? Number.POSITIVE_INFINITY) < place) index += 1;
+      const entry = entries[index];
+      if (entry !== undefined) onProgress(`${entry.kind} ${entry.name}`, index);
+    }
+    // A statement that was left out may have stood between two words.
+    yield lineBreak;
+  }
+}
+
+const chunkSize = 256 * 1024;
+const lineBreak = Buffer.from('\n');
