@@ -5,26 +5,29 @@ import { type Environment, prepareEnvironment } from '../support/tidemark/enviro
 import { benchDump, type Size } from './dump.ts';
 import type { Figure } from './figure.ts';
 import { benchOperator } from './operator.ts';
+import { benchPhysical } from './physical.ts';
 import { benchStart } from './start.ts';
 
 /**
- * `npm run bench -- [dump] [operator] [start] [--size small|full]`: figures, not a test. It fails on faults, never on a slow
+ * `npm run bench -- [dump] [physical] [operator] [start] [--size small|full]`: figures, not a test. It fails on faults, never on a slow
  * figure; docs/benchmarks.md says what is measured.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { size: { type: 'string', default: 'full' } },
 });
-const parts = positionals.length > 0 ? positionals : ['dump', 'operator', 'start'];
+const parts = positionals.length > 0 ? positionals : ['dump', 'physical', 'operator', 'start'];
 if (values.size !== 'full' && values.size !== 'small')
   throw new Error(`--size is ${values.size}; it may be full or small`);
+const size: Size = values.size;
 const begun = Date.now();
 const log = (line: string) =>
   process.stderr.write(`${((Date.now() - begun) / 1000).toFixed(0).padStart(5)} s  ${line}\n`);
 
 const figures: Figure[] = [];
 let environment: Environment | undefined;
-if (parts.includes('dump')) figures.push(...(await onServers(values.size)));
+if (parts.includes('dump')) figures.push(...(await onServers(() => benchDump(size, log))));
+if (parts.includes('physical')) figures.push(...(await onServers(() => benchPhysical(size, log))));
 if (parts.includes('operator') || parts.includes('start')) environment = await prepareEnvironment({ log });
 if (parts.includes('operator') && environment !== undefined) figures.push(...(await benchOperator(environment, log)));
 if (parts.includes('start') && environment !== undefined) figures.push(...(await benchStart(environment, log)));
@@ -35,10 +38,10 @@ process.stdout.write(
 );
 for (const { what, value } of figures) process.stdout.write(`${what.padEnd(width)}  ${value}\n`);
 
-async function onServers(size: Size): Promise<readonly Figure[]> {
+async function onServers(bench: () => Promise<readonly Figure[]>): Promise<readonly Figure[]> {
   const tearDown = await setUpServers();
   try {
-    return await benchDump(size, log);
+    return await bench();
   } finally {
     await tearDown();
   }
