@@ -129,9 +129,11 @@ async function persist(
   }
 }
 
+const usualKeyFacts = ['backupID', 'checksum', 'repositories', 'size', 'globals'];
+
 /** Kubernetes shows it in the pod's status, where the operator finds it if the API server was away. */
 async function terminate(status: Readonly<Record<string, unknown>>, options: ReporterOptions): Promise<void> {
-  const { keyFacts = ['backupID', 'checksum', 'repositories'], terminationMessage = '/dev/termination-log' } = options;
+  const { keyFacts = usualKeyFacts, terminationMessage = '/dev/termination-log' } = options;
   const facts = Object.fromEntries(keyFacts.flatMap((key) => (key in status ? [[key, status[key]]] : [])));
   const text = fitting({ report: status.report as AgentReport, ...facts });
   await writeFile(terminationMessage, text).catch((error: unknown) => {

@@ -75,6 +75,7 @@ export const physical = z.object({
   checkpoint: z.enum(['Fast', 'Spread']).default('Fast'),
   maxRate: transferRate.optional(),
   walMethod: z.enum(['Archive', 'Fetch', 'Stream']).default('Archive'),
+  compress: z.enum(['Client', 'Server']).default('Client'),
 });
 
 export const walArchiving = z.object({

@@ -54,6 +54,9 @@ const databaseFacts = z.object({
   bytes: wideInteger.optional(),
   storedBytes: wideInteger.optional(),
   encoding: text(64).optional(),
+  /** Failed: it is not in the backup, and the run failed; `message` says why. Those that are Stored stay usable. */
+  state: z.enum(['Pending', 'Stored', 'Failed']).optional(),
+  message: text(1024).optional(),
 });
 
 const lsn = text(17);
@@ -83,6 +86,8 @@ export const backupRunStatus = z.object({
   checksum: text(80).optional(),
   repositories: listMap(storedIn, 'name', 4).optional(),
   databases: list(databaseFacts, 1024).optional(),
+  /** Of pg_dumpall's roles and tablespaces. withPasswords is false where the role may not read pg_authid. */
+  globals: z.object({ storedBytes: wideInteger.optional(), withPasswords: z.boolean().optional() }).optional(),
   verified: z.object({ time: time.optional(), restoreSeconds: integer(0, 2_147_483_647).optional() }).optional(),
   report: agentReport.optional(),
   error: text(4096).optional(),

@@ -9,13 +9,19 @@ function abbreviations(option: string): string {
   return first + rest.reduceRight((tail, letter) => `(${letter === '-' ? '-' : letter}${tail})?`, '');
 }
 
-/** What Tidemark sets itself, and what would turn a backup into something else or wait for a terminal. */
+/**
+ * What Tidemark sets itself, what a field says, and what would turn a backup into something else (fewer rows, an
+ * inconsistent one, one that a restore cannot trust) or wait for a terminal.
+ */
 const reserved = [
   ...['file', 'format', 'host', 'port', 'username', 'password', 'no-password', 'dbname', 'role', 'jobs', 'compress'],
-  ...['help', 'version', 'filter', 'schema-only', 'data-only', 'clean', 'if-exists', 'create', 'inserts', 'no-owner'],
-  ...['no-privileges', 'no-acl', 'snapshot', 'no-sync', 'sync-method', 'blobs', 'large-objects', 'no-blobs'],
+  ...['help', 'version', 'filter', 'schema-only', 'data-only', 'no-schema', 'no-data', 'snapshot'],
+  ...['clean', 'if-exists', 'create', 'inserts', 'no-owner', 'no-privileges', 'no-acl', 'no-sync', 'sync-method'],
+  ...['blobs', 'large-objects', 'no-blobs', 'no-large-objects', 'table', 'exclude-table', 'exclude-table-data'],
+  ...['exclude-schema', 'enable-row-security', 'no-synchronized-snapshots', 'binary-upgrade', 'restrict-key'],
 ];
-const reservedOption = `^--(${[...new Set(reserved)].map(abbreviations).join('|')})(=|$)`;
+// --statistics is an option of its own, and --statistics-only another.
+const reservedOption = `^--(${[...reserved.map(abbreviations), 'statistics-[a-z]*'].join('|')})(=|$)`;
 const reservedExpression = new RegExp(reservedOption);
 
 const extraArgument = ruled(
@@ -27,7 +33,7 @@ const extraArgument = ruled(
   {
     cel: `!self.matches('${reservedOption}')`,
     message:
-      'extraArgs may not set the file, format, connection, password, jobs, compression or what a field of spec.logical says',
+      'extraArgs may not set the file, format, connection, password, jobs, compression, what a field of spec.logical says, or what would make the backup less than it seems (such as --enable-row-security)',
     holds: (argument) => !reservedExpression.test(argument),
   },
 );
@@ -67,6 +73,17 @@ export const logical = ruled(
     cel: "!self.clean || self.content != 'DataOnly'",
     message: 'clean drops objects before it creates them, so it cannot go with content: DataOnly',
     holds: ({ clean, content }) => !clean || content !== 'DataOnly',
+  },
+  {
+    cel: "!self.create || self.content != 'DataOnly'",
+    message: 'create makes the database anew, without the tables that content: DataOnly is to fill',
+    holds: ({ create, content }) => !create || content !== 'DataOnly',
+  },
+  {
+    cel: "self.format == 'Plain' || !(self.clean || self.create || self.noOwner)",
+    message:
+      'clean, create and noOwner are written into a dump of format: Plain only; with the other formats they are said when it is restored (onConflict, create and noOwner of the RestoreRequest)',
+    holds: ({ format, clean, create, noOwner }) => format === 'Plain' || !(clean || create || noOwner),
   },
 );
 

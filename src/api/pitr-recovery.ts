@@ -3,7 +3,7 @@ import { assertion } from './backup-policy.ts';
 import { conditions } from './condition.ts';
 import { hostNamePattern, restoreServer } from './postgres-server.ts';
 import { agentReport } from './report.ts';
-import { assertionResults, backupIDOrNone, inPlace, newInstance } from './restore-request.ts';
+import { assertionResults, backupIDOrNone, ephemeral, inPlace, newInstance } from './restore-request.ts';
 import {
   argument,
   atMostOne,
@@ -18,7 +18,6 @@ import {
   objectName,
   pattern,
   patterned,
-  presence,
   ruled,
   text,
   time,
@@ -41,14 +40,19 @@ const timeline = integerOrText(
 const source = ruled(
   z.object({
     policyRef: localRef.optional(),
-    repository: z
-      .object({
+    repository: ruled(
+      z.object({
         repositoryRef: localRef,
-        policy: objectName,
-        namespace: labelName,
+        policy: objectName.optional(),
+        namespace: labelName.optional(),
         systemIdentifier: wideInteger.optional(),
-      })
-      .optional(),
+      }),
+      {
+        cel: 'has(self.policy) == has(self.namespace)',
+        message: 'policy and namespace go together: they say whose backups are meant',
+        holds: ({ namespace, policy }) => (policy === undefined) === (namespace === undefined),
+      },
+    ).optional(),
   }),
   exactlyOne('policyRef', 'repository'),
 );
@@ -90,7 +94,7 @@ const target = ruled(
   z.object({
     instance: newInstance.extend({ standbyOf: standbyOf.optional() }).optional(),
     inPlace: inPlace.optional(),
-    ephemeral: presence.optional(),
+    ephemeral: ephemeral.optional(),
   }),
   exactlyOne('instance', 'inPlace', 'ephemeral'),
 );
@@ -124,6 +128,12 @@ export const pitrRecoverySpec = transitionRules(
       message:
         'extract copies out of a server that is removed afterwards, so it needs target.ephemeral or target.instance',
       holds: ({ extract, target }) => extract === undefined || target.inPlace === undefined,
+    },
+    {
+      cel: "!has(self.source.repository) || has(self.source.repository.policy) || self.recoveryTarget.backupID != ''",
+      message: 'source.repository needs policy and namespace, or recoveryTarget.backupID by which they are found',
+      holds: ({ recoveryTarget, source: { repository } }) =>
+        repository === undefined || repository.policy !== undefined || recoveryTarget.backupID !== '',
     },
   ),
   {

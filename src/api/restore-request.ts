@@ -14,7 +14,6 @@ import {
   objectName,
   pattern,
   patterned,
-  presence,
   quantity,
   ruled,
   secretKey,
@@ -38,6 +37,8 @@ const source = ruled(
   exactlyOne('backupRunRef', 'latest', 'repository'),
 );
 
+const image = patterned('^[^ \\x00-\\x1f]*$', 512, 'must be an image reference', 0);
+
 /** A new StatefulSet, Service and volume. */
 export const newInstance = z.object({
   name: formed(
@@ -46,7 +47,7 @@ export const newInstance = z.object({
     'must be a lower-case label of at most 52 characters that starts with a letter',
   ),
   storage: z.object({ size: quantity, storageClassName: objectName.optional() }),
-  image: patterned('^[^ \\x00-\\x1f]*$', 512, 'must be an image reference', 0).optional(),
+  image: image.optional(),
 });
 
 /** A workload whose data directory is replaced; its name is said twice, because this cannot be meant by accident. */
@@ -67,12 +68,15 @@ export const inPlace = ruled(
   },
 );
 
+/** Removed in the end. */
+export const ephemeral = z.object({ image: image.optional() });
+
 const target = ruled(
   z.object({
     server: restoreServer.optional(),
     instance: newInstance.optional(),
     inPlace: inPlace.optional(),
-    ephemeral: presence.optional(),
+    ephemeral: ephemeral.optional(),
   }),
   exactlyOne('server', 'instance', 'inPlace', 'ephemeral'),
 );
@@ -192,6 +196,11 @@ export const restoreRequestStatus = z.object({
       errors: integer(0, 2_147_483_647).optional(),
       /** The first of pg_restore's errors, in its own words. */
       firstErrors: list(text(2048), 10).optional(),
+      /** In the target's version, and the one that the source had where the backup tells it. */
+      extensions: list(
+        z.object({ database: text(63), name: text(63), version: text(128), sourceVersion: text(128).optional() }),
+        256,
+      ).optional(),
     })
     .optional(),
   assertions: assertionResults.optional(),

@@ -13,7 +13,6 @@ export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
   );
   return [
     ...types,
-    ...missingForFormat(spec.logical.format),
     ...(spec.walArchiving.mode === 'None' || spec.walArchiving.compression.algorithm === 'zstd'
       ? []
       : [`spec.walArchiving.compression.algorithm: ${spec.walArchiving.compression.algorithm}`]),
@@ -50,10 +49,6 @@ export function missingForRestore(spec: RestoreRequestSpec): readonly string[] {
 /** One sentence for the condition and the Event. */
 export function notImplementedMessage(missing: readonly string[]): string {
   return `This version of Tidemark does not do this yet: ${missing.join(', ')}. Nothing was started; take it out, or wait for a version that has it.`;
-}
-
-function missingForFormat(format: BackupPolicySpec['logical']['format']): readonly string[] {
-  return format === 'Plain' || format === 'Tar' ? [`spec.logical.format: ${format}`] : [];
 }
 
 function hasHooks({ hooks }: BackupPolicySpec): boolean {

@@ -113,8 +113,9 @@ const watchWal = z.object({
 /** Where the backups and the WAL are that a recovery reads. */
 const recoverySource = z.object({
   repository,
-  namespace: z.string(),
-  policy: z.string(),
+  /** Both or none: none where the backup's ID is all that is known. */
+  namespace: z.string().optional(),
+  policy: z.string().optional(),
   systemIdentifier: z.string().optional(),
 });
 
@@ -136,6 +137,8 @@ const planRecovery = z.object({
 const place = z.object({
   /** Absolute, on a volume that both containers of the pod have. */
   dataDirectory: z.string(),
+  /** Where the server has that directory afterwards, if by another path: a folder of the volume is mounted there. */
+  servedDirectory: z.string().optional(),
   /** InPlace: the directory that is there becomes a sibling with this name, and comes back where the recovery fails. */
   oldDataDirectory: z.string().optional(),
   /** InPlace: false: what was set aside is removed when the recovery is complete. */

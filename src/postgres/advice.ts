@@ -45,7 +45,7 @@ const mend: Partial<Record<Fault, Say>> = {
     `A TLS connection to ${server} could not be made (mode ${tls}). Check source.tls and, where there is one, the client certificate and its key.`,
   PermissionDenied: (at) => permission(at),
   RowSecurity: ({ roleName, said }) =>
-    `Row-level security would hide rows of ${named(said, /for table "([^"]+)"/, 'a table')} from this role, and a backup without them would not be one. As a superuser, run: ALTER ROLE ${roleName} BYPASSRLS; or exclude the table.`,
+    `Row-level security would hide rows of ${guarded(said)} from this role, and a backup without them would not be one. As a superuser, run: ALTER ROLE ${roleName} BYPASSRLS; or exclude the table.`,
   VersionMismatch: ({ server }) =>
     `The server ${server} is newer than the tool. Upgrade Tidemark to a version whose agent image knows this PostgreSQL.`,
   ScratchFull: ({ database }) =>
@@ -54,6 +54,14 @@ const mend: Partial<Record<Fault, Say>> = {
     `Database ${database} has more tables than the server can lock at once. Raise max_locks_per_transaction and restart the server.`,
   DataCorrupted: ({ server, database }) =>
     `The server ${server} cannot read its own data in database ${database}: it is damaged. Keep your earlier backups, look at the server's log and disks, and run pg_amcheck.`,
+  CatalogDamaged: ({ server, database }) =>
+    `The system catalog of database ${database} on ${server} contradicts itself, so that it cannot be dumped. Keep your earlier backups, look at the server's log, run pg_amcheck, and drop or mend the object that is named.`,
+  UserMappingMissing: ({ role, roleName, database }) =>
+    `The data of a foreign table in database ${database} was asked for (--include-foreign-data), and the role ${role} has no user mapping for its server. Make one: CREATE USER MAPPING FOR ${roleName} SERVER …; or take the option out of logical.extraArgs.`,
+  NameNotPossible: ({ database }) =>
+    `The name of database ${JSON.stringify(database)} has a line break in it, and pg_dump writes none into a script: format Tar holds one, and so does Plain with create. Use format: Custom or Directory, or exclude the database.`,
+  InvalidPattern: ({ database }) =>
+    `A pattern of logical.schemas or logical.tables cannot be used in database ${database}. It is schema or schema.table, as psql reads them; put a name with dots or other special characters between double quotes.`,
   NothingMatches: ({ database }) =>
     `Nothing in database ${database} matches what logical.schemas or logical.tables asks for. Correct the patterns (they are psql's: unquoted letters match in lower case).`,
   BadArgument: () =>
@@ -74,6 +82,8 @@ const pass: Partial<Record<Fault, Say>> = {
     `The connection to the server ${server} broke. Look at the server's log for the cause.`,
   TooManyConnections: ({ server, roleName }) =>
     `The server ${server} has no free connection. Raise max_connections, lower logical.jobs, or raise the role's limit: ALTER ROLE ${roleName} CONNECTION LIMIT -1.`,
+  ForeignServerUnreachable: ({ server, said }) =>
+    `The data of ${dumpedTable(said) ?? 'a foreign table'} was asked for (--include-foreign-data), and the server ${server} cannot reach the foreign server ${/could not connect to server "([^"]+)"/.exec(said)?.[1] ?? ''}. Look at that server and at the way to it, or take the option out of logical.extraArgs.`,
   ServerStarting: ({ server }) => `The server ${server} is starting, recovering, or not accepting connections yet.`,
   ServerShutDown: ({ server }) => `The server ${server} was shut down or ended the connection.`,
   DiskFull: ({ server }) => `The disk of the server ${server} is full. Give it room.`,
@@ -111,10 +121,7 @@ export function quoteIdentifier(name: string): string {
 
 /** Names the object and the GRANT that opens it. */
 function permission({ said, role, roleName, database, databaseName }: Facts): string {
-  const [, kind = '', object = ''] =
-    /permission denied for (table|view|materialized view|sequence|schema|database|large object|function|foreign server|tablespace|relation) "?([^"\s]+)"?/.exec(
-      said,
-    ) ?? [];
+  const [, kind = '', object = ''] = denial.exec(said) ?? lackedSequence.exec(said) ?? [];
   const denied = `The role ${role} may not read ${kind === '' ? 'what the work needs' : `${kind} ${object}`} in database ${database}. `;
   const everything = `GRANT pg_read_all_data TO ${roleName} (PostgreSQL 14 and later)`;
   switch (kind) {
@@ -123,25 +130,46 @@ function permission({ said, role, roleName, database, databaseName }: Facts): st
     case 'schema':
       return `${denied}Run: GRANT USAGE ON SCHEMA ${quoteIdentifier(object)} TO ${roleName}; or ${everything}.`;
     case 'sequence':
-      return `${denied}Run: GRANT SELECT ON SEQUENCE ${lockedName(said) ?? quoteIdentifier(object)} TO ${roleName}; or ${everything}.`;
+      return `${denied}Run: GRANT SELECT ON SEQUENCE ${wholeName(said, object)} TO ${roleName}; or ${everything}.`;
     case 'large object':
       return `${denied}Run: GRANT SELECT ON LARGE OBJECT ${object} TO ${roleName}; or leave them out with logical.largeObjects: Exclude.`;
     case 'table':
+    case 'foreign table':
     case 'view':
     case 'relation':
     case 'materialized view':
-      return `${denied}Run: GRANT SELECT ON TABLE ${lockedName(said) ?? quoteIdentifier(object)} TO ${roleName}; or ${everything}.`;
+      return `${denied}Run: GRANT SELECT ON TABLE ${wholeName(said, object)} TO ${roleName}; or ${everything}.`;
     default:
       return `${denied}Give it the right, or use a role that has it; for reading everything: ${everything}.`;
   }
 }
 
-/** pg_dump shows its query, in which the name is whole and quoted as SQL wants it. */
-function lockedName(said: string): string | undefined {
-  return /(?:LOCK TABLE|FROM ONLY|COPY|FROM) ((?:"(?:[^"]|"")+"|[\w$]+)\.(?:"(?:[^"]|"")+"|[\w$]+))/.exec(said)?.[1];
+/** The server does not quote the name. */
+const denial =
+  /permission denied for (foreign table|table|view|materialized view|sequence|schema|database|large object|function|foreign server|tablespace|relation) (.+)$/m;
+/** pg_dump's own words, of PostgreSQL 18 and later. */
+const lackedSequence = /data for (sequence) "(.+?)"; user may lack SELECT privilege/;
+
+const part = '(?:"(?:[^"]|"")+"|[\\p{L}_][\\p{L}\\p{N}_$]*)';
+
+/** pg_dump shows its query, in which the name is whole and quoted as SQL wants it; there may be others beside it. */
+function wholeName(said: string, object: string): string {
+  const names = said.matchAll(new RegExp(`(${part})\\.(${part})`, 'gu'));
+  const found = [...names].find(([, , name = '']) => unquoted(name) === object);
+  return found?.[0] ?? quoteIdentifier(object);
 }
 
-function named(said: string, expression: RegExp, otherwise: string): string {
-  const name = expression.exec(said)?.[1];
-  return name === undefined ? otherwise : `table ${name}`;
+function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}
+
+function guarded(said: string): string {
+  const name = /for table "(.+?)"$/m.exec(said)?.[1];
+  return name === undefined ? 'a table' : `table ${wholeName(said, name)}`;
+}
+
+/** Foreign data is read by a query. */
+function dumpedTable(said: string): string | undefined {
+  const name = new RegExp(`COPY \\(SELECT .* FROM (${part}\\.${part}) `, 'u').exec(said)?.[1];
+  return name === undefined ? undefined : `foreign table ${name}`;
 }

@@ -29,7 +29,12 @@ export type Fault =
   | 'StatementTimeout'
   | 'RecoveryConflict'
   | 'DataCorrupted'
+  | 'CatalogDamaged'
+  | 'ForeignServerUnreachable'
+  | 'UserMappingMissing'
   | 'NothingMatches'
+  | 'InvalidPattern'
+  | 'NameNotPossible'
   | 'BadArgument';
 
 type Rule = readonly [Fault, RegExp];
@@ -79,6 +84,14 @@ const byNodeCode: Readonly<Record<string, Fault>> = {
 /** What servers, libpq, the tools and the `pg` package write, from the telling to the general. */
 const textRules: readonly Rule[] = [
   ['VersionMismatch', /server version mismatch|aborting because of server version/],
+  ['NameNotPossible', /database name contains a newline or carriage return/],
+  [
+    'InvalidPattern',
+    /cross-database references are not implemented|improper (qualified|relation) name|invalid regular expression/,
+  ],
+  // The server's own words about another one, before those about itself.
+  ['ForeignServerUnreachable', /could not connect to server "/],
+  ['UserMappingMissing', /user mapping not found/],
   ['NothingMatches', /no matching (tables|schemas|extensions|foreign servers|databases) (were|was) found/],
   [
     'BadArgument',
@@ -117,14 +130,18 @@ const textRules: readonly Rule[] = [
     /SSL error|could not (load|read|open) (private key|certificate)|private key file|establishing an SSL connection/,
   ],
   ['RowSecurity', /row-level security policy/],
-  ['PermissionDenied', /permission denied|must be (owner|superuser)|Only roles with/],
+  ['PermissionDenied', /permission denied|must be (owner|superuser)|Only roles with|user may lack SELECT privilege/],
   ['TooManyLocks', /max_locks_per_transaction/],
   ['RecoveryConflict', /conflict with recovery/],
   ['LockTimeout', /lock timeout|could not obtain lock/],
   ['StatementTimeout', /statement timeout/],
   [
     'DataCorrupted',
-    /invalid page in block|missing chunk number|could not read block|compressed .*data is corrupt|unexpected chunk number/,
+    /invalid page in block|missing chunk number|could not read block|could not open file "(base|global|pg_tblspc)\/|compressed .*data is corrupt|unexpected chunk number/,
+  ],
+  [
+    'CatalogDamaged',
+    /cache lookup failed|failed sanity check|could not open relation with OID|\b\w+ with OID \d+ (does not exist|not found)|could not find (tuple|function definition|block ID)|unrecognized .* in catalog|missing pg_\w+ entr/,
   ],
   ['DiskFull', /(ERROR|FATAL|PANIC):.*No space left on device/],
   ['ScratchFull', /No space left on device/],

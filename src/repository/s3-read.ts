@@ -4,9 +4,15 @@ import type { S3Connection } from './s3-connection.ts';
 import { headObject } from './s3-write.ts';
 import type { DownloadOptions } from './store.ts';
 
-const windowSize = 4 * 1024 ** 2;
-/** Windows under way or waiting for the reader: 16 MiB. */
-const windowsAhead = 4;
+interface Pace {
+  readonly windowSize: number;
+  /** Windows under way or waiting for the reader. */
+  readonly ahead: number;
+}
+
+/** 16 MiB at a time. */
+const usual: Pace = { windowSize: 4 * 1024 ** 2, ahead: 4 };
+const sparingly: Pace = { windowSize: 1024 ** 2, ahead: 1 };
 const smallObject = 64 * 1024 ** 2;
 
 interface Window {
@@ -25,15 +31,16 @@ export async function downloadObject(
   key: string,
   { signal, sparing = false }: DownloadOptions,
 ): Promise<AsyncIterable<Buffer>> {
-  const first = await readWindow(s3, key, { start: 0, signal });
-  return readAhead(s3, key, first, { signal, most: sparing ? 1 : windowsAhead });
+  const pace = sparing ? sparingly : usual;
+  const first = await readWindow(s3, key, { start: 0, windowSize: pace.windowSize, signal });
+  return readAhead(s3, key, first, { signal, pace });
 }
 
 async function* readAhead(
   s3: S3Connection,
   key: string,
   first: Window,
-  { signal: outer, most }: { readonly signal: AbortSignal; readonly most: number },
+  { signal: outer, pace: { windowSize, ahead: most } }: { readonly signal: AbortSignal; readonly pace: Pace },
 ): AsyncGenerator<Buffer, void, void> {
   const abandoned = new AbortController();
   const signal = AbortSignal.any([outer, abandoned.signal]);
@@ -41,7 +48,7 @@ async function* readAhead(
   let next = Math.min(windowSize, first.total);
   const fill = () => {
     while (ahead.length < most && next < first.total) {
-      const window = readWindow(s3, key, { start: next, etag: first.etag, signal });
+      const window = readWindow(s3, key, { start: next, windowSize, etag: first.etag, signal });
       window.catch(() => undefined);
       ahead.push(window);
       next += windowSize;
@@ -63,7 +70,17 @@ async function* readAhead(
 async function readWindow(
   s3: S3Connection,
   key: string,
-  { start, etag, signal }: { readonly start: number; readonly etag?: string | undefined; readonly signal: AbortSignal },
+  {
+    start,
+    windowSize,
+    etag,
+    signal,
+  }: {
+    readonly start: number;
+    readonly windowSize: number;
+    readonly etag?: string | undefined;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Window> {
   try {
     return await s3.run({ operation: 'read', key, signal }, async (client, abortSignal) => {

@@ -65,7 +65,7 @@ describe('what README.md and manifests/samples tell a person to type', () => {
     await kubectl.run(['label', 'namespace', namespace, ...marks]);
     for (const [kind, count] of Object.entries({
       backuprepositories: 2,
-      backuppolicies: 3,
+      backuppolicies: 4,
       backupruns: 1,
       restorerequests: 2,
       pitrrecoveries: 1,

@@ -1,13 +1,17 @@
 import type { BackupRunStatus } from '../../api/backup-run.ts';
+import type { Logical } from '../../api/logical.ts';
 import { backupPath } from '../../domain/layout.ts';
-import type { LogicalManifest } from '../../domain/manifest.ts';
+import type { FailedDatabase, LogicalManifest } from '../../domain/manifest.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
 import { storedBytes, totalBytes } from './build-manifest.ts';
 import type { Database } from './databases.ts';
+import type { Warnings } from './dump-databases.ts';
+import { cut, printable } from './failed-databases.ts';
 import type { Target } from './targets.ts';
 
-/** The status' bound; the manifest has them all. */
+/** The status' bounds; the manifest has all of it. */
 const databasesShown = 1024;
+const messageShown = 1024;
 
 /** What a BackupRun tells from the moment on that its place in the repositories is claimed. */
 export function factsAtBegin(
@@ -19,21 +23,59 @@ export function factsAtBegin(
     backupID: targets[0]?.location.backupID ?? '',
     server: { version, systemIdentifier, timeline, role },
     size: { source: String(totalBytes(databases)) },
-    databases: databases
-      .slice(0, databasesShown)
-      .map(({ name, bytes, encoding }) => ({ name, bytes: String(bytes), encoding })),
+    ...factsOfPending(databases, []),
     repositories: targets.map(({ name, location }) => ({ name, state: 'Pending', path: backupPath(location) })),
   };
 }
 
-/** What it tells when the manifest is in every repository; `checksum` is the manifest's. */
-export function factsAtEnd(
-  backup: LogicalManifest,
-  checksum: string,
-  targets: readonly Target[],
-): Partial<BackupRunStatus> {
+/** Databases before the manifest is written: none is Stored, since all may still be removed again. */
+export function factsOfPending(
+  databases: readonly Database[],
+  failed: readonly FailedDatabase[],
+): Pick<BackupRunStatus, 'databases'> {
+  const why = new Map(failed.map(({ name, message }) => [name, message]));
+  const facts = databases.map(({ name, bytes, encoding }) => {
+    const message = why.get(name);
+    return {
+      name,
+      bytes: String(bytes),
+      encoding,
+      ...(message === undefined
+        ? { state: 'Pending' as const }
+        : { state: 'Failed' as const, message: cut(message, messageShown) }),
+    };
+  });
+  return { databases: failedFirst(facts) };
+}
+
+/** A backup whose manifest is in every repository. */
+export interface StoredBackup {
+  readonly backup: LogicalManifest;
+  readonly targets: readonly Target[];
+  /** All that the policy means. */
+  readonly databases: readonly Database[];
+  readonly warnings: Warnings;
+  readonly scope: Logical['globals'];
+}
+
+/** `checksum` is the manifest's. */
+export function factsAtEnd(told: StoredBackup, checksum: string): Partial<BackupRunStatus> {
+  const { backup, targets, databases, warnings } = told;
   const { source, stored } = backup.size;
+  const { failed = [] } = backup.logical;
   const seconds = Math.max(1, (Date.parse(backup.completionTime) - Date.parse(backup.startTime)) / 1000);
+  const missing = databases.filter(({ name }) => failed.some((each) => each.name === name));
+  const whole = backup.logical.databases.map((database) => {
+    const said = warnings.get(database.name) ?? [];
+    return {
+      name: database.name,
+      bytes: String(database.bytes),
+      encoding: database.encoding,
+      storedBytes: String(storedBytes([database])),
+      state: 'Stored' as const,
+      ...(said.length === 0 ? {} : { message: cut(`pg_dump: ${said.join('; ')}`, messageShown) }),
+    };
+  });
   return {
     checksum,
     size: {
@@ -41,21 +83,38 @@ export function factsAtEnd(
       stored: String(stored),
       ...(stored === 0 ? {} : { compressionRatio: (source / stored).toFixed(2) }),
     },
-    databases: backup.logical.databases.slice(0, databasesShown).map((database) => ({
-      name: database.name,
-      bytes: String(database.bytes),
-      encoding: database.encoding,
-      storedBytes: String(storedBytes([database])),
+    databases: failedFirst([...(factsOfPending(missing, failed).databases ?? []), ...whole]),
+    ...factsOfGlobals(told),
+    repositories: targets.map(({ name, location }) => ({
+      name,
+      state: 'Stored',
+      path: backupPath(location),
+      ...(failed.length === 0
+        ? {}
+        : { message: cut(`Without ${failed.map((each) => printable(each.name)).join(', ')}.`, messageShown) }),
     })),
-    repositories: targets.map(({ name, location }) => ({ name, state: 'Stored', path: backupPath(location) })),
     progress: {
-      step: 'stored',
+      step: failed.length === 0 ? 'stored' : `stored without ${failed.length} of ${databases.length} databases`,
       bytesDone: String(source),
-      bytesTotal: String(source),
-      percent: 100,
+      bytesTotal: String(totalBytes(databases)),
+      percent: failed.length === 0 ? 100 : 99,
       bytesPerSecond: String(Math.round(source / seconds)),
     },
   };
+}
+
+function factsOfGlobals({ backup, scope }: StoredBackup): Pick<BackupRunStatus, 'globals'> {
+  const { globals } = backup.logical;
+  if (globals === undefined) return {};
+  const roles = scope === 'Tablespaces' ? {} : { withPasswords: globals.withPasswords };
+  return { globals: { storedBytes: String(globals.size), ...roles } };
+}
+
+/** What the status has no room for is never what went wrong. */
+function failedFirst(databases: NonNullable<BackupRunStatus['databases']>): BackupRunStatus['databases'] {
+  const isFailed = ({ state }: (typeof databases)[number]) => state === 'Failed';
+  const shown = [...databases.filter(isFailed), ...databases.filter((each) => !isFailed(each))];
+  return shown.slice(0, databasesShown);
 }
 
 /** Nothing of an attempt that failed is in a repository any more, but for those where removing it failed too. */
@@ -74,10 +133,12 @@ export function factsAtFailure(targets: readonly Target[], notRemoved: readonly 
   };
 }
 
-export function summarize({ backupID, logical, size }: LogicalManifest, targets: readonly Target[]): string {
+export function summarize(told: StoredBackup): string {
+  const { backupID, logical, size } = told.backup;
   const count = logical.databases.length;
   const globals = logical.globals === undefined ? '' : ' and globals';
-  const passwords = logical.globals?.withPasswords === false ? ' (roles without passwords)' : '';
-  const where = targets.map(({ name }) => name).join(', ');
-  return `${backupID}: ${count} database${count === 1 ? '' : 's'}${globals}${passwords}, ${size.stored} bytes stored in ${where}.`;
+  const passwords = factsOfGlobals(told).globals?.withPasswords === false ? ' (roles without passwords)' : '';
+  const where = told.targets.map(({ name }) => name).join(', ');
+  const said = [...told.warnings].map(([name, each]) => ` pg_dump warned of ${printable(name)}: ${each.join('; ')}.`);
+  return `${backupID}: ${count} database${count === 1 ? '' : 's'}${globals}${passwords}, ${size.stored} bytes stored in ${where}.${cut(said.join(''), 1500)}`;
 }

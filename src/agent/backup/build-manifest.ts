@@ -1,4 +1,9 @@
-import { type LogicalManifest, type ManifestDatabase, manifestFormat } from '../../domain/manifest.ts';
+import {
+  type FailedDatabase,
+  type LogicalManifest,
+  type ManifestDatabase,
+  manifestFormat,
+} from '../../domain/manifest.ts';
 import type { BackupTask } from '../../domain/task.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
 import type { StreamCompression } from './dump.ts';
@@ -12,10 +17,11 @@ export function buildManifest(backup: {
   readonly server: ServerIdentity;
   readonly compression: StreamCompression;
   readonly databases: readonly ManifestDatabase[];
+  readonly failed: readonly FailedDatabase[];
   readonly globals: LogicalManifest['logical']['globals'];
   readonly tool: string;
 }): LogicalManifest {
-  const { task, databases, globals } = backup;
+  const { task, databases, failed, globals } = backup;
   const { version, systemIdentifier, timeline, role } = backup.server;
   const { algorithm, level } = backup.compression;
   return {
@@ -31,7 +37,12 @@ export function buildManifest(backup: {
     server: { version, systemIdentifier, timeline, role },
     compression: { algorithm, ...(algorithm === 'none' || level === undefined ? {} : { level }) },
     size: { source: totalBytes(databases), stored: storedBytes(databases) + (globals?.size ?? 0) },
-    logical: { databases: [...databases], ...(globals === undefined ? {} : { globals }), tool: backup.tool },
+    logical: {
+      databases: [...databases],
+      ...(failed.length === 0 ? {} : { failed: [...failed] }),
+      ...(globals === undefined ? {} : { globals }),
+      tool: backup.tool,
+    },
   };
 }
 

@@ -6,20 +6,33 @@ import { compressedSuffix, compressor, decompressor } from '../../stream/compres
 import { runPipeline, type Stage } from '../../stream/pipeline.ts';
 import type { DumpJob } from './dump.ts';
 import { createListReader, type ListSummary } from './list-reader.ts';
-import { storeStream } from './store-stream.ts';
+import { storeChecked } from './store-checked.ts';
 
 /**
- * Reads the head of a stored Custom dump back and stores its table of contents as pg_restore prints it: what is in the
- * repository is a dump, and says of what.
+ * Reads the head of a stored Custom or Tar dump back and stores its table of contents as pg_restore prints it: what is in
+ * the repository is a dump, and says of what.
  */
-export async function storeContentsOfCustom(job: DumpJob, dump: StoredObject): Promise<StoredObject> {
+export async function storeContentsOfArchive(
+  job: DumpJob,
+  dump: StoredObject,
+  format: 'Custom' | 'Tar',
+): Promise<StoredObject> {
   const [target] = job.targets;
   if (target === undefined) throw new Error('a backup without a repository');
   const signal = job.signal;
   const input = await target.store.download(`${backupPath(target.location)}/${dump.path}`, { signal });
-  const stages = [decompressor(job.compression), listStage(job)].filter((stage) => stage !== undefined);
+  const stages = [decompressor(job.compression), listStage(job, format)].filter((stage) => stage !== undefined);
   const { output } = runPipeline(stages, { signal, input, mayStopReading: true });
   return (await storeList(job, output)).contents;
+}
+
+/** Of a Plain dump, which pg_restore cannot read: what its own comments say, nothing where the database is empty. */
+export async function storeContentsOfScript(job: DumpJob, list: Buffer): Promise<StoredObject> {
+  return storeText(job, inPieces(list));
+}
+
+async function* inPieces(list: Buffer): AsyncGenerator<Buffer, void, void> {
+  yield list;
 }
 
 /** The same of a staged Directory dump, and what the list says, for comparison with the files that were stored. */
@@ -27,35 +40,38 @@ export async function storeContentsOfDirectory(
   job: DumpJob,
   folder: string,
 ): Promise<{ readonly contents: StoredObject; readonly summary: ListSummary }> {
-  const { output } = runPipeline([listStage(job, folder)], { signal: job.signal });
+  const { output } = runPipeline([listStage(job, 'Directory', folder)], { signal: job.signal });
   return storeList(job, output);
 }
 
-function listStage({ tools, access, database, files }: DumpJob, folder?: string): Stage {
-  const args = folder === undefined ? ['--list'] : ['--list', '--format=directory', folder];
+function listStage(
+  { tools, access, database, files }: DumpJob,
+  format: 'Custom' | 'Tar' | 'Directory',
+  folder?: string,
+): Stage {
+  const args = ['--list', `--format=${format.toLowerCase()}`, ...(folder === undefined ? [] : [folder])];
   return { command: tools.restore.path, args, env: libpqEnvironment(access, database.name, files) };
 }
 
 async function storeList(
-  { targets, database, compression, signal }: DumpJob,
+  job: DumpJob,
   list: AsyncIterable<Buffer>,
 ): Promise<{ readonly contents: StoredObject; readonly summary: ListSummary }> {
   const reader = createListReader();
-  const contents = await storeStream({
-    targets,
-    path: `${databasePath(database.name)}/contents.list${compressedSuffix(compression)}`,
-    stages: [compressor(compression)],
-    input: reader.pass(list),
-    signal,
-  });
+  const contents = await storeText(job, reader.pass(list));
   const summary = reader.summary();
   if (summary.entries === 0) {
     throw transient(
       'EmptyDump',
-      `The dump of database ${database.name} has an empty table of contents, so it is not a backup. Start the backup again; if it stays so, look at the server's log.`,
+      `The dump of database ${job.database.name} has an empty table of contents, so it is not a backup. Start the backup again; if it stays so, look at the server's log.`,
     );
   }
   return { contents, summary };
+}
+
+function storeText({ targets, database, compression, signal }: DumpJob, input: AsyncIterable<Buffer>) {
+  const path = `${databasePath(database.name)}/contents.list${compressedSuffix(compression)}`;
+  return storeChecked({ targets, path, stages: [compressor(compression)], input, signal });
 }
 
 /** Every table with data in the list has its file among those that were stored; otherwise the dump is not whole. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { libpqEnvironment } from '../../postgres/tools.ts';
 import { runPipeline } from '../../stream/pipeline.ts';
 import { requireDataFiles, storeContentsOfDirectory } from './contents.ts';
-import type { Dumped, DumpJob } from './dump.ts';
+import { type Dumped, type DumpJob, warningsOf } from './dump.ts';
 import { createFinishedFiles } from './finished-files.ts';
 import { pgDumpArgs } from './pg-dump-args.ts';
 import { createShipper, type Shipper } from './ship-files.ts';
@@ -28,11 +28,11 @@ export async function dumpDirectory(job: DumpJob): Promise<Dumped> {
   const shipper = createShipper(linked, folder, throttle, (error) => stopping.abort(error));
   try {
     await mkdir(folder, { mode: 0o700 });
-    await dumpAndShip(linked, folder, shipper, throttle);
+    const stderr = await dumpAndShip(linked, folder, shipper, throttle);
     const { contents, summary } = await storeContentsOfDirectory(linked, folder);
     const objects = await shipper.finish(tableOfContents);
     requireDataFiles(job.database.name, summary, shipper.names());
-    return { objects, contents };
+    return { objects, contents, warnings: warningsOf(stderr) };
   } catch (error) {
     stopping.abort(error);
     await shipper.settled();
@@ -42,7 +42,13 @@ export async function dumpDirectory(job: DumpJob): Promise<Dumped> {
   }
 }
 
-async function dumpAndShip(job: DumpJob, folder: string, shipper: Shipper, throttle: Throttle): Promise<void> {
+/** Gives what pg_dump wrote to its standard error. */
+async function dumpAndShip(
+  job: DumpJob,
+  folder: string,
+  shipper: Shipper,
+  throttle: Throttle,
+): Promise<string | undefined> {
   const { access, files, tools, database, logical, meter, step, signal } = job;
   const dump = runPipeline(
     [
@@ -57,23 +63,24 @@ async function dumpAndShip(job: DumpJob, folder: string, shipper: Shipper, throt
   throttle.watch(dump.pids[0]);
   const finishedFiles = createFinishedFiles(folder, dump.pids[0]);
   meter.begin(step, database.bytes, async () => shipper.bytes() + finishedFiles.bytesPresent());
-  let ended = false;
+  let running = true;
   const finished = dump.finished.finally(() => {
-    ended = true;
+    running = false;
   });
   try {
     let pause = pollMilliseconds;
-    while (!ended) {
+    while (running) {
       await Promise.race([finished, wait(pause)]);
-      if (ended) break;
+      if (!running) break;
       const begun = performance.now();
       const files = await finishedFiles.whileRunning(tableOfContents);
       pause = Math.max(pollMilliseconds, (performance.now() - begun) / pollShare);
       await shipper.ship(files);
     }
-    await finished;
+    const [ended] = await finished;
     await shipper.ship(await finishedFiles.afterwards(tableOfContents));
     meter.end();
+    return ended?.stderr;
   } finally {
     await finished.catch(() => undefined);
   }

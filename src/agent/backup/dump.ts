@@ -36,10 +36,18 @@ export interface StreamCompression {
 export interface Dumped {
   readonly objects: readonly StoredObject[];
   readonly contents: StoredObject;
+  /** What pg_dump complained of, though it succeeded: it may have left something out. */
+  readonly warnings: readonly string[];
 }
 
 export function isStreamCompression(compression: Compression): compression is StreamCompression & Compression {
   return compression.algorithm === 'zstd' || compression.algorithm === 'none';
+}
+
+/** What a tool that succeeded warns of on its standard error, each thing once. */
+export function warningsOf(stderr = ''): readonly string[] {
+  const said = stderr.split('\n').flatMap((line) => /^pg_\w+: warning: (.+)$/.exec(line)?.[1] ?? []);
+  return [...new Set(said)];
 }
 
 /** The failure of a process as what it means for this database; everything else stays what it is. */

@@ -1,20 +1,17 @@
 import type { Logical } from '../../api/logical.ts';
+import { Failure } from '../../domain/failure.ts';
 import type { LogicalManifest } from '../../domain/manifest.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
 import { withConnection } from '../../postgres/query.ts';
 import { conninfo, type LibpqFiles, libpqEnvironment, type Tool } from '../../postgres/tools.ts';
 import { compressedSuffix, compressor } from '../../stream/compress.ts';
 import { failureOfStage, type StreamCompression } from './dump.ts';
-import { storeStream } from './store-stream.ts';
+import { storeChecked } from './store-checked.ts';
 import type { Target } from './targets.ts';
 
 type Scope = Exclude<Logical['globals'], 'None'>;
 
-/**
- * pg_dumpall's roles and tablespaces. Passwords need the right to read pg_authid, which only superusers have; without it
- * they are left out, and the manifest says so. It is not of the same instant as any database's dump: nothing can be.
- */
-export async function dumpGlobals(job: {
+export interface GlobalsJob {
   readonly access: ServerAccess;
   /** The database to connect to. */
   readonly database: string;
@@ -24,11 +21,28 @@ export async function dumpGlobals(job: {
   readonly compression: StreamCompression;
   readonly targets: readonly Target[];
   readonly signal: AbortSignal;
-}): Promise<NonNullable<LogicalManifest['logical']['globals']>> {
-  const { access, database, files, tool, scope, compression, targets, signal } = job;
-  const withPasswords = scope !== 'Tablespaces' && (await mayReadPasswords(access, database, signal));
+}
+
+/**
+ * pg_dumpall's roles and tablespaces. Passwords need the right to read pg_authid; without it they are left out, and the
+ * manifest says so. It is not of the same instant as any database's dump: nothing can be.
+ */
+export async function dumpGlobals(job: GlobalsJob): Promise<NonNullable<LogicalManifest['logical']['globals']>> {
+  const { access, database, scope, signal } = job;
+  if (scope === 'Tablespaces' || !(await mayReadPasswords(access, database, signal))) return store(job, false);
   try {
-    const stored = await storeStream({
+    return await store(job, true);
+  } catch (error) {
+    // A server may guard pg_authid by other means than a grant.
+    if (!(error instanceof Failure) || error.reason !== 'PermissionDenied') throw error;
+    return store(job, false);
+  }
+}
+
+async function store(job: GlobalsJob, withPasswords: boolean) {
+  const { access, database, files, tool, scope, compression, targets, signal } = job;
+  try {
+    const stored = await storeChecked({
       targets,
       path: `globals.sql${compressedSuffix(compression)}`,
       stages: [

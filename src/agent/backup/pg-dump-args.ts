@@ -1,13 +1,15 @@
 import type { Logical } from '../../api/logical.ts';
 
+/** Where a dump goes: a pipe, or a folder of scratch. */
+export type DumpTarget =
+  | { readonly format: 'Plain' | 'Custom' | 'Tar' }
+  | { readonly format: 'Directory'; readonly folder: string };
+
 /**
  * pg_dump's arguments for a policy's choices. Connection and database come by the environment; every value stands behind
  * its option's `=`, so that no name can be read as an option. Compression is left to the stream.
  */
-export function pgDumpArgs(
-  logical: Logical,
-  into: { readonly format: 'Custom' } | { readonly format: 'Directory'; readonly folder: string },
-): readonly string[] {
+export function pgDumpArgs(logical: Logical, into: DumpTarget): readonly string[] {
   const { schemas, tables } = logical;
   return [
     '--no-password',
@@ -21,7 +23,7 @@ export function pgDumpArgs(
     ...tables.excludeData.map((pattern) => `--exclude-table-data=${pattern}`),
     ...largeObjectArgs(logical),
     ...(logical.inserts ? ['--inserts'] : []),
-    ...(logical.clean ? ['--clean'] : []),
+    ...(logical.clean ? ['--clean', '--if-exists'] : []),
     ...(logical.create ? ['--create'] : []),
     ...(logical.noOwner ? ['--no-owner'] : []),
     ...(logical.noPrivileges ? ['--no-privileges'] : []),
@@ -29,11 +31,8 @@ export function pgDumpArgs(
   ];
 }
 
-function formatArgs(
-  { jobs = 1 }: Logical,
-  into: { readonly format: 'Custom' } | { readonly format: 'Directory'; readonly folder: string },
-): readonly string[] {
-  if (into.format === 'Custom') return ['--format=custom'];
+function formatArgs({ jobs = 1 }: Logical, into: DumpTarget): readonly string[] {
+  if (into.format !== 'Directory') return [`--format=${into.format.toLowerCase()}`];
   // The folder is scratch, read back once and removed: what must be durable is the repository.
   return ['--format=directory', `--file=${into.folder}`, `--jobs=${jobs}`, '--no-sync'];
 }
@@ -49,10 +48,11 @@ function contentArgs({ content }: Logical): readonly string[] {
   }
 }
 
-/** A choice of schemas or tables silently leaves large objects out unless they are asked for. */
-function largeObjectArgs({ largeObjects, content, schemas, tables }: Logical): readonly string[] {
-  // The option's older name, which every supported major takes.
+/**
+ * Always said: a choice of schemas, tables or extensions leaves large objects out without a word. They are data, and
+ * pg_dump before 17 would add them to definitions too. The options' older names, which every supported major takes.
+ */
+function largeObjectArgs({ largeObjects, content }: Logical): readonly string[] {
   if (largeObjects === 'Exclude') return ['--no-blobs'];
-  const chosen = schemas.include.length > 0 || tables.include.length > 0;
-  return chosen && content !== 'SchemaOnly' ? ['--blobs'] : [];
+  return content === 'SchemaOnly' ? [] : ['--blobs'];
 }

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { terminal, transient } from '../../domain/failure.ts';
+import { Failure, terminal, transient } from '../../domain/failure.ts';
 import { type BackupLocation, backupIDFor } from '../../domain/layout.ts';
-import type { Manifest, ManifestDatabase } from '../../domain/manifest.ts';
+import type { LogicalManifest, Manifest } from '../../domain/manifest.ts';
 import { mounts } from '../../domain/mounts.ts';
 import { isOrphan, type RunState } from '../../domain/orphan.ts';
 import type { Started } from '../../domain/started.ts';
@@ -14,12 +14,12 @@ import { type LibpqFiles, type Tool, toolFor, toolVersion, writeLibpqFiles } fro
 import { commitBackup } from '../../repository/backups.ts';
 import { sweepOrphans } from '../../repository/sweep-orphans.ts';
 import type { ActionContext, ActionOutcome } from '../action.ts';
-import { factsAtBegin, factsAtEnd, factsAtFailure, summarize } from './backup-facts.ts';
+import { factsAtBegin, factsAtEnd, factsAtFailure, factsOfPending, summarize } from './backup-facts.ts';
 import { buildManifest, totalBytes } from './build-manifest.ts';
 import { chooseDatabases, type Database, listDatabases } from './databases.ts';
-import { type DumpJob, failureOfStage, isStreamCompression, type StreamCompression } from './dump.ts';
-import { dumpCustom } from './dump-custom.ts';
-import { dumpDirectory } from './dump-directory.ts';
+import { isStreamCompression, type StreamCompression } from './dump.ts';
+import { type DumpedDatabases, dumpDatabases } from './dump-databases.ts';
+import { tellFailed } from './failed-databases.ts';
 import { dumpGlobals } from './globals.ts';
 import { createMeter, type Meter } from './meter.ts';
 import { claimEverywhere, openRepositories, type Repository, removeEverywhere, type Target } from './targets.ts';
@@ -41,13 +41,13 @@ export interface Folders {
 }
 
 /**
- * One logical backup, from the server to a manifest in every repository. Whatever fails, nothing that looks like a backup
- * is left behind, and the failure is thrown.
+ * One logical backup, from the server to a manifest in every repository. Whatever fails is thrown, and nothing that looks
+ * like a backup is left behind; but where some databases cannot be dumped, the others are kept in a backup that says so.
  */
 export async function runBackup(context: BackupContext): Promise<ActionOutcome> {
   const { task, signal, reporter } = context;
   const folders = context.folders ?? { scratch: mounts.scratch, temporary: mounts.temporary };
-  const { compression, format } = supported(task);
+  const compression = supported(task);
   const startTime = new Date();
   const access = await readAccess(task.server, task.namespace, folders.access);
   const server = await chooseServer(task.server, access, signal);
@@ -58,14 +58,16 @@ export async function runBackup(context: BackupContext): Promise<ActionOutcome> 
   const scratch = await makeFolder(folders.scratch);
   const meter = createMeter(reporter, totalBytes(databases));
   let targets: readonly Target[] = [];
+  let ended: ActionOutcome | Failure;
   try {
     const files = await writeLibpqFiles(server.access, privateFolder);
     await sweep(context, repositories);
     targets = await claim(context, repositories, server, startTime);
     await reporter.facts(factsAtBegin(server.facts, databases, targets));
-    const work: Work = { context, server, tools, compression, format, files, scratch, meter, targets };
-    const dumped = await dumpAll(work, databases);
+    const work: Work = { context, server, tools, compression, files, scratch, meter, targets };
+    // First: where the roles cannot be read, nothing else is read in vain.
     const globals = await dumpRoles(work);
+    const { dumped, failed, warnings } = await dumpAll(work, databases);
     const backup = buildManifest({
       task,
       run: context.attempt.run,
@@ -75,12 +77,14 @@ export async function runBackup(context: BackupContext): Promise<ActionOutcome> 
       server: server.facts,
       compression,
       databases: dumped,
+      failed,
       globals,
       tool: await toolVersion(tools.dump),
     });
     const checksum = await commitEverywhere(targets, backup, signal);
-    await reporter.facts(factsAtEnd(backup, checksum, targets));
-    return { reason: 'BackupStored', message: summarize(backup, targets) };
+    const told = { backup, targets, databases, warnings, scope: task.logical.globals };
+    await reporter.facts(factsAtEnd(told, checksum));
+    ended = conclude(backup, summarize(told));
   } catch (error) {
     const notRemoved = await removeEverywhere(targets);
     if (targets.length > 0) await reporter.facts(factsAtFailure(targets, notRemoved));
@@ -90,6 +94,15 @@ export async function runBackup(context: BackupContext): Promise<ActionOutcome> 
     await Promise.all([privateFolder, scratch].map((folder) => rm(folder, { recursive: true, force: true })));
     await Promise.allSettled(repositories.map(({ store }) => store.close()));
   }
+  if (ended instanceof Failure) throw ended;
+  return ended;
+}
+
+/** A backup that lacks databases is kept, and is a failure: nobody takes it for one that has them. */
+function conclude({ backupID, logical }: LogicalManifest, summary: string): ActionOutcome | Failure {
+  const { databases, failed = [] } = logical;
+  if (failed.length === 0) return { reason: 'BackupStored', message: summary };
+  return terminal('DatabasesFailed', tellFailed(failed, databases.length + failed.length, backupID));
 }
 
 interface Tools {
@@ -103,7 +116,6 @@ interface Work {
   readonly server: ChosenServer;
   readonly tools: Tools;
   readonly compression: StreamCompression;
-  readonly format: 'Custom' | 'Directory';
   readonly files: LibpqFiles;
   readonly scratch: string;
   readonly meter: Meter;
@@ -111,17 +123,12 @@ interface Work {
 }
 
 /** The operator refuses what is not there yet; an older operator with a newer policy may not. */
-function supported({ compression, logical }: BackupTask): Pick<Work, 'compression' | 'format'> {
-  if (!isStreamCompression(compression)) {
-    throw terminal(
-      'NotImplemented',
-      `compression.algorithm ${compression.algorithm} is not implemented: use zstd or none.`,
-    );
-  }
-  if (logical.format !== 'Custom' && logical.format !== 'Directory') {
-    throw terminal('NotImplemented', `logical.format ${logical.format} is not implemented: use Custom or Directory.`);
-  }
-  return { compression, format: logical.format };
+function supported({ compression }: BackupTask): StreamCompression {
+  if (isStreamCompression(compression)) return compression;
+  throw terminal(
+    'NotImplemented',
+    `compression.algorithm ${compression.algorithm} is not implemented: use zstd or none.`,
+  );
 }
 
 async function findTools(major: number): Promise<Tools> {
@@ -184,37 +191,20 @@ export async function claim(
   return claimEverywhere(repositories, location, started, signal);
 }
 
-async function dumpAll(work: Work, databases: readonly Database[]): Promise<readonly ManifestDatabase[]> {
-  const dumped: ManifestDatabase[] = [];
-  for (const [index, database] of databases.entries()) {
-    const { name, encoding, collate, ctype, owner, bytes } = database;
-    const step = `dumping ${printable(name)} (${index + 1} of ${databases.length})`;
-    work.context.log.info({ database: name, bytes, format: work.format }, step);
-    const stored = await dumpOne(work, database, step);
-    const { objects, contents } = stored;
-    dumped.push({ name, format: work.format, encoding, collate, ctype, owner, bytes, objects: [...objects], contents });
-  }
-  return dumped;
-}
-
-/** A name may hold line breaks and worse. */
-function printable(name: string): string {
-  return /^[\p{L}\p{N}\p{P}\p{S} ]+$/u.test(name) ? name : JSON.stringify(name);
-}
-
-async function dumpOne(work: Work, database: Database, step: string) {
-  const { context, server, tools, compression, format, files, scratch, meter, targets } = work;
-  const { access } = server;
-  const { signal } = context;
-  // pg_dump's words come without a code and in the server's tongue: what stops a connection is found out here.
-  await withConnection(access, database.name, signal, async () => undefined);
-  const { logical } = context.task;
-  const job: DumpJob = { access, files, tools, database, logical, compression, targets, meter, step, scratch, signal };
-  try {
-    return await (format === 'Custom' ? dumpCustom(job) : dumpDirectory(job));
-  } catch (error) {
-    throw failureOfStage(error, access, database.name);
-  }
+function dumpAll(work: Work, databases: readonly Database[]): Promise<DumpedDatabases> {
+  const { context, server, tools, compression, files, scratch, meter, targets } = work;
+  const { log, reporter, signal, task } = context;
+  const { logical } = task;
+  return dumpDatabases({
+    ...{ access: server.access, files, tools, logical, compression, targets, meter, scratch, signal },
+    databases,
+    onBegin: ({ name, bytes }, step) => log.info({ database: name, bytes, format: logical.format }, step),
+    onFailed: async (failed) => {
+      const latest = failed.at(-1);
+      log.error({ database: latest?.name, reason: latest?.reason }, latest?.message ?? '');
+      await reporter.facts(factsOfPending(databases, failed));
+    },
+  });
 }
 
 async function dumpRoles({ context, server, tools, compression, files, meter, targets }: Work) {

@@ -6,6 +6,7 @@ import type { StoredObject } from '../../domain/manifest.ts';
 import { compressedSuffix, compressor } from '../../stream/compress.ts';
 import { type PackedFile, planChunks, tarPacker } from '../../stream/tar.ts';
 import type { DumpJob } from './dump.ts';
+import { checkStored } from './store-checked.ts';
 import { storeStream } from './store-stream.ts';
 import type { Throttle } from './throttle.ts';
 
@@ -87,6 +88,8 @@ export function createShipper(
       await startAll([...waiting, { path: last, size }]);
       await settled();
       job.signal.throwIfAborted();
+      // Afterwards and in turn: beside uploads it would take more memory than an agent has.
+      for (const object of objects) await checkStored(job.targets, object, job.signal);
       return objects.toSorted((a, b) => (a.path < b.path ? -1 : 1));
     },
     settled,

@@ -17,7 +17,7 @@ const logical: Documentation = {
   'logical.databases.exclude': 'Databases to leave out, with * and ? for what may vary.',
   'logical.globals': 'What pg_dumpall adds: roles and tablespaces (All), one of them, or None.',
   'logical.format':
-    'The archive format of pg_dump. Directory alone dumps several tables at once, and stages the dump on scratch space.',
+    'The archive format of pg_dump. Directory dumps several tables at once, and stages them on scratch space; Tar stages each table, one at a time; Custom and Plain stage nothing. Plain is SQL for psql.',
   'logical.jobs': 'Tables dumped at once, with format Directory.',
   'logical.content': 'Definitions and data (All), or one of them.',
   'logical.schemas': 'The schemas to dump.',
@@ -27,11 +27,12 @@ const logical: Documentation = {
   'logical.tables.excludeData': 'Tables of which only the definition is dumped.',
   'logical.largeObjects': 'Whether large objects are dumped.',
   'logical.inserts': 'Data as INSERT statements: slow, and portable to other databases.',
-  'logical.clean': 'DROP statements before the CREATE statements (format Plain).',
-  'logical.create': 'A CREATE DATABASE statement (format Plain).',
-  'logical.noOwner': 'Leaves owners out.',
+  'logical.clean': 'DROP … IF EXISTS before the CREATE statements. Format Plain only.',
+  'logical.create': 'CREATE DATABASE, and a connection to it. Format Plain only.',
+  'logical.noOwner': 'Leaves owners out. Format Plain only: other dumps have them, and a restore may pass them over.',
   'logical.noPrivileges': 'Leaves GRANT and REVOKE out.',
-  'logical.extraArgs': 'Further long options of pg_dump, such as --no-comments; never read by a shell.',
+  'logical.extraArgs':
+    'Further long options of pg_dump, such as --no-comments; never read by a shell. What a field says, and what would make the backup less than it seems, is refused.',
 };
 
 const physical: Documentation = {
@@ -39,6 +40,8 @@ const physical: Documentation = {
   'physical.checkpoint': 'Fast: the server writes everything out at once. Spread: at the leisure of its settings.',
   'physical.maxRate': 'The most that is read in a second, such as 200M.',
   'physical.walMethod': 'Where the WAL of the backup itself comes from: the archive, or fetched or streamed with it.',
+  'physical.compress':
+    'Who packs with zstd: the agent (Client), or the server (Server, PostgreSQL 15 or later) where its network is slower than its processors.',
   walArchiving: 'How every change between backups is kept, for recovery to a point in time.',
   'walArchiving.mode': 'Archive: by the archive_command of the pods. Stream: by a replication slot. None: not at all.',
   'walArchiving.archiveTimeoutSeconds': 'A WAL segment is closed after this time even if it is not full.',

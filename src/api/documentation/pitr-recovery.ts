@@ -1,4 +1,13 @@
-import { assertions, type Documentation, inPlace, namePatterns, newInstance, server, under } from './shared.ts';
+import {
+  assertions,
+  type Documentation,
+  ephemeralImage,
+  inPlace,
+  namePatterns,
+  newInstance,
+  server,
+  under,
+} from './shared.ts';
 
 export const pitrRecovery: Documentation = {
   source: 'Whose backups and WAL. Exactly one of policyRef and repository.',
@@ -7,8 +16,9 @@ export const pitrRecovery: Documentation = {
   'source.repository': 'A repository alone, as in a bare cluster after a disaster.',
   'source.repository.repositoryRef': 'The repository.',
   'source.repository.repositoryRef.name': 'A BackupRepository of this namespace.',
-  'source.repository.policy': 'The name that the policy had.',
-  'source.repository.namespace': 'The namespace that the policy was in.',
+  'source.repository.policy':
+    'The name that the policy had; not needed with recoveryTarget.backupID, by which it is found.',
+  'source.repository.namespace': 'The namespace that the policy was in; goes with policy.',
   'source.repository.systemIdentifier': 'Which server, where the policy protected several in turn.',
   recoveryTarget:
     'The moment. At most one of the fields from targetTime to targetImmediate; none: the end of the archived WAL.',
@@ -28,6 +38,7 @@ export const pitrRecovery: Documentation = {
   'target.instance.standbyOf.credentialsSecretRef.name': 'A Secret with the keys username and password.',
   ...under('target', inPlace),
   'target.ephemeral': 'A drill: recovered, questioned, timed, removed.',
+  'target.ephemeral.image': ephemeralImage,
   extract: 'Copies these out of the recovered server into a live one, then removes the recovered one.',
   'extract.databases': 'What to copy.',
   'extract.databases[].name': "The database's name in the recovered server.",

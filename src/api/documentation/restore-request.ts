@@ -1,4 +1,13 @@
-import { assertions, type Documentation, inPlace, namePatterns, newInstance, server, under } from './shared.ts';
+import {
+  assertions,
+  type Documentation,
+  ephemeralImage,
+  inPlace,
+  namePatterns,
+  newInstance,
+  server,
+  under,
+} from './shared.ts';
 
 export const restoreRequest: Documentation = {
   source: 'Which backup. Exactly one of backupRunRef, latest and repository.',
@@ -18,6 +27,7 @@ export const restoreRequest: Documentation = {
   ...under('target', newInstance),
   ...under('target', inPlace),
   'target.ephemeral': 'A server that is restored, questioned and removed.',
+  'target.ephemeral.image': ephemeralImage,
   databases: 'What to restore of a logical backup; none: every database of it.',
   'databases[].name': "The database's name in the backup.",
   'databases[].targetName': 'The name to restore it under; default: the same.',

@@ -40,6 +40,9 @@ export const assertions: Documentation = {
   'assertions[].expect': 'What psql -At would print.',
 };
 
+export const ephemeralImage =
+  "The PostgreSQL image; default: the source workload's. Needed where that is not in the cluster.";
+
 export const newInstance: Documentation = {
   instance: 'A new StatefulSet with a Service and a volume.',
   'instance.name': 'The name of the StatefulSet and of the Service.',

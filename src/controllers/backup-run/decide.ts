@@ -1,5 +1,5 @@
 import type { BackupPolicy, BackupRepository, BackupRun } from '../../api/kinds.ts';
-import { findCondition } from '../../domain/conditions.ts';
+import { conditionsAfter, findCondition, type NewCondition } from '../../domain/conditions.ts';
 import { type Fate, fateOf } from '../../domain/job-state.ts';
 import { labelValue } from '../../domain/label-value.ts';
 import { labels, runningJobFinalizer, storedBackupFinalizer } from '../../domain/labels.ts';
@@ -14,6 +14,7 @@ import type { Created } from '../jobs/create-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
 import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
 import { eventsOf, hasEnded, type RunStatus, refusedFate, statusOf } from '../run-progress.ts';
+import { judgeStored, warningsOf } from './judge-stored.ts';
 
 export interface Gathered {
   readonly run: BackupRun;
@@ -134,14 +135,26 @@ function next(gathered: Gathered, fate: Fate, lookAgainMilliseconds?: number, ma
   const knownJob = gathered.job === undefined ? (made ?? run.status?.jobName) : runJobName(run);
   const status = statusOf(run, fate, knownJob, now);
   const active = fate.state === 'Pending' || fate.state === 'Running';
+  const judged = judge(gathered, fate);
+  const before = run.status?.conditions;
   return {
     finalizers: finalizersOf(run, active),
     create: undefined,
     removeJob: false,
-    status,
-    events: eventsOf(run, status, 'Backup'),
+    status: {
+      ...status,
+      conditions: [...status.conditions, ...conditionsAfter(before, judged, run.metadata.generation, now)],
+    },
+    events: [...eventsOf(run, status, 'Backup'), ...warningsOf(before, judged)],
     lookAgainMilliseconds,
   };
+}
+
+/** Of a run that failed for some of its databases, the others are stored. */
+function judge({ run, others }: Gathered, { state }: Fate): readonly NewCondition[] {
+  if (state !== 'Completed' && state !== 'Failed') return [];
+  const isStored = (run.status?.repositories ?? []).some((each) => each.state === 'Stored');
+  return isStored ? judgeStored(run, others, state) : [];
 }
 
 function finalizersOf({ metadata, spec }: BackupRun, active: boolean): readonly string[] {
@@ -194,7 +207,17 @@ function makeJob(gathered: Gathered, name: string): Desired | Refusal {
   };
 }
 
-const awaited: ReadonlySet<string> = new Set(['Starting', 'SettingUp', 'Restarting', 'RestartNeeded', 'Connecting']);
+const awaited: ReadonlySet<string> = new Set([
+  'Starting',
+  'SettingUp',
+  'Restarting',
+  'RestartNeeded',
+  'Connecting',
+  'TakingBack',
+  'WatcherSilent',
+  // Not suspended any more, and not judged anew yet.
+  'Suspended',
+]);
 
 /** While the server is being set up for it, a backup that needs the archive waits; what stands in the way, it does not. */
 function archivingAwaited(run: BackupRun, { spec, status }: BackupPolicy): Refusal | undefined {
@@ -203,6 +226,11 @@ function archivingAwaited(run: BackupRun, { spec, status }: BackupPolicy): Refus
     return refused(
       'ArchivingNotConfigured',
       'physical.walMethod is Archive and walArchiving.mode is None: the backup would lack the WAL without which it cannot be restored. Set walArchiving.mode, or physical.walMethod: Stream, in the BackupPolicy.',
+    );
+  if (spec.suspend)
+    return refused(
+      'ArchivingSuspended',
+      'The BackupPolicy is suspended, so its WAL is not archived, and physical.walMethod is Archive: the backup would lack the WAL without which it cannot be restored. Set suspend: false, or physical.walMethod: Stream, and make a new BackupRun.',
     );
   const condition = findCondition(status?.conditions, 'ContinuousArchiving');
   if (condition !== undefined && !awaited.has(condition.reason)) return undefined;

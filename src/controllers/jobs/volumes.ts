@@ -15,7 +15,7 @@ export function volumesOf(
   template: JobTemplate,
 ): { readonly volumes: readonly object[]; readonly mounts: readonly object[] } {
   const mounted = [
-    { name: 'tmp', path: places.temporary, readOnly: false, source: { emptyDir: {} } },
+    temporaryVolume(task, template),
     ...('server' in task ? serverVolumes(task.server) : []),
     ...repositoriesOf(task).flatMap(repositoryVolumes),
     ...(task.action === 'backup' || task.action === 'restore' ? [scratchVolume(template)] : []),
@@ -23,7 +23,9 @@ export function volumesOf(
     ...(task.action === 'restore' ? listFileVolumes(task.restore.databases) : []),
   ];
   return {
-    volumes: mounted.map(({ name, source }) => ({ name, ...source })),
+    volumes: mounted
+      .filter(({ name }, index) => mounted.findIndex((other) => other.name === name) === index)
+      .map(({ name, source }) => ({ name, ...source })),
     mounts: mounted.map(({ name, path, readOnly }) => ({ name, mountPath: path, ...(readOnly ? { readOnly } : {}) })),
   };
 }
@@ -76,6 +78,13 @@ function repositoryVolumes({ spec }: RepositoryTask, index: number): readonly Mo
     ...(ca === undefined ? [] : [secret(`repository-${index}-ca`, places.repository.ca(index), ca.name, [ca.key])]),
     ...(volume === undefined ? [] : [claim(`repository-${index}`, places.repository.volume(index), volume.claimName)]),
   ];
+}
+
+/** pg_dump puts each table of a tar into a temporary file, always in /tmp: that is scratch then. */
+function temporaryVolume(task: Task, template: JobTemplate): Mounted {
+  const place = { name: 'tmp', path: places.temporary, readOnly: false, source: { emptyDir: {} } };
+  const stages = task.action === 'backup' && task.method === 'Logical' && task.logical.format === 'Tar';
+  return stages ? { ...scratchVolume(template), path: places.temporary } : place;
 }
 
 function scratchVolume({ scratch }: JobTemplate): Mounted {

@@ -245,7 +245,7 @@ describe('bad input is a reason and a sentence that says what to do', () => {
     ).rejects.toMatchObject({
       reason: 'RowSecurity',
       retryable: false,
-      message: expect.stringMatching(/table secret.*ALTER ROLE "tenant" BYPASSRLS/),
+      message: expect.stringMatching(/table public\.secret.*ALTER ROLE "tenant" BYPASSRLS/),
     });
     await server.psql('DROP DATABASE guarded');
   });

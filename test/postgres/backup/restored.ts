@@ -31,6 +31,10 @@ export async function restoreInto(
         await writeFile(dump, runPipeline([unpack], { signal, input }).output);
       }
     }
+    if (database.format === 'Plain') {
+      await tool(server, 'psql', target, ['-X', '--quiet', '--set=ON_ERROR_STOP=1', `--file=${dump}`]);
+      return;
+    }
     await tool(server, 'pg_restore', target, [
       '--exit-on-error',
       '--dbname=',

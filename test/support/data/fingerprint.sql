@@ -10,7 +10,7 @@ begin
 end $$;
 select quote_ident(n.nspname) || '.' || quote_ident(c.relname) || ' ' || pg_temp.fingerprint(c.oid)
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'm') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  where c.relkind in ('r', 'm') and c.relispopulated and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
   order by 1;
 select 'sequence ' || quote_ident(schemaname) || '.' || quote_ident(sequencename) || ' ' || coalesce(last_value::text, 'unused')
   from pg_sequences order by 1;

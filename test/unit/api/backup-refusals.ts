@@ -40,7 +40,24 @@ export const backupRefusals: readonly Refusal[] = [
     'logical',
     'clean drops objects before it creates them',
   ),
-  ...['--file=/tmp/x', '--fi=x', '--passw', '--format=p', '--host=other', '--no-p', '--jobs=9'].map((option) =>
+  refusal('outside', 'logical', { format: 'Plain', create: true, content: 'DataOnly' }, 'logical', 'create makes the'),
+  ...(['clean', 'create', 'noOwner'] as const).map((field) =>
+    refusal('orders', `logical.${field}`, true, 'logical', 'format: Plain only; with the other formats they are said'),
+  ),
+  ...[
+    ...[
+      '--file=/tmp/x',
+      '--fi=x',
+      '--passw',
+      '--format=p',
+      '--host=other',
+      '--no-p',
+      '--jobs=9',
+      '--schema=a',
+      '--table=a',
+    ],
+    ...['--enable-row-security', '--enable-row', '--no-data', '--statistics-only', '--no-synchronized-snapshots'],
+  ].map((option) =>
     refusal('orders', 'logical.extraArgs', [option], 'logical.extraArgs[0]', 'extraArgs may not set the file'),
   ),
   ...['-Fc', 'orders', '--', '--no-comments\n--file=x'].map((option) =>

@@ -23,7 +23,6 @@ test.each<[string, object]>([
     'spec.walArchiving.compression.algorithm: gzip',
     { walArchiving: { mode: 'Stream', compression: { algorithm: 'gzip' } } },
   ],
-  ['spec.logical.format: Plain', { logical: { format: 'Plain' } }],
   ['spec.compression.algorithm: gzip', { compression: { algorithm: 'gzip' } }],
   ['more than one entry of spec.repositoryRefs', { repositoryRefs: [{ name: 'a' }, { name: 'b' }] }],
   [

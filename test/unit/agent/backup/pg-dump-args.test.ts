@@ -3,15 +3,19 @@ import { describe, expect, test } from 'vitest';
 import { pgDumpArgs } from '../../../../src/agent/backup/pg-dump-args.ts';
 import { logical } from '../../../../src/api/logical.ts';
 
-const args = (spec: object) => pgDumpArgs(logical.parse(spec), { format: 'Custom' });
+const args = (spec: object) => {
+  const { format, ...parsed } = logical.parse(spec);
+  if (format === 'Directory') throw new Error('a folder is wanted');
+  return pgDumpArgs({ format, ...parsed }, { format });
+};
 
 describe('each field of spec.logical is an option of pg_dump', () => {
   test.each<readonly [object, readonly string[]]>([
-    [{}, []],
+    [{}, ['--blobs']],
     [{ content: 'SchemaOnly' }, ['--schema-only']],
-    [{ content: 'DataOnly' }, ['--data-only']],
+    [{ content: 'DataOnly' }, ['--data-only', '--blobs']],
     [{ schemas: { include: ['a'], exclude: ['b*'] } }, ['--schema=a', '--exclude-schema=b*', '--blobs']],
-    [{ schemas: { exclude: ['b'] } }, ['--exclude-schema=b']],
+    [{ schemas: { exclude: ['b'] } }, ['--exclude-schema=b', '--blobs']],
     [
       { tables: { include: ['t'], exclude: ['u'], excludeData: ['v'] } },
       ['--table=t', '--exclude-table=u', '--exclude-table-data=v', '--blobs'],
@@ -19,14 +23,19 @@ describe('each field of spec.logical is an option of pg_dump', () => {
     [{ tables: { include: ['t'] }, content: 'SchemaOnly' }, ['--schema-only', '--table=t']],
     [{ tables: { include: ['t'] }, largeObjects: 'Exclude' }, ['--table=t', '--no-blobs']],
     [{ largeObjects: 'Exclude' }, ['--no-blobs']],
-    [
-      { inserts: true, clean: true, create: true, noOwner: true, noPrivileges: true },
-      ['--inserts', '--clean', '--create', '--no-owner', '--no-privileges'],
-    ],
-    [{ extraArgs: ['--no-comments', '--extension=hstore'] }, ['--no-comments', '--extension=hstore']],
+    [{ inserts: true, noPrivileges: true }, ['--blobs', '--inserts', '--no-privileges']],
+    [{ extraArgs: ['--no-comments', '--extension=hstore'] }, ['--blobs', '--no-comments', '--extension=hstore']],
   ])('%j', (spec, expected) => {
     expect(args(spec)).toEqual(['--no-password', '--compress=0', '--format=custom', ...expected]);
   });
+});
+
+test('what only a script can hold is asked for in a script', () => {
+  expect(args({ format: 'Plain', clean: true, create: true, noOwner: true })).toEqual([
+    ...['--no-password', '--compress=0', '--format=plain', '--blobs'],
+    ...['--clean', '--if-exists', '--create', '--no-owner'],
+  ]);
+  expect(args({ format: 'Tar' })).toContain('--format=tar');
 });
 
 test('the Directory format has its jobs and goes to scratch, which need not survive', () => {
@@ -38,6 +47,7 @@ test('the Directory format has its jobs and goes to scratch, which need not surv
     '--file=/scratch/a b',
     '--jobs=4',
     '--no-sync',
+    '--blobs',
   ]);
 });
 

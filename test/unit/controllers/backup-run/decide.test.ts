@@ -250,3 +250,31 @@ test('a schedule’s run has its Job’s name, a hand-made one’s Job is of its
   expect(runJobName(run({ name: 'restore-x', metadata: scheduledMark }))).toBe('restore-x');
   expect(runJobName(run({ name: 'restore-x' }))).not.toBe('restore-x');
 });
+
+describe('a backup without some of its databases', () => {
+  const report = { outcome: 'Failed', reason: 'DatabasesFailed', message: '1 of 2 databases …', retryable: false };
+  const status = {
+    jobName: 'by-hand',
+    backupID: '20260310T115500Z-logical',
+    checksum: 'sha256:0',
+    repositories: [{ name: 'store', state: 'Stored', path: 'p', message: 'Without b.' }],
+    databases: [
+      { name: 'b', state: 'Failed', message: 'no right' },
+      { name: 'a', state: 'Stored', storedBytes: '1000' },
+    ],
+    globals: { storedBytes: '10', withPasswords: false },
+    report,
+  };
+
+  test('is a failure that says what is stored, and warns of what it lacks beside', () => {
+    const decision = decide(
+      gathered({ run: run({ status }), job: foundJob('by-hand', { finished: ended('Failed') }) }),
+    );
+    expect(decision.status).toMatchObject({ phase: 'Failed', error: report.message });
+    expect(decision.status?.conditions.map(({ type, status: is }) => `${type} ${is}`)).toEqual([
+      'Succeeded False',
+      'GlobalsComplete False',
+    ]);
+    expect(decision.events.map(({ reason: why }) => why)).toEqual(['DatabasesFailed', 'RolesWithoutPasswords']);
+  });
+});

@@ -70,3 +70,13 @@ test('scratch space is the node’s, or a claim of the size that was asked for',
     },
   });
 });
+
+test('a tar’s tables are staged in /tmp, so that this is scratch then', () => {
+  const logical = { format: 'Tar' };
+  const { volumes: all, mounts } = volumes({ source, logical }, { scratch: { size: '10Gi' } });
+  expect(mounts.filter(({ name }) => name === 'scratch').map(({ mountPath }) => mountPath)).toEqual([
+    '/tmp',
+    '/scratch',
+  ]);
+  expect(all.filter(({ name }) => name === 'scratch' || name === 'tmp')).toHaveLength(1);
+});
