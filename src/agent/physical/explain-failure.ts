@@ -23,6 +23,13 @@ export async function explainFailure(
       error,
     );
   }
+  if (isWalRemoved(error.cause)) {
+    return transient(
+      'WalRemoved',
+      `The server ${place} removed WAL of this backup before it was sent, as it may with walMethod Fetch when much is written or two backups are made at once; the backup was removed. Use walMethod Archive or Stream, or raise wal_keep_size above the WAL that is written during a backup.`,
+      error,
+    );
+  }
   if (server.facts.role === 'Standby' && (/was promoted/.test(said) || (await isPrimary(server, database)))) {
     return transient(
       'PromotedDuringBackup',
@@ -31,6 +38,11 @@ export async function explainFailure(
     );
   }
   return error;
+}
+
+/** By the routine that says so: the words are in the server's language, and the code is that of any missing file. */
+function isWalRemoved(cause: unknown): boolean {
+  return cause instanceof Error && 'routine' in cause && cause.routine === 'CheckXLogRemoved';
 }
 
 function checksumFailure(error: Failure, place: string, warnings: readonly string[]): Failure {

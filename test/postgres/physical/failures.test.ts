@@ -1,10 +1,13 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { baseObjects } from '../../../src/domain/manifest.ts';
+import { mounts } from '../../../src/domain/mounts.ts';
 import type { Store } from '../../../src/repository/store.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { createSetting, inventory, openRepository, type Setting, volumeRepository } from '../backup/setting.ts';
-import { backUpPhysically, physicalTask, settings } from './physical-setting.ts';
+import { backUpPhysically, physicalManifestOf, physicalTask, settings } from './physical-setting.ts';
 
 let server: TestServer;
 let setting: Setting;
@@ -87,6 +90,48 @@ it('a damaged page ends the backup and names its file', async () => {
     await repository.close();
   } finally {
     await damaged.stop();
+    await own.remove();
+  }
+});
+
+it('a repository that is full ends the backup, says so, and has nothing of it afterwards', async () => {
+  const own = await createSetting(server);
+  const volume = join(own.folders.mountRoot, mounts.repository.volume(0));
+  await execa('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', volume]);
+  try {
+    const { error, reporter } = await backUpPhysically(own, physicalTask(server, { walMethod: 'Fetch' }));
+    expect(error).toMatchObject({ reason: 'StoreFull' });
+    expect(String(error)).toContain('Enlarge the claim backups, or remove backups.');
+    expect(reporter.status).toMatchObject({ repositories: [{ name: 'local-disk', state: 'Failed' }] });
+    const repository = await openRepository(own, volumeRepository);
+    expect((await inventory(repository)).keys).toEqual([]);
+    await repository.close();
+  } finally {
+    await execa('umount', [volume]);
+    await own.remove();
+  }
+});
+
+it('two that begin at once are two backups, and neither takes anything from the other', async () => {
+  const own = await createSetting(server);
+  try {
+    const backUp = (run: string) =>
+      backUpPhysically(own, physicalTask(server, { walMethod: 'Stream' }), {
+        attempt: { run, jobName: run, pod: `${run}-1` },
+        // Each sees that the other's run is not over.
+        runState: async () => 'active',
+      });
+    const both = await Promise.all([backUp('one'), backUp('other')]);
+    expect(both.map(({ error }) => error)).toEqual([undefined, undefined]);
+    const repository = await openRepository(own, volumeRepository);
+    const manifests = await Promise.all(both.map(({ reporter }) => physicalManifestOf(repository, reporter.status)));
+    expect(new Set(manifests.map(({ path }) => path)).size).toBe(2);
+    const { keys } = await inventory(repository);
+    for (const { manifest, path } of manifests) {
+      for (const { path: object } of baseObjects(manifest.physical)) expect(keys).toContain(`${path}/${object}`);
+    }
+    await repository.close();
+  } finally {
     await own.remove();
   }
 });
