@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
+import { readApi } from './api-reader.ts';
 
 /** kubectl with one cluster's kubeconfig: what a person would type, for the steps of tests and of the demo. */
 export interface Kubectl {
@@ -43,6 +44,7 @@ export interface RunOptions {
 }
 
 export function kubectlFor(kubectl: string, kubeconfig: string): Kubectl {
+  const reader = readApi(kubeconfig);
   const run = async (args: readonly string[], options: RunOptions = {}) => {
     const namespaced = options.namespace === undefined ? args : ['--namespace', options.namespace, ...args];
     const { stdout } = await execa(kubectl, ['--kubeconfig', kubeconfig, ...namespaced], {
@@ -62,20 +64,9 @@ export function kubectlFor(kubectl: string, kubeconfig: string): Kubectl {
         input:
           typeof objects === 'string' ? objects : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
       }),
-    get: async <Shape>(resource: string, name: string, namespace?: string) => {
-      const answer = await run(
-        ['get', resource, name, '-o', 'json', '--ignore-not-found'],
-        namespace === undefined ? {} : { namespace },
-      );
-      return answer === '' ? undefined : (JSON.parse(answer) as Shape);
-    },
-    list: async <Shape>(resource: string, namespace?: string, selector?: string) => {
-      const filter = selector === undefined ? [] : ['--selector', selector];
-      const answer = await run(
-        ['get', resource, '-o', 'json', ...filter],
-        namespace === undefined ? {} : { namespace },
-      );
-      return (JSON.parse(answer) as { items: readonly Shape[] }).items;
-    },
+    get: async <Shape>(resource: string, name: string, namespace?: string) =>
+      (await reader.get(resource, name, namespace)) as Shape | undefined,
+    list: async <Shape>(resource: string, namespace?: string, selector?: string) =>
+      (await reader.list(resource, namespace, selector)) as readonly Shape[],
   };
 }

@@ -1,0 +1,83 @@
+import { isNotFound } from '../../../src/kube/api-error.ts';
+import type { KubeClient } from '../../../src/kube/client.ts';
+import { clientFromKubeconfig } from '../../../src/kube/from-kubeconfig.ts';
+
+/** Reads objects by the names that kubectl knows their kinds by, without a process for each look. */
+export interface ApiReader {
+  get(resource: string, name: string, namespace?: string): Promise<unknown>;
+  list(resource: string, namespace?: string, selector?: string): Promise<readonly unknown[]>;
+}
+
+export function readApi(kubeconfig: string): ApiReader {
+  let opened: Promise<KubeClient> | undefined;
+  const found = new Map<string, Promise<Kind>>();
+  const client = () => {
+    opened ??= clientFromKubeconfig(kubeconfig);
+    return opened;
+  };
+  const kindOf = async (resource: string) => {
+    const known = found.get(resource) ?? client().then((each) => findKind(each, resource));
+    found.set(resource, known);
+    // A group of kinds may come later.
+    known.catch(() => found.delete(resource));
+    return await known;
+  };
+  return {
+    async get(resource, name, namespace) {
+      try {
+        return await (await client()).request('GET', `${pathOf(await kindOf(resource), namespace)}/${name}`);
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    },
+    async list(resource, namespace, selector) {
+      const lists = await Promise.all(
+        resource.split(',').map(async (each) => {
+          const query = selector === undefined ? {} : { labelSelector: selector };
+          const path = pathOf(await kindOf(each), namespace);
+          return await (await client()).request<{ items: readonly unknown[] }>('GET', path, { query });
+        }),
+      );
+      return lists.flatMap(({ items }) => items);
+    },
+  };
+}
+
+interface Kind {
+  /** /api/v1 or /apis/<group>/<version>. */
+  readonly root: string;
+  readonly plural: string;
+  readonly namespaced: boolean;
+}
+
+function pathOf({ root, plural, namespaced }: Kind, namespace = 'default'): string {
+  return namespaced ? `${root}/namespaces/${namespace}/${plural}` : `${root}/${plural}`;
+}
+
+interface Groups {
+  readonly groups: readonly { readonly name: string; readonly preferredVersion: { readonly groupVersion: string } }[];
+}
+
+interface Resources {
+  readonly resources: readonly {
+    readonly name: string;
+    readonly singularName: string;
+    readonly shortNames?: readonly string[];
+    readonly namespaced: boolean;
+  }[];
+}
+
+/** `pods`, `bpol`, `events.events.k8s.io`: the core's first, as kubectl does. */
+async function findKind(client: KubeClient, resource: string): Promise<Kind> {
+  const [name = '', ...rest] = resource.split('.');
+  const { groups } = await client.request<Groups>('GET', '/apis');
+  const wanted = groups.filter((group) => rest.length === 0 || group.name === rest.join('.'));
+  const roots = wanted.map(({ preferredVersion }) => `/apis/${preferredVersion.groupVersion}`);
+  for (const root of rest.length === 0 ? ['/api/v1', ...roots] : roots) {
+    const { resources } = await client.request<Resources>('GET', root);
+    const kind = resources.find((each) => [each.name, each.singularName, ...(each.shortNames ?? [])].includes(name));
+    if (kind !== undefined) return { root, plural: kind.name, namespaced: kind.namespaced };
+  }
+  throw new Error(`The API server knows no ${resource}.`);
+}
