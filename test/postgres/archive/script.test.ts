@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -27,6 +27,13 @@ beforeEach(async () => {
 afterEach(() => setting.remove());
 
 const inSpool = (folder: string, name: string) => join(setting.spool, folder, name);
+
+/** Whole at once, as the sidecar does it: the script may look at any moment. */
+async function mark(folder: 'done' | 'failed', name: string, content: string | Buffer): Promise<void> {
+  const temporary = join(setting.spool, `.${folder}-${name}`);
+  await writeFile(temporary, content);
+  await rename(temporary, inSpool(folder, name));
+}
 
 async function ready(name: string, content = name): Promise<void> {
   await writeFile(join(data, 'pg_wal', name), content);
@@ -67,7 +74,7 @@ describe.each([
     const running = run(first);
     await until('it is brought', () => exists(inSpool('incoming', first)), 10);
     expect(await readFile(inSpool('incoming', first), 'utf8')).toBe('content');
-    await writeFile(inSpool('done', first), control);
+    await mark('done', first, control);
     await rm(inSpool('incoming', first));
     expect(await running).toMatchObject({ exitCode: 0, stderr: '' });
     expect(await readdir(join(setting.spool, 'done'))).toEqual([]);
@@ -77,11 +84,11 @@ describe.each([
 
   test('it says why a file is refused, and fails below 126', async () => {
     await ready(first);
-    await writeFile(inSpool('failed', first), 'of the time before');
+    await mark('failed', first, 'of the time before');
     const running = run(first);
     await until('it is brought', () => exists(inSpool('incoming', first)), 10);
     await rm(inSpool('incoming', first));
-    await writeFile(inSpool('failed', first), 'because; it "is" $so\n');
+    await mark('failed', first, 'because; it "is" $so\n');
     const { exitCode, stderr } = await running;
     expect(exitCode).toBe(1);
     expect(stderr).toContain('because; it "is" $so');
@@ -90,10 +97,10 @@ describe.each([
 
   test('it does not believe what was said of another server’s file', async () => {
     await ready(first);
-    await writeFile(inSpool('done', first), 'ANOTHER!');
+    await mark('done', first, 'ANOTHER!');
     const running = run(first);
     await until('it is brought', () => exists(inSpool('incoming', first)), 10);
-    await writeFile(inSpool('done', first), control);
+    await mark('done', first, control);
     expect((await running).exitCode).toBe(0);
   });
 
@@ -103,7 +110,7 @@ describe.each([
     await until('it is brought', () => exists(inSpool('incoming', first)), 10);
     await rm(inSpool('incoming', first));
     await until('it is brought again', () => exists(inSpool('incoming', first)), 10);
-    await writeFile(inSpool('done', first), control);
+    await mark('done', first, control);
     expect((await running).exitCode).toBe(0);
   });
 
@@ -111,13 +118,13 @@ describe.each([
     for (let index = 1; index <= 9; index += 1) await ready(segment(index));
     await ready('00000002.history');
     await ready('000000020000000000000009');
-    await writeFile(inSpool('failed', segment(3)), 'refused');
-    await writeFile(inSpool('done', segment(4)), control);
+    await mark('failed', segment(3), 'refused');
+    await mark('done', segment(4), control);
     await rm(join(data, 'pg_wal', segment(5)));
     await writeFile(join(setting.spool, 'ahead'), '5\n');
     const running = run(first);
     await until('five wait', async () => (await waiting()).length === 5, 10);
-    await writeFile(inSpool('done', first), control);
+    await mark('done', first, control);
     expect((await running).exitCode).toBe(0);
     expect(await waiting()).toEqual([1, 2, 6, 7, 8].map(segment));
   });
@@ -127,7 +134,7 @@ describe.each([
     await ready('000000020000000000000009');
     const running = run('00000002.history');
     await until('it is brought', async () => (await waiting()).length > 0, 10);
-    await writeFile(inSpool('done', '00000002.history'), control);
+    await mark('done', '00000002.history', control);
     expect((await running).exitCode).toBe(0);
     expect(await waiting()).toEqual(['00000002.history']);
   });
