@@ -79,18 +79,14 @@ describe('bad input is refused in words that say what to do, and nothing is lost
       reason: 'NotImplemented',
     });
     expect(message(policy, 'Ready')).toMatch(/spec\.retention/);
-    await scenario.apply({
-      apiVersion: 'tidemark.dev/v1alpha1',
-      kind: 'PitrRecovery',
-      metadata: { name: 'later', namespace: scenario.namespace },
-      spec: { source: { policyRef: { name: 'orders' } }, target: { ephemeral: {} } },
-    });
-    const recovery = await scenario.condition('pitrrecovery', 'later', {
+    await scenario.apply(backupRun(scenario.namespace, 'later', { method: 'Physical', type: 'Incremental' }));
+    const run = await scenario.condition('backuprun', 'later', {
       type: 'Succeeded',
       status: 'False',
       reason: 'NotImplemented',
     });
-    expect(recovery.status?.phase).toBe('Failed');
+    expect(run.status?.phase).toBe('Failed');
+    expect(message(run, 'Succeeded')).toMatch(/spec\.type: Incremental/);
   });
 
   test('a missing Secret fails the run with its name', async () => {

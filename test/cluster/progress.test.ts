@@ -27,7 +27,8 @@ describe('a backup that runs', () => {
     await scenario.apply(backupRun(namespace, 'watched'));
     const running = await until('the run to show its progress', async () => {
       const run = await kubectl.get('backuprun', 'watched', namespace);
-      return run?.status?.phase === 'Running' && run.status['progress'] !== undefined && run;
+      const { step = '' } = (run?.status?.['progress'] ?? {}) as { step?: string };
+      return run?.status?.phase === 'Running' && step.startsWith('dumping') && run;
     });
     expect(running.status).toMatchObject({
       progress: { step: expect.stringContaining('shop') },

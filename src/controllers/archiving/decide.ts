@@ -1,3 +1,4 @@
+import type { WalStatus } from '../../api/backup-policy.ts';
 import type { BackupPolicy, BackupRepository } from '../../api/kinds.ts';
 import type { WatchWalTask } from '../../domain/task.ts';
 import type { KubeObject } from '../../kube/client.ts';
@@ -141,6 +142,7 @@ function setUp(
   // Another server's pods are not touched: what the watcher says of its settings was said of the one before.
   if (wal?.report?.reason === 'OtherServer') return base;
   if (!ready || wal.systemIdentifier === undefined || !isFresh(gathered)) return { ...base, rollout: undefined };
+  if (present === undefined && !isSaidOf(workload, wal)) return { ...base, rollout: undefined, lookAgainSoon: true };
   const { systemIdentifier } = wal;
   const patch = buildSidecar({ policy, workload: server, repositories: parts.repositories, systemIdentifier, agent });
   if (hashIn(patch) === present) return { ...base, rollout, lookAgainSoon: rollout.state !== 'Done' };
@@ -228,6 +230,17 @@ function partsOf({ policy, repositories, hosts, account }: GatheredArchiving) {
       credentialsSecretName: source.credentialsSecretRef.name,
     },
   };
+}
+
+/** What a look that reached the server has to say of an archiver; any other keeps what was found before. */
+const saidOfServer = new Set(['RestartNeeded', 'Archiving', 'ArchiveCommandFailed']);
+
+/** Whether the settings were seen in this workload's server: one of the same name may have been there before. */
+function isSaidOf({ metadata }: WorkloadObject, { setting, report }: WalStatus): boolean {
+  const created = metadata['creationTimestamp'];
+  const isLater = typeof created !== 'string' || Date.parse(report?.time ?? '') >= Date.parse(created);
+  const reason = report?.reason ?? '';
+  return isLater && (saidOfServer.has(reason) || reason === setting?.reason);
 }
 
 function isFresh({ policy, now }: GatheredArchiving): boolean {

@@ -40,11 +40,22 @@ describe('archiving begins', () => {
       wal({ report: { healthy: true, reason: 'x', message: '', time: '2026-03-10T11:00:00Z' } }),
     ],
     ['the server refuses', wal({ setting: { state: 'Refused' } })],
+    [
+      'the server cannot be reached: what was found before may have been another server’s',
+      wal({ report: { healthy: false, reason: 'ConnectionRefused', message: '', time: wal().report?.time ?? '' } }),
+    ],
     ['it is not known whose WAL it is', { setting: wal().setting, report: wal().report }],
     ['nothing was said', undefined],
   ])('not in the pods while %s', (_, said) => {
     const of = said === undefined ? archiving() : archiving({ wal: said });
     expect(decideArchiving(gathered({ policy: of })).workload).toBeUndefined();
+  });
+
+  test('not in the pods of a workload that was made after the last word on the server of its name', () => {
+    const made = workload();
+    const anew = { ...made, metadata: { ...made.metadata, creationTimestamp: '2999-01-01T00:00:00Z' } };
+    const decision = decideArchiving(gathered({ policy: set, workload: anew }));
+    expect(decision).toMatchObject({ workload: undefined, lookAgainSoon: true });
   });
 
   test('in one restart: a workload that has the sidecar is left alone', () => {
