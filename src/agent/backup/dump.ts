@@ -1,6 +1,6 @@
 import type { Compression } from '../../api/backup-policy.ts';
 import type { Logical } from '../../api/logical.ts';
-import { Failure } from '../../domain/failure.ts';
+import { Failure, terminal } from '../../domain/failure.ts';
 import type { StoredObject } from '../../domain/manifest.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
 import { failureOfTool } from '../../postgres/failure.ts';
@@ -40,8 +40,11 @@ export interface Dumped {
   readonly warnings: readonly string[];
 }
 
-export function isStreamCompression(compression: Compression): compression is StreamCompression & Compression {
-  return compression.algorithm === 'zstd' || compression.algorithm === 'none';
+/** The operator refuses what is not there yet; an older operator with a newer policy may not. */
+export function requireStreamCompression(compression: Compression): StreamCompression {
+  const { algorithm, level } = compression;
+  if (algorithm === 'zstd' || algorithm === 'none') return { algorithm, level };
+  throw terminal('NotImplemented', `compression.algorithm ${algorithm} is not implemented: use zstd or none.`);
 }
 
 /** What a tool that succeeded warns of on its standard error, each thing once. */

@@ -8,37 +8,19 @@ import {
   type PhysicalManifest,
   streamsFormat,
 } from '../../domain/manifest.ts';
-import type { BackupTask } from '../../domain/task.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
-import type { StreamCompression } from '../backup/dump.ts';
+import { type BackupInHand, manifestHead } from '../backup/manifest-head.ts';
 import type { Target } from '../backup/targets.ts';
 
-export function buildPhysicalManifest(backup: {
-  readonly task: Pick<BackupTask, 'type' | 'namespace' | 'policy'>;
-  readonly run: string;
-  readonly backupID: string;
-  readonly startTime: Date;
-  readonly completionTime: Date;
-  readonly server: ServerIdentity;
-  readonly compression: StreamCompression;
-  readonly physical: PhysicalBackup;
-}): PhysicalManifest {
-  const { task, physical } = backup;
-  const { version, systemIdentifier, role } = backup.server;
-  const { algorithm, level } = backup.compression;
+export function buildPhysicalManifest(backup: BackupInHand & { readonly physical: PhysicalBackup }): PhysicalManifest {
+  const { physical } = backup;
   const { streams, backupManifest, wal, timeline } = physical;
+  const head = manifestHead(backup);
   return {
     format: streams === undefined ? manifestFormat : streamsFormat,
-    backupID: backup.backupID,
     method: 'Physical',
-    type: task.type,
-    namespace: task.namespace,
-    policy: task.policy.name,
-    run: backup.run,
-    startTime: backup.startTime.toISOString(),
-    completionTime: backup.completionTime.toISOString(),
-    server: { version, systemIdentifier, timeline, role },
-    compression: { algorithm, ...(algorithm === 'none' || level === undefined ? {} : { level }) },
+    ...head,
+    server: { ...head.server, timeline },
     size: {
       source: baseBytes(physical),
       stored: [...baseObjects(physical), backupManifest, ...wal].reduce((sum, { size }) => sum + size, 0),

@@ -1,4 +1,3 @@
-import { terminal } from '../../domain/failure.ts';
 import type { PhysicalBackup } from '../../domain/manifest.ts';
 import { segmentNameAt, segmentNameBefore } from '../../domain/wal/file-name.ts';
 import { formatLsn } from '../../domain/wal/lsn.ts';
@@ -6,7 +5,7 @@ import { readAccess } from '../../postgres/access.ts';
 import { chooseServer } from '../../postgres/choose-server.ts';
 import type { ActionOutcome } from '../action.ts';
 import { factsAtFailure } from '../backup/backup-facts.ts';
-import { isStreamCompression, type StreamCompression } from '../backup/dump.ts';
+import { requireStreamCompression } from '../backup/dump.ts';
 import { type BackupContext, claim, commitEverywhere, sweep } from '../backup/run-backup.ts';
 import { openRepositories, removeEverywhere, type Target } from '../backup/targets.ts';
 import { archivesOf, awaitArchived, requireArchiving, segmentsBetween } from './await-archive.ts';
@@ -22,7 +21,7 @@ import { switchWal } from './switch-wal.ts';
  */
 export async function runPhysicalBackup(context: BackupContext): Promise<ActionOutcome> {
   const { task, signal, reporter, folders } = context;
-  const compression = supported(context);
+  const compression = requireStreamCompression(task.compression);
   const startTime = new Date();
   const access = await readAccess(task.server, task.namespace, folders?.access);
   const server = await chooseServer(task.server, access, signal);
@@ -56,15 +55,6 @@ export async function runPhysicalBackup(context: BackupContext): Promise<ActionO
   } finally {
     await Promise.allSettled(repositories.map(({ store }) => store.close()));
   }
-}
-
-/** The operator refuses what is not there yet; an older operator with a newer policy may not. */
-function supported({ task: { compression } }: BackupContext): StreamCompression {
-  if (isStreamCompression(compression)) return compression;
-  throw terminal(
-    'NotImplemented',
-    `compression.algorithm ${compression.algorithm} is not implemented: use zstd or none.`,
-  );
 }
 
 async function makeBackup(work: Work): Promise<PhysicalBackup> {

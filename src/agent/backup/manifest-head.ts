@@ -1,0 +1,33 @@
+import type { Manifest } from '../../domain/manifest.ts';
+import type { BackupTask } from '../../domain/task.ts';
+import type { ServerIdentity } from '../../postgres/choose-server.ts';
+import type { StreamCompression } from './dump.ts';
+
+/** What is known of a backup, whatever its method. */
+export interface BackupInHand {
+  readonly task: Pick<BackupTask, 'type' | 'namespace' | 'policy'>;
+  readonly run: string;
+  readonly backupID: string;
+  readonly startTime: Date;
+  readonly completionTime: Date;
+  readonly server: ServerIdentity;
+  readonly compression: StreamCompression;
+}
+
+/** The fields that every manifest has in the same way; the timeline is that of the beginning. */
+export function manifestHead(backup: BackupInHand) {
+  const { task, startTime, completionTime } = backup;
+  const { version, systemIdentifier, timeline, role } = backup.server;
+  const { algorithm, level } = backup.compression;
+  return {
+    backupID: backup.backupID,
+    type: task.type,
+    namespace: task.namespace,
+    policy: task.policy.name,
+    run: backup.run,
+    startTime: startTime.toISOString(),
+    completionTime: completionTime.toISOString(),
+    server: { version, systemIdentifier, timeline, role },
+    compression: { algorithm, ...(algorithm === 'none' || level === undefined ? {} : { level }) },
+  } satisfies Partial<Manifest>;
+}
