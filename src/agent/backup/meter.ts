@@ -7,6 +7,7 @@ export interface Meter {
   begin(step: string, size: number, sample: () => Promise<number | undefined>): void;
   /** The step is done: all of its bytes count. */
   end(): void;
+  /** Nothing is told after this, so that the facts of a stored backup stay the last word. */
   stop(): void;
 }
 
@@ -20,11 +21,12 @@ export function createMeter(reporter: Pick<Reporter, 'progress'>, total: number,
   let through = 0;
   let moved = 0;
   let samples: readonly { readonly at: number; readonly moved: number }[] = [];
+  let stopped = false;
 
   const tick = async () => {
     const { sample } = current;
     const sampled = await sample().catch(() => undefined);
-    if (current.sample !== sample) return;
+    if (stopped || current.sample !== sample) return;
     if (sampled !== undefined && sampled > through) {
       moved += sampled - through;
       through = sampled;
@@ -57,7 +59,10 @@ export function createMeter(reporter: Pick<Reporter, 'progress'>, total: number,
       through = 0;
       reporter.progress(report());
     },
-    stop: () => clearInterval(timer),
+    stop() {
+      stopped = true;
+      clearInterval(timer);
+    },
   };
 }
 

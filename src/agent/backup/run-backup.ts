@@ -82,6 +82,7 @@ export async function runBackup(context: BackupContext): Promise<ActionOutcome> 
       tool: await toolVersion(tools.dump),
     });
     const checksum = await commitEverywhere(targets, backup, signal);
+    meter.stop();
     const told = { backup, targets, databases, warnings, scope: task.logical.globals };
     await reporter.facts(factsAtEnd(told, checksum));
     ended = conclude(backup, summarize(told));

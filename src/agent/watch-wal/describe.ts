@@ -39,7 +39,7 @@ export function describeWal(observed: Observed, now: Date): WalStatus {
   const state = leastArchived(archives.map((each) => each.state));
   const end = state?.end;
   const last = end === undefined || end === 0n ? undefined : lastSegment(state, end);
-  const setting = settingOf(observed);
+  const setting = settingOf(mode);
   const pending = pendingOf(observed, end);
   const time = archivedTime(observed, last, state?.storedTime);
   return {
@@ -67,12 +67,14 @@ export function describeOutage(
   segmentSize: number,
   now: Date,
 ): WalStatus {
+  const setting = settingOf(mode);
   const slot = mode.kind === 'Stream' ? mode.slot : undefined;
   const lost = mode.kind === 'Stream' ? mode.receiver.lost : undefined;
   const warning = lost ?? (slot === undefined ? undefined : slotWarning(slot, segmentSize));
   const said = { reason: warning?.reason ?? reason, message: [warning?.message, message].filter(Boolean).join(' ') };
   return {
     ...told,
+    ...(setting === undefined ? {} : { setting: bounded(setting) }),
     ...(slot === undefined ? {} : { slot: slotOf(slot) }),
     report: bounded({ healthy: false, ...said, time: now.toISOString() }),
   };
@@ -113,7 +115,7 @@ function pendingOf({ mode, position }: Observed, end: Lsn | undefined): number |
   return Number(lagBetween(end / size, position.current / size));
 }
 
-function settingOf({ mode }: Observed): SettingState | undefined {
+function settingOf(mode: Observed['mode']): SettingState | undefined {
   if (mode.kind === 'Archive') return mode.setting;
   const { receiver, slot } = mode;
   const { failure, switchDenied } = receiver;

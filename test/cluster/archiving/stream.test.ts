@@ -48,6 +48,12 @@ describe('WAL that is received', () => {
   const slots = () => postgres.psql('select restart_lsn, wal_status from pg_replication_slots');
   const scaleS3 = async (replicas: number) => {
     await scenario.kubectl.run(['scale', 'deployment', 's3', `--replicas=${replicas}`], scenario);
+    // A pod that is on its way out still answers.
+    if (replicas === 0)
+      await scenario.kubectl.run(
+        ['wait', 'pod', '-l=app.kubernetes.io/name=s3', '--for=delete', '--timeout=60s'],
+        scenario,
+      );
     await scenario.kubectl.run(['rollout', 'status', 'deployment/s3', '--timeout=60s'], scenario);
   };
 

@@ -74,6 +74,27 @@ describe('a repository that refuses one segment', () => {
   });
 });
 
+describe('a repository that takes requests and never answers', () => {
+  test('is told of while it is waited for, and the server is looked at all the same', async () => {
+    const world = await createWorld(server);
+    const s3 = await startMemoryS3();
+    const watch = startWatch(world, watchTask(server, { repositories: [s3.repository], slot: 'unanswered' }));
+    await watch.until(({ report }) => report?.reason === 'Streaming');
+    s3.silent = true;
+    const told = await watch.until(({ report }) => report?.reason === 'StoreUnreachable');
+    expect(told).toMatchObject({ report: { healthy: false }, slot: { name: 'unanswered' } });
+    expect(told.report?.message).toContain('has not answered');
+    await server.psql("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    await server.psql('SELECT pg_reload_conf()');
+    await watch.until(({ setting }) => setting?.reason === 'SynchronousStandby');
+    await server.psql('ALTER SYSTEM RESET synchronous_standby_names');
+    await server.psql('SELECT pg_reload_conf()');
+    await watch.stop();
+    await s3.stop();
+    await world.remove();
+  });
+});
+
 describe('a receiver that is killed', () => {
   test('again and again under load leaves no gap, and every segment is the server’s own', async () => {
     const world = await createWorld(server);

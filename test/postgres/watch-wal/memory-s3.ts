@@ -13,14 +13,18 @@ export interface MemoryS3 {
   readonly objects: ReadonlyMap<string, Buffer>;
   /** Refuses to store what it says yes to. */
   refuse: (key: string) => boolean;
+  /** Takes requests and never answers. */
+  silent: boolean;
   readonly stop: FaultyServer['stop'];
 }
 
 /** An S3 server in memory that stores what it is not told to refuse. */
 export async function startMemoryS3(): Promise<MemoryS3> {
   const objects = new Map<string, Buffer>();
-  const faults = { refuse: (_key: string) => false };
-  const server = await startFaultyServer((request) => answer(request, objects, faults.refuse));
+  const faults = { refuse: (_key: string) => false, silent: false };
+  const server = await startFaultyServer((request) =>
+    faults.silent ? { fault: 'silence' } : answer(request, objects, faults.refuse),
+  );
   const s3 = { bucket: 'wal', endpoint: server.endpoint, credentialsSecretRef: { name: 'offsite' } };
   return {
     repository: { name: 'offsite', spec: backupRepositorySpec.parse({ s3 }) },
@@ -30,6 +34,12 @@ export async function startMemoryS3(): Promise<MemoryS3> {
     },
     set refuse(refuse) {
       faults.refuse = refuse;
+    },
+    get silent() {
+      return faults.silent;
+    },
+    set silent(silent) {
+      faults.silent = silent;
     },
     stop: server.stop,
   };

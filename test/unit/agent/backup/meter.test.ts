@@ -48,3 +48,15 @@ test('100 percent is for a backup that exists', async () => {
   expect(last()).toMatchObject({ percent: 99 });
   meter.stop();
 });
+
+test('nothing is told after stop, not even a sample that was under way', async () => {
+  const { meter, last } = setUp(1000);
+  const { promise, resolve } = Promise.withResolvers<number>();
+  meter.begin('a', 400, () => promise);
+  const before = last();
+  await vi.advanceTimersByTimeAsync(1000);
+  meter.stop();
+  resolve(300);
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(last()).toBe(before);
+});
