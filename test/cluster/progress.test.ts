@@ -28,7 +28,7 @@ describe('a backup that runs', () => {
     const running = await until('the run to show its progress', async () => {
       const run = await kubectl.get('backuprun', 'watched', namespace);
       const { step = '' } = (run?.status?.['progress'] ?? {}) as { step?: string };
-      return run?.status?.phase === 'Running' && step.startsWith('dumping') && run;
+      return run?.status?.phase === 'Running' && step.startsWith('dumping shop') && run;
     });
     expect(running.status).toMatchObject({
       progress: { step: expect.stringContaining('shop') },

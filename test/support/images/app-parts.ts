@@ -12,7 +12,7 @@ interface Manifest {
 }
 
 /**
- * Folders that stand in for the stages "node", "modules" and "dist" of the Containerfiles, made from what the project has
+ * Folders that stand in for the stages "node", "licences" and "dist" of the Containerfiles, made from what the project has
  * installed: no download, and the very packages that the tests run with. Each is kept by the hash of what it is made from.
  */
 export async function nodeFolder(): Promise<string> {
@@ -24,28 +24,29 @@ export async function nodeFolder(): Promise<string> {
   });
 }
 
-export async function modulesFolder(): Promise<string> {
-  const hash = await contentHash(['package.json', 'node_modules/.package-lock.json', 'images/strip-modules.sh']);
-  return await ensureFolder(`modules-${hash}`, async (folder) => {
-    const modules = join(folder, 'modules');
-    for (const path of await productionPackages()) await copyPackage(path, join(modules, path));
-    await execa('sh', [join(projectRoot, 'images/strip-modules.sh'), join(modules, 'node_modules')]);
+export async function licencesFolder(): Promise<string> {
+  const hash = await contentHash(['package.json', 'node_modules/.package-lock.json', 'images/licences.sh']);
+  return await ensureFolder(`licences-${hash}`, async (folder) => {
+    const script = join(projectRoot, 'images/licences.sh');
+    for (const path of await productionPackages())
+      await execa('sh', [
+        script,
+        join(projectRoot, path),
+        join(folder, 'licences', path.slice('node_modules/'.length)),
+      ]);
   });
 }
 
 export async function distFolder(): Promise<string> {
-  const hash = await contentHash(['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']);
+  const hash = await contentHash(['src', 'package.json', 'package-lock.json']);
   return await ensureFolder(`dist-${hash}`, async (folder) => {
-    // Types are the business of `npm run typecheck`; not to check them here saves seconds after each change.
-    const compiler = join(projectRoot, 'node_modules/.bin/tsc');
     const output = join(folder, 'build/dist');
-    const compiled = await execa(compiler, ['-p', 'tsconfig.build.json', '--noCheck', '--outDir', output], {
+    const bundled = await execa('npm', ['run', 'build', '--', '--dir', output], {
       cwd: projectRoot,
       reject: false,
       all: true,
     });
-    if (compiled.failed)
-      throw new Error(`The source does not compile, so no image can be made of it:\n${compiled.all}`);
+    if (bundled.failed) throw new Error(`The source cannot be bundled, so no image can be made of it:\n${bundled.all}`);
   });
 }
 
@@ -76,12 +77,6 @@ async function installedPlace(name: string, from: string): Promise<string | unde
     if (await exists(join(projectRoot, place, 'package.json'))) return place;
     if (folder === '.') return undefined;
   }
-}
-
-async function copyPackage(path: string, target: string): Promise<void> {
-  const source = join(projectRoot, path);
-  // Packages within a package have entries of their own.
-  await cp(source, target, { recursive: true, filter: (file) => !file.slice(source.length).includes('/node_modules') });
 }
 
 async function ensureFolder(name: string, make: (folder: string) => Promise<void>): Promise<string> {

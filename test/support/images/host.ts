@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ensureDebianPackages } from '../cluster/packages.ts';
 import { ensureTool } from '../cluster/tools.ts';
-import { distFolder, modulesFolder } from './app-parts.ts';
+import { distFolder, licencesFolder } from './app-parts.ts';
 import { ensureBaseImage } from './base-image.ts';
 import { bud } from './bud.ts';
 import type { BuildOptions } from './build.ts';
@@ -54,7 +54,7 @@ async function buildApp(
   options: BuildOptions,
 ): Promise<void> {
   const tools = await ensureToolsImage(name, recipe, buildah, options);
-  const contexts = { tools: `container-image://${tools}`, modules: await modulesFolder(), dist: await distFolder() };
+  const contexts = { tools: `container-image://${tools}`, licences: await licencesFolder(), dist: await distFolder() };
   // In layers: the packages' is the same from one change of the source to the next.
   await bud(buildah, { recipe, reference, contexts, layers: true }, options);
 }

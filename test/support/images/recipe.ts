@@ -68,15 +68,7 @@ function appRecipe(name: 'operator' | 'agent', wanted: readonly Major[]): AppRec
     containerfile,
     context: '.',
     toolInputs,
-    inputs: [
-      ...toolInputs,
-      'images/strip-modules.sh',
-      'package.json',
-      'package-lock.json',
-      'tsconfig.json',
-      'tsconfig.build.json',
-      'src',
-    ],
+    inputs: [...toolInputs, 'images/licences.sh', 'package.json', 'package-lock.json', 'tsconfig.json', 'src'],
     args: name === 'agent' ? { PG_MAJORS: wanted.join(' ') } : {},
     majors: wanted,
   };

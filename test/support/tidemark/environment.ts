@@ -1,5 +1,8 @@
+import { join } from 'node:path';
 import { type Cluster, ensureCluster } from '../cluster/cluster.ts';
+import { ensureDebianPackages } from '../cluster/packages.ts';
 import { ensureImages, type ImageName } from '../images/build.ts';
+import { binariesRoot, defaultMajor } from '../postgres/binaries.ts';
 import { installTidemark } from './install.ts';
 import { type Kubectl, kubectlFor } from './kubectl.ts';
 import { type S3Workload, startS3Workload } from './s3-workload.ts';
@@ -10,6 +13,8 @@ export interface Environment {
   readonly kubectl: Kubectl;
   readonly images: Readonly<Record<string, string>>;
   readonly s3: S3Workload;
+  /** psql, where this host reaches the cluster's pods. */
+  readonly hostPsql: string | undefined;
 }
 
 export interface EnvironmentOptions {
@@ -37,7 +42,7 @@ export async function prepareEnvironment({
     startS3Workload(kubectl, s3Namespace, s3Image),
     installTidemark({ kubectl, helm: cluster.helm, kubeconfig: cluster.kubeconfig, images: references, log }),
   ]);
-  return { cluster, kubectl, images: references, s3 };
+  return { cluster, kubectl, images: references, s3, hostPsql: await ensureHostPsql(cluster, log) };
 }
 
 export async function prepareCluster({
@@ -54,6 +59,12 @@ export async function prepareCluster({
     await cluster.loadImage(archive);
   }
   return { cluster, references: Object.fromEntries(built.map(({ name, reference }) => [name, reference])) };
+}
+
+async function ensureHostPsql({ way }: Cluster, log: (line: string) => void): Promise<string | undefined> {
+  if (way !== 'host') return undefined;
+  await ensureDebianPackages([`postgresql-client-${defaultMajor}`], log);
+  return join(binariesRoot, String(defaultMajor), 'bin/psql');
 }
 
 /** A namespace in which only pods of the restricted Pod Security Standard may run. */

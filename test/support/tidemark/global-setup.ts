@@ -8,17 +8,18 @@ declare module 'vitest' {
       readonly kubeconfig: string;
       readonly images: Readonly<Record<string, string>>;
       readonly s3Namespace: string;
+      readonly hostPsql: string | undefined;
     };
   }
 }
 
 /** Before the cluster tier: the cluster, the operator and the S3 server stand, and what earlier runs left is gone. */
 export default async function setup(project: TestProject): Promise<void> {
-  const { cluster, kubectl, images, s3 } = await prepareEnvironment({
+  const { cluster, kubectl, images, s3, hostPsql } = await prepareEnvironment({
     log: (line) => process.stdout.write(`${line}\n`),
   });
   await removeLeftovers(kubectl);
-  project.provide('environment', { kubeconfig: cluster.kubeconfig, images, s3Namespace: s3.namespace });
+  project.provide('environment', { kubeconfig: cluster.kubeconfig, images, s3Namespace: s3.namespace, hostPsql });
 }
 
 /** Namespaces of test processes that have ended; those of a run beside this one stay. */

@@ -1,14 +1,14 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
-import { readApi } from './api-reader.ts';
+import { connectApi } from './api.ts';
 
 /** kubectl with one cluster's kubeconfig: what a person would type, for the steps of tests and of the demo. */
 export interface Kubectl {
   /** Runs kubectl; resolves with its standard output, rejects with its standard error. */
   run(args: readonly string[], options?: RunOptions): Promise<string>;
-  /** `kubectl apply -f -` of one or more objects, or of YAML text. */
-  apply(objects: string | readonly object[], options?: RunOptions): Promise<string>;
+  /** Applies objects as kubectl does, or has kubectl itself apply YAML text. */
+  apply(objects: string | readonly object[], options?: RunOptions): Promise<void>;
   /** One object as JSON; undefined where there is none. */
   get<Shape = Loose>(resource: string, name: string, namespace?: string): Promise<Shape | undefined>;
   list<Shape = Loose>(resource: string, namespace?: string, selector?: string): Promise<readonly Shape[]>;
@@ -44,7 +44,7 @@ export interface RunOptions {
 }
 
 export function kubectlFor(kubectl: string, kubeconfig: string): Kubectl {
-  const reader = readApi(kubeconfig);
+  const api = connectApi(kubeconfig);
   const run = async (args: readonly string[], options: RunOptions = {}) => {
     const namespaced = options.namespace === undefined ? args : ['--namespace', options.namespace, ...args];
     const { stdout } = await execa(kubectl, ['--kubeconfig', kubeconfig, ...namespaced], {
@@ -58,15 +58,13 @@ export function kubectlFor(kubectl: string, kubeconfig: string): Kubectl {
   return {
     run,
     start: (args) => spawn(kubectl, ['--kubeconfig', kubeconfig, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }),
-    apply: (objects, options = {}) =>
-      run(['apply', '-f', '-'], {
-        ...options,
-        input:
-          typeof objects === 'string' ? objects : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
-      }),
+    apply: async (objects, options = {}) => {
+      if (typeof objects === 'string') await run(['apply', '-f', '-'], { ...options, input: objects });
+      else await api.apply(objects, options.namespace);
+    },
     get: async <Shape>(resource: string, name: string, namespace?: string) =>
-      (await reader.get(resource, name, namespace)) as Shape | undefined,
+      (await api.get(resource, name, namespace)) as Shape | undefined,
     list: async <Shape>(resource: string, namespace?: string, selector?: string) =>
-      (await reader.list(resource, namespace, selector)) as readonly Shape[],
+      (await api.list(resource, namespace, selector)) as readonly Shape[],
   };
 }

@@ -1,3 +1,4 @@
+import { execa } from 'execa';
 import type { Kubectl } from './kubectl.ts';
 import { until } from './until.ts';
 
@@ -6,7 +7,7 @@ export interface PostgresWorkload {
   readonly namespace: string;
   readonly name: string;
   readonly password: string;
-  /** Runs SQL by psql in the pod, as the superuser, stopping at the first error; resolves with unaligned output. */
+  /** Runs SQL by psql, as the superuser, stopping at the first error; resolves with unaligned output. */
   psql(sql: string, database?: string): Promise<string>;
   exec(command: readonly string[], input?: string): Promise<string>;
 }
@@ -18,10 +19,12 @@ export interface PostgresOptions {
   readonly password: string;
   readonly storage?: string;
   readonly args?: readonly string[];
+  /** A psql of this host, where pods can be reached from it; else the pod's own is used, which costs far more. */
+  readonly hostPsql?: string | undefined;
 }
 
 export async function startPostgresWorkload(kubectl: Kubectl, options: PostgresOptions): Promise<PostgresWorkload> {
-  const { namespace, name, password } = options;
+  const { namespace, name, password, hostPsql } = options;
   await kubectl.apply(postgresObjects(options));
   const exec = (command: readonly string[], input?: string) =>
     kubectl.run(['exec', '-i', `${name}-0`, '-c', 'postgres', '--', ...command], {
@@ -29,30 +32,25 @@ export async function startPostgresWorkload(kubectl: Kubectl, options: PostgresO
       timeoutSeconds: 600,
       ...(input === undefined ? {} : { input }),
     });
+  const psqlInPod = (sql: string, database: string) =>
+    exec(['env', `PGPASSWORD=${password}`, 'psql', '-h', '127.0.0.1', ...psqlArgs, '-d', database], sql);
+  const psqlOnHost = async (sql: string, database: string, psql: string) => {
+    const pod = await kubectl.get('pod', `${name}-0`, namespace);
+    const address = pod?.status?.['podIP'];
+    if (typeof address !== 'string') throw new Error(`The pod ${name}-0 has no address`);
+    const env = { PGPASSWORD: password, PGCONNECT_TIMEOUT: '10' };
+    return (await execa(psql, ['-h', address, ...psqlArgs, '-d', database], { input: sql, env })).stdout;
+  };
   const psql = (sql: string, database = 'postgres') =>
-    exec(
-      [
-        'env',
-        `PGPASSWORD=${password}`,
-        'psql',
-        '-h',
-        '127.0.0.1',
-        '-U',
-        'postgres',
-        '-XqAt',
-        '-v',
-        'ON_ERROR_STOP=1',
-        '-d',
-        database,
-      ],
-      sql,
-    );
+    hostPsql === undefined ? psqlInPod(sql, database) : psqlOnHost(sql, database, hostPsql);
   await until(`PostgreSQL ${namespace}/${name} to be ready`, async () => {
     const set = await kubectl.get('statefulset', name, namespace);
     return set?.status?.['readyReplicas'] === 1;
   });
   return { namespace, name, password, psql, exec };
 }
+
+const psqlArgs = ['-U', 'postgres', '-XqAt', '-v', 'ON_ERROR_STOP=1'];
 
 /** The objects of the server: also printed by the demo, so they are plain and complete. */
 export function postgresObjects({
@@ -111,11 +109,14 @@ export function postgresObjects({
                 args,
                 env: [{ name: 'POSTGRES_PASSWORD', valueFrom: { secretKeyRef: { name, key: 'password' } } }],
                 ports: [{ name: 'postgres', containerPort: 5432 }],
-                readinessProbe: {
+                // Asked in the container until it is up, and no longer: that costs a process each time.
+                startupProbe: {
                   exec: { command: ['pg_isready', '-h', '127.0.0.1', '-U', 'postgres'] },
                   periodSeconds: 1,
                   timeoutSeconds: 5,
+                  failureThreshold: 300,
                 },
+                readinessProbe: { tcpSocket: { port: 5432 }, periodSeconds: 5 },
                 securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
                 volumeMounts: [{ name: 'data', mountPath: '/var/lib/postgresql/data' }],
               },

@@ -66,6 +66,7 @@ export async function startScenario(prefix: string): Promise<Scenario> {
         name: 'orders-db',
         image: environment.images['postgres-17'] ?? '',
         password: randomBytes(9).toString('base64url'),
+        hostPsql: environment.hostPsql,
         ...options,
       }),
     repositoryObjects: (name = 'offsite') => [

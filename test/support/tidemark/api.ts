@@ -2,13 +2,15 @@ import { isNotFound } from '../../../src/kube/api-error.ts';
 import type { KubeClient } from '../../../src/kube/client.ts';
 import { clientFromKubeconfig } from '../../../src/kube/from-kubeconfig.ts';
 
-/** Reads objects by the names that kubectl knows their kinds by, without a process for each look. */
-export interface ApiReader {
+/** Reads and applies objects by the names that kubectl knows their kinds by, without a process for each call. */
+export interface Api {
   get(resource: string, name: string, namespace?: string): Promise<unknown>;
   list(resource: string, namespace?: string, selector?: string): Promise<readonly unknown[]>;
+  /** Server-side, one after the other; a field that the API server does not know is refused, as kubectl has it. */
+  apply(objects: readonly object[], namespace?: string): Promise<void>;
 }
 
-export function readApi(kubeconfig: string): ApiReader {
+export function connectApi(kubeconfig: string): Api {
   let opened: Promise<KubeClient> | undefined;
   const found = new Map<string, Promise<Kind>>();
   const client = () => {
@@ -41,7 +43,25 @@ export function readApi(kubeconfig: string): ApiReader {
       );
       return lists.flatMap(({ items }) => items);
     },
+    async apply(objects, namespace) {
+      for (const object of objects as readonly Applied[]) {
+        const { apiVersion, kind, metadata } = object;
+        const group = apiVersion.includes('/') ? `.${apiVersion.split('/')[0]}` : '';
+        const path = pathOf(await kindOf(`${kind.toLowerCase()}${group}`), metadata.namespace ?? namespace);
+        await (await client()).request('PATCH', `${path}/${metadata.name}`, {
+          body: object,
+          query: { fieldManager: 'kubectl', force: true, fieldValidation: 'Strict' },
+          contentType: 'application/apply-patch+yaml',
+        });
+      }
+    },
   };
+}
+
+interface Applied {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
 }
 
 interface Kind {
