@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import { createSetting } from '../postgres/backup/setting.ts';
 import { startPostgres, type TestServer } from '../support/postgres/server.ts';
 import { startS3Server } from '../support/s3/server.ts';
+import { bundle } from './bundle.ts';
 import type { Figure } from './figure.ts';
 
 /** Rows of JSON and the scale of pgbench: about 3 GB, or about 300 MB. */
@@ -25,6 +26,8 @@ export async function benchDump(size: Size, log: (line: string) => void): Promis
     log(`Loading ${size === 'full' ? 'about 3 GB' : 'about 300 MB'}`);
     await load(server, size);
     const bytes = Number(await server.psql('SELECT pg_database_size(current_database())'));
+    const source = join(import.meta.dirname, '../postgres/backup/agent-process.ts');
+    const program = await bundle(source, join(folder, 'program'));
     const agent = async (logical: object) => {
       const { major, host, port, superuser, password } = server;
       const input = JSON.stringify({
@@ -33,8 +36,8 @@ export async function benchDump(size: Size, log: (line: string) => void): Promis
         folders: setting.folders,
         logical,
       });
-      const program = join(import.meta.dirname, '../postgres/backup/agent-process.ts');
-      const { stdout } = await execa(process.execPath, ['--max-semi-space-size=4', program, input]);
+      const env = { NODE_COMPILE_CACHE: join(folder, 'compiled') };
+      const { stdout } = await execa(process.execPath, ['--max-semi-space-size=4', program, input], { env });
       return JSON.parse(stdout) as { readonly seconds: number; readonly peakBytes: number };
     };
     const bare = bareTools(server, folder);

@@ -13,6 +13,7 @@ import { readManifest } from '../../src/repository/backups.ts';
 import { openStore } from '../../src/repository/open.ts';
 import { serverAccount } from '../support/postgres/account.ts';
 import type { TestServer } from '../support/postgres/server.ts';
+import { bundle } from './bundle.ts';
 import { type Memory, watchMemory } from './usage.ts';
 
 /** The agents of one server, each a process of its own, with a repository in a folder. */
@@ -29,7 +30,6 @@ export interface Tidemark {
   readonly memory: ReadonlyMap<string, number>;
 }
 
-const program = join(import.meta.dirname, 'agent-process.ts');
 const owner = { namespace: 'shop', policy: 'orders' };
 const policy = { name: owner.policy, uid: 'b6a2' };
 const repository = { name: 'folder', spec: backupRepositorySpec.parse({ volume: { claimName: 'backups' } }) };
@@ -44,6 +44,7 @@ export async function prepareTidemark(server: TestServer, root: string): Promise
   await mkdir(root + mounts.credentials, { recursive: true });
   await writeFile(join(root + mounts.credentials, 'username'), server.superuser);
   await writeFile(join(root + mounts.credentials, 'password'), server.password);
+  const program = await bundle(join(import.meta.dirname, 'agent-process.ts'), join(root, 'program'));
   await execa('chown', ['-R', `${account.uid}:${account.gid}`, root]);
   await chmod(root, 0o755);
   const as = { uid: account.uid, gid: account.gid, cwd: root };
@@ -52,7 +53,7 @@ export async function prepareTidemark(server: TestServer, root: string): Promise
   let newest: { readonly path: string; readonly checksum: string } | undefined;
   let archiver: { readonly agent: Agent; readonly watch: Memory } | undefined;
 
-  // An image holds JavaScript: what is stripped of types once need not be stripped again.
+  // An image holds what was compiled before.
   const start = (task: Task, recovery?: string): Agent =>
     runProcess(
       spawn(
