@@ -1,11 +1,15 @@
 import { isNotFound } from '../../../src/kube/api-error.ts';
 import type { KubeClient } from '../../../src/kube/client.ts';
+import { systemClock } from '../../../src/kube/clock.ts';
 import { clientFromKubeconfig } from '../../../src/kube/from-kubeconfig.ts';
+import { watchCollection } from '../../../src/kube/watch.ts';
 
 /** Reads and applies objects by the names that kubectl knows their kinds by, without a process for each call. */
 export interface Api {
   get(resource: string, name: string, namespace?: string): Promise<unknown>;
   list(resource: string, namespace?: string, selector?: string): Promise<readonly unknown[]>;
+  /** The object as it is, then at each change, until the signal aborts; nothing while it is not there. */
+  watch(resource: string, name: string, namespace: string | undefined, signal: AbortSignal): AsyncIterable<unknown>;
   /** Server-side, one after the other; a field that the API server does not know is refused, as kubectl has it. */
   apply(objects: readonly object[], namespace?: string): Promise<void>;
 }
@@ -42,6 +46,14 @@ export function connectApi(kubeconfig: string): Api {
         }),
       );
       return lists.flatMap(({ items }) => items);
+    },
+    async *watch(resource, name, namespace, signal) {
+      const path = pathOf(await kindOf(resource), namespace);
+      const options = { query: { fieldSelector: `metadata.name=${name}` }, signal, clock: systemClock };
+      for await (const change of watchCollection(await client(), path, options)) {
+        if (change.kind === 'synced') yield* change.items;
+        if (change.kind === 'changed') yield change.object;
+      }
     },
     async apply(objects, namespace) {
       for (const object of objects as readonly Applied[]) {

@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
-import { connectApi } from './api.ts';
+import { type Api, connectApi } from './api.ts';
 
 /** kubectl with one cluster's kubeconfig: what a person would type, for the steps of tests and of the demo. */
 export interface Kubectl {
@@ -12,6 +12,8 @@ export interface Kubectl {
   /** One object as JSON; undefined where there is none. */
   get<Shape = Loose>(resource: string, name: string, namespace?: string): Promise<Shape | undefined>;
   list<Shape = Loose>(resource: string, namespace?: string, selector?: string): Promise<readonly Shape[]>;
+  /** Waits until an object is as wanted, and gives it; the error after so many seconds tells what was seen last. */
+  until(wanted: Wanted): Promise<Loose>;
   /** A kubectl that goes on running; the caller ends it. */
   start(args: readonly string[]): ChildProcessByStdio<null, Readable, Readable>;
 }
@@ -34,6 +36,16 @@ export interface Status {
     readonly message: string;
   }[];
   readonly [field: string]: unknown;
+}
+
+export interface Wanted {
+  readonly resource: string;
+  readonly name: string;
+  readonly namespace?: string;
+  /** For the error: `to end`. */
+  readonly to: string;
+  readonly fits: (object: Loose) => boolean;
+  readonly seconds: number;
 }
 
 export interface RunOptions {
@@ -64,7 +76,19 @@ export function kubectlFor(kubectl: string, kubeconfig: string): Kubectl {
     },
     get: async <Shape>(resource: string, name: string, namespace?: string) =>
       (await api.get(resource, name, namespace)) as Shape | undefined,
+    until: (wanted) => untilSeen(api, wanted),
     list: async <Shape>(resource: string, namespace?: string, selector?: string) =>
       (await api.list(resource, namespace, selector)) as readonly Shape[],
   };
+}
+
+async function untilSeen(api: Api, { resource, name, namespace, to, fits, seconds }: Wanted): Promise<Loose> {
+  let last: Loose | undefined;
+  const signal = AbortSignal.timeout(seconds * 1000);
+  for await (const object of api.watch(resource, name, namespace, signal)) {
+    last = object as Loose;
+    if (fits(last)) return last;
+  }
+  const seen = JSON.stringify(last?.status ?? 'no such object');
+  throw new Error(`Waited ${seconds} s in vain for ${resource} ${name} ${to}. Last seen: ${seen}`);
 }

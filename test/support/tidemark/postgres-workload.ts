@@ -1,6 +1,5 @@
 import { execa } from 'execa';
 import type { Kubectl } from './kubectl.ts';
-import { until } from './until.ts';
 
 /** A PostgreSQL StatefulSet as a user would have it, and psql inside it. */
 export interface PostgresWorkload {
@@ -43,9 +42,10 @@ export async function startPostgresWorkload(kubectl: Kubectl, options: PostgresO
   };
   const psql = (sql: string, database = 'postgres') =>
     hostPsql === undefined ? psqlInPod(sql, database) : psqlOnHost(sql, database, hostPsql);
-  await until(`PostgreSQL ${namespace}/${name} to be ready`, async () => {
-    const set = await kubectl.get('statefulset', name, namespace);
-    return set?.status?.['readyReplicas'] === 1;
+  await kubectl.until({
+    ...{ resource: 'statefulset', name, namespace, seconds: 120 },
+    to: 'to be ready',
+    fits: ({ status }) => status?.['readyReplicas'] === 1,
   });
   return { namespace, name, password, psql, exec };
 }

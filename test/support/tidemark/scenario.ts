@@ -7,7 +7,6 @@ import { type Kubectl, kubectlFor, type Loose } from './kubectl.ts';
 import { type PostgresOptions, type PostgresWorkload, startPostgresWorkload } from './postgres-workload.ts';
 import { type S3Workload, startS3Workload } from './s3-workload.ts';
 import { s3Repository } from './scenario-objects.ts';
-import { until } from './until.ts';
 
 /**
  * What a test on the real cluster has to itself: a namespace and a bucket, removed after it; on a failure the custom
@@ -76,9 +75,21 @@ export async function startScenario(prefix: string): Promise<Scenario> {
     apply: async (...objects) => {
       await kubectl.apply(objects);
     },
-    finished: (resource, name, seconds = 180) => untilFinished(kubectl, namespace, resource, name, seconds),
+    finished: (resource, name, seconds = 180) =>
+      kubectl.until({
+        ...{ resource, name, namespace, seconds },
+        to: 'to end',
+        fits: ({ status }) => ['Completed', 'Failed', 'Cancelled'].includes(status?.phase ?? ''),
+      }),
     condition: (resource, name, wanted, seconds = 90) =>
-      untilCondition(kubectl, namespace, resource, name, wanted, seconds),
+      kubectl.until({
+        ...{ resource, name, namespace, seconds },
+        to: `to have ${JSON.stringify(wanted)}`,
+        fits: ({ status }) => {
+          const found = status?.conditions?.find(({ type }) => type === wanted.type);
+          return found?.status === wanted.status && (wanted.reason === undefined || found.reason === wanted.reason);
+        },
+      }),
   };
 }
 
@@ -92,42 +103,4 @@ export function explainFailure(scenario: Pick<Scenario, 'kubectl' | 'namespace'>
 /** The operator lets go of its finalizers by itself; a namespace that stays is a defect that the last test finds. */
 async function removeNamespace(kubectl: Kubectl, namespace: string): Promise<void> {
   await kubectl.run(['delete', 'namespace', namespace, '--wait=false', '--ignore-not-found']);
-}
-
-async function untilFinished(
-  kubectl: Kubectl,
-  namespace: string,
-  resource: string,
-  name: string,
-  seconds: number,
-): Promise<Loose> {
-  let last: Loose | undefined;
-  return await until(
-    `${resource} ${name} to end`,
-    async () => {
-      last = await kubectl.get(resource, name, namespace);
-      return ['Completed', 'Failed', 'Cancelled'].includes(last?.status?.phase ?? '') && last;
-    },
-    { seconds, seen: () => JSON.stringify(last?.status ?? 'no such object') },
-  );
-}
-
-async function untilCondition(
-  kubectl: Kubectl,
-  namespace: string,
-  resource: string,
-  name: string,
-  wanted: { readonly type: string; readonly status: string; readonly reason?: string },
-  seconds: number,
-): Promise<Loose> {
-  let last: Loose | undefined;
-  return await until(
-    `${resource} ${name} to have ${JSON.stringify(wanted)}`,
-    async () => {
-      last = await kubectl.get(resource, name, namespace);
-      const found = last?.status?.conditions?.find(({ type }) => type === wanted.type);
-      return found?.status === wanted.status && (wanted.reason === undefined || found.reason === wanted.reason) && last;
-    },
-    { seconds, seen: () => JSON.stringify(last?.status ?? 'no such object') },
-  );
 }

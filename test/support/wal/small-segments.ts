@@ -14,6 +14,14 @@ export interface SmallServer {
 
 /** A server whose segments have 1 MiB, so that many are quickly written; reached by a socket alone. */
 export async function startSmallServer(settings: Readonly<Record<string, string>>): Promise<SmallServer> {
+  return await startServerOf(1, { max_wal_size: '64MB', wal_keep_size: '1GB', ...settings });
+}
+
+/** Whose segments have so many MiB. */
+export async function startServerOf(
+  segmentSize: number,
+  settings: Readonly<Record<string, string>>,
+): Promise<SmallServer> {
   const account = await serverAccount();
   const bin = await binFolder();
   const folder = await mkdtemp(join(await runFolder(), 'small-'));
@@ -21,15 +29,14 @@ export async function startSmallServer(settings: Readonly<Record<string, string>
   await chown(folder, account.uid, account.gid);
   const dataFolder = join(folder, 'data');
   const as = { uid: account.uid, gid: account.gid, cwd: folder };
-  const initdb = ['-D', dataFolder, '-U', 'postgres', '-A', 'trust', '--wal-segsize=1', '--no-sync', '--locale=C'];
+  const size = `--wal-segsize=${segmentSize}`;
+  const initdb = ['-D', dataFolder, '-U', 'postgres', '-A', 'trust', size, '--no-sync', '--locale=C'];
   await execa(join(bin, 'initdb'), initdb, as);
   const all = {
     fsync: 'off',
     listen_addresses: '',
     unix_socket_directories: folder,
     wal_level: 'replica',
-    max_wal_size: '64MB',
-    wal_keep_size: '1GB',
     ...settings,
   };
   const lines = Object.entries(all).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`);
