@@ -2,12 +2,11 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../../domain/failure.ts';
 import type { PackedStream, StoredObject } from '../../../domain/manifest.ts';
-import { decompressor } from '../../../stream/compress.ts';
 import { verified } from '../../../stream/digest.ts';
-import { runPipeline } from '../../../stream/pipeline.ts';
+import { extractTar } from '../../../stream/extract-tar.ts';
 import { corrupted } from './corrupted.ts';
 import type { BaseBackup, LayOptions } from './lay-base.ts';
-import { failureOf, unpacker } from './unpack-chunk.ts';
+import { failureOf } from './unpack-chunk.ts';
 
 /** What the parts of all streams may take in memory, those on their way included. */
 const memory = 128 * 1024 ** 2;
@@ -58,9 +57,8 @@ async function layStream(
   const stopping = new AbortController();
   const either = AbortSignal.any([signal, stopping.signal]);
   const input = inOrder(stream.parts, ahead, (part) => fetchPatiently(base, part, { ...options, signal: either }));
-  const stages = [decompressor(base.manifest.compression), unpacker(folder)].filter((stage) => stage !== undefined);
   try {
-    await runPipeline(stages, { signal, input, stdout: 'ignore' }).finished;
+    await extractTar(input, { folder, compression: base.manifest.compression, signal });
   } catch (error) {
     signal.throwIfAborted();
     const where = `${base.path}/${stream.parts[0]?.path} with those after it in ${base.store.description}`;

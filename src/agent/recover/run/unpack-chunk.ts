@@ -2,7 +2,8 @@ import { Failure, terminal, transient } from '../../../domain/failure.ts';
 import type { StoredObject } from '../../../domain/manifest.ts';
 import { decompressor } from '../../../stream/compress.ts';
 import { verified } from '../../../stream/digest.ts';
-import { runPipeline, type Stage } from '../../../stream/pipeline.ts';
+import { extractTar, NotATar } from '../../../stream/extract-tar.ts';
+import { runPipeline } from '../../../stream/pipeline.ts';
 import { StageFailed } from '../../../stream/stage-failed.ts';
 import { corrupted } from './corrupted.ts';
 import type { BaseBackup } from './lay-base.ts';
@@ -26,29 +27,11 @@ export async function unpackChunk(
   const where = `${key} in ${store.description}`;
   try {
     const input = verified(counted(await store.download(key, { signal }), onBytes), chunk, where);
-    const stages = [decompressor(manifest.compression), unpacker(folder)].filter((stage) => stage !== undefined);
-    await runPipeline(stages, { signal, input, stdout: 'ignore' }).finished;
+    await extractTar(input, { folder, compression: manifest.compression, signal });
   } catch (error) {
     signal.throwIfAborted();
     throw failureOf(error, where, folder);
   }
-}
-
-/** Modes as the server had them; the owner is this account, which the server runs under too. */
-export function unpacker(folder: string): Stage {
-  return {
-    command: 'tar',
-    args: [
-      '--extract',
-      '--file=-',
-      `--directory=${folder}`,
-      '--preserve-permissions',
-      '--no-same-owner',
-      '--touch',
-      '--delay-directory-restore',
-    ],
-    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' },
-  };
 }
 
 /** An object whole and unpacked. */
@@ -84,20 +67,30 @@ export function failureOf(error: unknown, where: string, folder: string): unknow
   if (error instanceof Failure && error.reason === 'NoSuchObject') {
     return corrupted(`${where} is gone.`, error);
   }
-  if (!(error instanceof StageFailed)) return error;
-  if (/No space left on device|Disk quota exceeded/.test(error.stderr)) {
+  if (isFull(error)) {
     return terminal(
       'DiskFull',
       `The volume ran full while ${where} was unpacked into ${folder}. Give it more room: target.instance.storage.size, or the claim of the workload.`,
       error,
     );
   }
-  if (error.signal !== undefined) {
+  if (error instanceof StageFailed && error.signal !== undefined) {
     return transient(
       'OutOfMemory',
       `${error.command} was killed by ${error.signal} while ${where} was unpacked. If it stays so, raise jobTemplate.resources.limits.memory.`,
       error,
     );
   }
-  return transient('ChecksumMismatch', `${where} cannot be unpacked (${error.message.slice(0, 500)}).`, error);
+  if (error instanceof StageFailed || error instanceof NotATar || isOfZstd(error)) {
+    return transient('ChecksumMismatch', `${where} cannot be unpacked (${error.message.slice(0, 500)}).`, error);
+  }
+  return error;
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && ['ENOSPC', 'EDQUOT'].includes(String(error.code));
+}
+
+function isOfZstd(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && /^(ZSTD_error_|Z_)/.test(String(error.code));
 }

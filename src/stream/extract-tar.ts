@@ -1,0 +1,148 @@
+import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { chmod, type FileHandle, mkdir, open, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createZstdDecompress } from 'node:zlib';
+import { extract } from 'tar-stream';
+import type { Compression } from './compress.ts';
+import { interruptible } from './interruptible.ts';
+
+export interface ExtractOptions {
+  readonly folder: string;
+  readonly compression: Pick<Compression, 'algorithm'>;
+  readonly signal: AbortSignal;
+}
+
+/** What a thread unpacks at once: much of it saves turns of the main thread, and each open stream holds a few of them. */
+const pieceSize = 1024 ** 2;
+
+/**
+ * Unpacks a tar sequence into a folder, with the modes that it names and as the account that this is. In this process,
+ * not by zstd and tar: the bytes of a whole database then are copied twice less, which is a third of the work. Rejects
+ * with the source's error, NotATar, an error of zlib or one of the file system.
+ */
+export async function extractTar(source: AsyncIterable<Buffer>, options: ExtractOptions): Promise<void> {
+  const { folder, compression, signal } = options;
+  const entries = extract();
+  const stopping = new AbortController();
+  const either = AbortSignal.any([signal, stopping.signal]);
+  // What fails first is the cause of all that fails after it.
+  const stop = (error: unknown) => {
+    stopping.abort(error);
+    entries.destroy(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  };
+  const bytes = compression.algorithm === 'none' ? source : unpacked(source, either);
+  const feeding = feed(bytes, entries, either).catch(stop);
+  const laying = layEntries(entries, folder).catch((error: unknown) => stop(isOfFiles(error) ? error : notATar(error)));
+  await Promise.allSettled([feeding, laying]);
+  signal.throwIfAborted();
+  stopping.signal.throwIfAborted();
+}
+
+async function feed(
+  bytes: AsyncIterable<Buffer>,
+  entries: ReturnType<typeof extract>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const piece of interruptible(bytes, signal)) {
+    if (!entries.write(piece)) await once(entries, 'drain', { signal });
+  }
+  entries.end(undefined);
+}
+
+async function* unpacked(source: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
+  const unpack = createZstdDecompress({ chunkSize: pieceSize });
+  let late: Error | undefined;
+  // That a frame is cut short it says when everything has ended already.
+  unpack.on('error', (error) => {
+    late = error;
+  });
+  const packed = Readable.from(source, { objectMode: false, highWaterMark: pieceSize });
+  const feeding = pipeline(packed, unpack, { signal });
+  feeding.catch(() => undefined);
+  try {
+    yield* unpack;
+  } finally {
+    await feeding;
+  }
+  if (!unpack.closed) await once(unpack, 'close');
+  if (late !== undefined) throw late;
+}
+
+function notATar(error: unknown): NotATar {
+  return error instanceof NotATar ? error : new NotATar(String(error), { cause: error });
+}
+
+/** What was unpacked is no tar sequence that a data directory is made of. */
+export class NotATar extends Error {}
+
+async function layEntries(entries: ReturnType<typeof extract>, folder: string): Promise<void> {
+  const there = new Set<string>();
+  const modes = new Map<string, number>();
+  const ensure = async (path: string) => {
+    if (there.has(path)) return;
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    there.add(path);
+  };
+  for await (const entry of entries) {
+    const { name, type, mode = 0o600, linkname } = entry.header;
+    const path = within(folder, name);
+    await ensure(type === 'directory' ? path : dirname(path));
+    // Last, since a folder may be one that nobody writes into.
+    if (type === 'directory') modes.set(path, mode & 0o7777);
+    else if (type === 'symlink') await link(path, linkname ?? '');
+    else if (type === 'file') await write(path, mode & 0o7777, entry);
+    else throw new NotATar(`${JSON.stringify(name)} is a ${type}, which no data directory holds`);
+    entry.resume();
+  }
+  for (const [path, mode] of modes) await chmod(path, mode);
+}
+
+/** A name that leads out of the folder is nothing that a server has written. */
+function within(folder: string, name: string): string {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (name.startsWith('/') || parts.includes('..'))
+    throw new NotATar(`${JSON.stringify(name)} leads out of the folder`);
+  return join(folder, ...parts);
+}
+
+async function write(path: string, mode: number, content: AsyncIterable<unknown>): Promise<void> {
+  const file = await openNew(path);
+  try {
+    for await (const piece of content) await writeWhole(file, piece as Buffer);
+    await file.chmod(mode);
+  } finally {
+    await file.close();
+  }
+}
+
+/** What is there from an attempt that was cut short goes first; a link is never followed. */
+async function openNew(path: string): Promise<FileHandle> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+  try {
+    return await open(path, flags, 0o600);
+  } catch (error) {
+    if (!isOfFiles(error) || error.code !== 'EEXIST') throw error;
+    await rm(path, { force: true });
+    return await open(path, flags, 0o600);
+  }
+}
+
+async function writeWhole(file: FileHandle, piece: Buffer): Promise<void> {
+  for (let written = 0; written < piece.length; ) {
+    const { bytesWritten } = await file.write(piece, written);
+    written += bytesWritten;
+  }
+}
+
+async function link(path: string, target: string): Promise<void> {
+  await rm(path, { force: true });
+  await symlink(target, path);
+}
+
+function isOfFiles(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}
