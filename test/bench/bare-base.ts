@@ -6,6 +6,8 @@ import type { TestServer } from '../support/postgres/server.ts';
 /** Base backups and their restore as a person would type them. */
 export interface BareBase {
   readonly nowhere: () => Promise<void>;
+  /** Packed by the server, to nowhere. */
+  readonly packedNowhere: () => Promise<void>;
   readonly piped: () => Promise<void>;
   readonly restore: (dataDirectory: string) => Promise<void>;
 }
@@ -21,6 +23,11 @@ export async function prepareBareBase(server: TestServer, folder: string): Promi
   return {
     nowhere: async () => {
       await shell('"$0" "$@" > /dev/null', ...backup);
+    },
+    packedNowhere: async () => {
+      // The list of files cannot be put into a tar that is packed already.
+      const packing = ['--compress', 'server-zstd:level=3,workers=1', '--no-manifest'];
+      await shell('"$0" "$@" > /dev/null', ...backup, ...packing);
     },
     piped: async () => {
       await shell('"$0" "$@" | zstd -q -3 -T2 > "$PACKED"', ...backup);
