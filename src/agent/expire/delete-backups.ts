@@ -5,7 +5,7 @@ import type { RepositoryBackup } from '../../domain/retention/repository-backup.
 import { objectsOf, readManifest, removeBackup } from '../../repository/backups.ts';
 import type { Store } from '../../repository/store.ts';
 import type { RetentionCluster } from './cluster.ts';
-import { isLockRefusal, type Lock, lockOf } from './locked.ts';
+import { isLockRefusal, type Lock, lockAmong } from './locked.ts';
 import { unknown } from './read-repository.ts';
 
 /** What became of a backup whose time has come. */
@@ -35,9 +35,9 @@ export async function deleteBackup({ backup }: DueBackup, surroundings: Surround
   if (await cluster.isHeld(backup)) return { state: 'Held' };
   await requireNewer(backup, surroundings);
   try {
-    const lock = await lockOf(store, `${backup.path}/${manifestName}`, signal);
+    const keys = await knownKeys(store, backup, signal);
+    const lock = await lockAmong(store, keys, signal);
     if (lock !== undefined) return { state: 'Locked', lock };
-    await requireKnown(store, backup, signal);
     await removeBackup(store, backup.path, signal);
     return { state: 'Deleted' };
   } catch (failure) {
@@ -68,14 +68,17 @@ async function isStored(store: Store, { path }: RepositoryBackup, signal: AbortS
   return (await store.head(`${path}/${manifestName}`, { signal })) !== undefined;
 }
 
-/** Only what the manifest names, and what a database that failed has left. */
-async function requireKnown(store: Store, { path }: RepositoryBackup, signal: AbortSignal): Promise<void> {
+/** All that lies in the folder: only what the manifest names, and what a database that failed has left. */
+async function knownKeys(store: Store, { path }: RepositoryBackup, signal: AbortSignal): Promise<readonly string[]> {
   const { manifest } = await readManifest(store, path, { signal });
   const known = new Set([manifestName, startedName, ...objectsOf(manifest).map((object) => object.path)]);
   const failed = manifest.method === 'Logical' ? (manifest.logical.failed ?? []) : [];
   const folders = failed.map(({ name }) => `${databasePath(name)}/`);
+  const keys: string[] = [];
   for await (const { key } of store.list(`${path}/`, { signal })) {
     const name = key.slice(path.length + 1);
     if (!known.has(name) && !folders.some((folder) => name.startsWith(folder))) throw unknown(key, store);
+    keys.push(key);
   }
+  return keys;
 }

@@ -2,7 +2,7 @@ import type { WalLocation } from '../../domain/layout.ts';
 import type { DueWal } from '../../domain/retention/plan.ts';
 import type { Store } from '../../repository/store.ts';
 import { listWalBefore } from './list-wal.ts';
-import { isLockRefusal, type Lock, lockOf } from './locked.ts';
+import { isLockRefusal, type Lock, lockAmong } from './locked.ts';
 
 export interface Pruned {
   readonly segments: number;
@@ -23,7 +23,7 @@ export async function pruneWal(store: Store, location: WalLocation, due: DueWal,
     const last = batch.at(-1);
     if (last === undefined) return undefined;
     // Locks of one policy end in the order of writing, so the last speaks for all.
-    const lock = await lockOf(store, last.key, signal);
+    const lock = await lockAmong(store, [last.key], signal);
     if (lock !== undefined) return lock;
     await store.delete(
       batch.map(({ key }) => key),
