@@ -5,6 +5,7 @@ import {
   agentEnvironment,
   agentExit,
   type BackupTask,
+  type ExpireTask,
   type Task,
   task as taskSchema,
   type WatchWalTask,
@@ -15,6 +16,8 @@ import type { ActionContext, ActionOutcome } from './action.ts';
 import { runArchive } from './archive/run-archive.ts';
 import { runBackup } from './backup/run-backup.ts';
 import { runDelete } from './delete.ts';
+import { retentionCluster } from './expire/cluster.ts';
+import { runExpire } from './expire/run-expire.ts';
 import type { AgentLog } from './log.ts';
 import { ownObject, recordScheduledRun, writeStatus } from './own-object.ts';
 import { runPhysicalBackup } from './physical/run-physical-backup.ts';
@@ -73,6 +76,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
         runState: (started) => runStateOf(client, backup.namespace, started, signal),
       }),
       watch: (watch) => ({ remembered: () => rememberedWal(client, watch, signal) }),
+      expire: (expire) => ({ cluster: retentionCluster(client, expire, signal), jobName: run.jobName }),
     });
     log.info({ reason: outcome.reason }, outcome.message);
     await reporter.finish({ outcome: 'Succeeded', ...outcome });
@@ -90,6 +94,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
 interface Special {
   readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState'>;
   readonly watch: (task: WatchWalTask) => Pick<Parameters<typeof runWatchWal>[0], 'remembered'>;
+  readonly expire: (task: ExpireTask) => Pick<Parameters<typeof runExpire>[0], 'cluster' | 'jobName'>;
 }
 
 async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, special: Special): Promise<ActionOutcome> {
@@ -104,6 +109,8 @@ async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, speci
       return runProbe({ ...context, task });
     case 'delete':
       return runDelete({ ...context, task });
+    case 'expire':
+      return runExpire({ ...context, task, ...special.expire(task) });
     case 'archive':
       return runArchive({ ...context, task });
     case 'watch-wal':

@@ -18,8 +18,8 @@ export interface OwnObject {
   /** undefined for a scheduled run that is not recorded yet. */
   readonly uid: string | undefined;
   readonly fieldManager: string;
-  /** From what the reporter holds to this kind's status. */
-  readonly shape: (status: Status) => Status;
+  /** From what the reporter holds to this kind's status; undefined where nothing is to be written yet. */
+  readonly shape: (status: Status) => Status | undefined;
 }
 
 /** The sidecar of a target's pod has no account of Tidemark's, and so no object. */
@@ -49,6 +49,13 @@ export function ownObject(
         fieldManager: `${agentFieldManager}-delete`,
         shape: ({ report }) => ({ report }),
       };
+    case 'expire': {
+      const { name, uid } = task.policy;
+      // Without a plan to stand beside it, the report would take the plan away that is there.
+      const shape = ({ retention, report }: Status) =>
+        retention === undefined ? undefined : { retention: { ...retention, report } };
+      return { ...common, kind: backupPolicy.kind, name, uid, fieldManager: `${agentFieldManager}-expire`, shape };
+    }
     case 'watch-wal':
       return {
         ...common,
@@ -108,7 +115,9 @@ export async function writeStatus(
 ): Promise<void> {
   const { kind, namespace, name, uid } = own;
   const metadata = { name, namespace, ...(uid === undefined ? {} : { uid }) };
-  const object = { apiVersion, kind, metadata, status: own.shape(status) };
+  const shaped = own.shape(status);
+  if (shaped === undefined) return;
+  const object = { apiVersion, kind, metadata, status: shaped };
   try {
     await applyStatus(client, object, own.fieldManager, signal);
   } catch (error) {

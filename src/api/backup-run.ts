@@ -43,7 +43,8 @@ export const phase = z.enum(['Pending', 'Running', 'Completed', 'Failed', 'Cance
 
 const storedIn = z.object({
   name: text(253, 1),
-  state: z.enum(['Stored', 'Failed', 'Pending']),
+  /** Removed: retention has deleted it there. */
+  state: z.enum(['Stored', 'Failed', 'Pending', 'Removed']),
   /** Where the backup lies under the repository's prefix. */
   path: text(1024).optional(),
   message: text(1024).optional(),

@@ -86,6 +86,7 @@ function routeJob(before: KubeObject | undefined, after: KubeObject | undefined,
   for (const restore of owners(before, after, 'RestoreRequest')) queues.restores.add(restore);
   for (const recovery of owners(before, after, 'PitrRecovery')) queues.recoveries.add(recovery);
   for (const repository of owners(before, after, 'BackupRepository')) queues.repositories.add(repository);
+  for (const policy of owners(before, after, 'BackupPolicy')) queues.policies.add(policy);
   // A schedule's run has its Job's name.
   if (owners(before, after, 'CronJob').length > 0) queues.runs.add(keyOf(object) as Key);
 }

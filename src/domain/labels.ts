@@ -17,6 +17,10 @@ export const managedBy = 'tidemark';
 export const annotations = {
   /** On a Job: the hash of the task it was built from. */
   taskHash: 'tidemark.dev/task-hash',
+  /** On a Job of retention: the policy's generation that it goes by. */
+  generation: 'tidemark.dev/policy-generation',
+  /** On a Job of retention that has ended: what it did was told. */
+  told: 'tidemark.dev/told',
   /** On a BackupRun that is being deleted: `true` lets the object go though its backup could not be removed. */
   abandon: 'tidemark.dev/abandon-stored-backup',
   /** On what a PitrRecovery makes: its UID, so that only its own is taken away where it fails. */

@@ -28,9 +28,9 @@ export function dueRunName(policy: string, cause: string): string {
   return bounded([policy, cause], dueRunLimit, false);
 }
 
-const prefixes = ['restore', 'probe', 'delete'] as const;
+const prefixes = ['restore', 'probe', 'delete', 'expire'] as const;
 
-/** The Job of a BackupRun or RestoreRequest: deterministic, so that it is never made twice. */
+/** The Job of a BackupRun, RestoreRequest or another object of Tidemark's: deterministic, so that it is never made twice. */
 export function jobName(prefix: (typeof prefixes)[number] | undefined, name: string, suffix = ''): string {
   const parts = [prefix, name, suffix].filter((part) => part !== undefined && part !== '');
   // A BackupRun that is called restore-x must not take the Job of the RestoreRequest x.

@@ -16,7 +16,6 @@ export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
     ...(spec.walArchiving.mode === 'None' || spec.walArchiving.compression.algorithm === 'zstd'
       ? []
       : [`spec.walArchiving.compression.algorithm: ${spec.walArchiving.compression.algorithm}`]),
-    ...(spec.retention === undefined ? [] : ['spec.retention']),
     ...(spec.verification === undefined ? [] : ['spec.verification']),
     ...(hasHooks(spec) ? ['spec.hooks'] : []),
     ...(['zstd', 'none'].includes(spec.compression.algorithm)

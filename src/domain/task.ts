@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { assertion, compression, physical, walArchiving } from '../api/backup-policy.ts';
+import { assertion, compression, physical, retention, walArchiving } from '../api/backup-policy.ts';
 import { backupRepositorySpec } from '../api/backup-repository.ts';
 import { logical } from '../api/logical.ts';
 import { extracted, recoveryPlan, recoveryTarget } from '../api/pitr-recovery.ts';
@@ -160,11 +160,26 @@ const recover = z.object({
   standbyOf: z.object({ host: z.string(), port: z.int(), credentialsSecretName: z.string() }).optional(),
 });
 
+/** Plans what retention deletes of one policy's backups and WAL, publishes it, and deletes what was published long enough ago. */
+const expire = z.object({
+  action: z.literal('expire'),
+  namespace: z.string(),
+  policy: owner.extend({ generation: z.int() }),
+  repositories: z.array(repository).min(1),
+  retention,
+  timeZones: z.object({ Logical: z.string(), Physical: z.string() }),
+  /** The IDs of the backups whose BackupRuns say hold. */
+  held: z.array(z.string()),
+  /** By the operator's clock. */
+  issuedTime: z.string(),
+});
+
 export const task = z.discriminatedUnion('action', [
   backup,
   restore,
   probe,
   deletion,
+  expire,
   archive,
   watchWal,
   planRecovery,
@@ -176,6 +191,7 @@ export type BackupTask = z.output<typeof backup>;
 export type RestoreTask = z.output<typeof restore>;
 export type ProbeTask = z.output<typeof probe>;
 export type DeleteTask = z.output<typeof deletion>;
+export type ExpireTask = z.output<typeof expire>;
 export type ServerTask = z.output<typeof server>;
 export type ArchiveTask = z.output<typeof archive>;
 export type WatchWalTask = z.output<typeof watchWal>;

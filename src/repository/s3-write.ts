@@ -1,5 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  HeadObjectCommand,
+  type HeadObjectCommandOutput,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import { Failure, terminal } from '../domain/failure.ts';
 import type { S3Connection } from './s3-connection.ts';
 
@@ -10,6 +16,8 @@ export interface StoredObjectFacts {
   readonly size: number;
   /** The mark of the write that made it; undefined where the store keeps no metadata. */
   readonly mark: string | undefined;
+  /** By object lock: until when nobody may delete it, undefined for a legal hold. */
+  readonly lock?: { readonly until: Date | undefined };
 }
 
 /** undefined where it does not exist. */
@@ -22,13 +30,19 @@ export async function headObject(
     const head = await s3.run({ operation: 'look up', key, signal }, (client, abortSignal) =>
       client.send(new HeadObjectCommand({ Bucket: s3.settings.bucket, Key: s3.fullKey(key) }), { abortSignal }),
     );
-    return { size: head.ContentLength ?? 0, mark: head.Metadata?.[writeMark] };
+    return { size: head.ContentLength ?? 0, mark: head.Metadata?.[writeMark], ...lockOf(head) };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     if (error.reason === 'NoSuchObject') return undefined;
     if (!error.retryable) await explainRefusal(s3, key, signal);
     throw error;
   }
+}
+
+function lockOf(head: HeadObjectCommandOutput): Pick<StoredObjectFacts, 'lock'> {
+  if (head.ObjectLockLegalHoldStatus === 'ON') return { lock: { until: undefined } };
+  const until = head.ObjectLockRetainUntilDate;
+  return until !== undefined && until > new Date() ? { lock: { until } } : {};
 }
 
 /** The answer to a HEAD has no body, so nobody knows why it was refused. A list asks the same and is told. */

@@ -22,7 +22,8 @@ export function s3Store(settings: S3Settings, timings?: S3Timings): Store {
     get: (key, { signal }) => getObject(s3, key, signal),
     async head(key, { signal }) {
       const found = await headObject(s3, key, signal);
-      return found === undefined ? undefined : { size: found.size };
+      if (found === undefined) return undefined;
+      return { size: found.size, ...(found.lock === undefined ? {} : { lock: found.lock }) };
     },
     list: (prefix, { signal }) => listObjects(s3, prefix, signal),
     listFolders: (prefix, { signal }) => listFolders(s3, prefix, signal),

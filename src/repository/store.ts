@@ -76,6 +76,8 @@ export interface Uploaded {
 
 export interface StoredSize {
   readonly size: number;
+  /** Where the store says that nobody may delete it: until when, undefined for a lock without an end. */
+  readonly lock?: { readonly until: Date | undefined };
 }
 
 export interface Listed {

@@ -24,6 +24,8 @@ export interface Gathered {
     readonly conditions: readonly NewCondition[];
     readonly restorable: BackupPolicyStatus['restorable'] | undefined;
   };
+  /** What is to be said of retention. */
+  readonly retention?: { readonly conditions: readonly NewCondition[] };
   /** What the API server said of the CronJobs that were to be written. */
   readonly rejection?: Refusal | undefined;
   readonly agent: AgentSettings;
@@ -52,7 +54,13 @@ export function decide(gathered: Gathered): Decision {
   const next = !policy.spec.suspend && names.size > 0 ? nextOf(policy, now) : undefined;
   const conditions = conditionsAfter(
     policy.status?.conditions,
-    oneOfEach([readiness(gathered, refusal), ...stalled(refusal), lastBackup(runs), ...gathered.archiving.conditions]),
+    oneOfEach([
+      readiness(gathered, refusal),
+      ...stalled(refusal),
+      lastBackup(runs),
+      ...gathered.archiving.conditions,
+      ...(gathered.retention?.conditions ?? []),
+    ]),
     policy.metadata.generation,
     now,
   );
@@ -210,8 +218,11 @@ export function surplusRuns({ spec }: Pick<BackupPolicy, 'spec'>, runs: readonly
     ({ metadata, spec: run }) =>
       !run.hold && run.deletionPolicy === 'Retain' && metadata.deletionTimestamp === undefined,
   );
-  const succeeded = free.filter(({ status }) => status?.phase === 'Completed');
+  const completed = free.filter(({ status }) => status?.phase === 'Completed');
+  const expired = free.filter(({ status }) => status?.phase === 'Expired');
   const failed = free.filter(({ status }) => status?.phase === 'Failed' || status?.phase === 'Cancelled');
+  // One that can be restored is worth more than one that could.
+  const succeeded = [...completed, ...expired];
   return [...succeeded.slice(spec.historyLimits.succeeded), ...failed.slice(spec.historyLimits.failed)];
 }
 
@@ -236,6 +247,7 @@ export function eventsOf({ status }: BackupPolicy, conditions: readonly NewCondi
   return [
     { type: 'Ready', action: 'Schedule' },
     { type: 'ContinuousArchiving', action: 'Archive' },
+    { type: 'RetentionApplied', action: 'Expire' },
   ].flatMap(({ type, action }) => {
     const [before, after] = [findCondition(status?.conditions, type), conditions.find((each) => each.type === type)];
     const same = before?.status === after?.status && before?.reason === after?.reason;
@@ -246,4 +258,4 @@ export function eventsOf({ status }: BackupPolicy, conditions: readonly NewCondi
 }
 
 /** What a person has asked for is no fault. */
-const askedFor: ReadonlySet<string> = new Set(['Suspended', 'TakingBack']);
+const askedFor: ReadonlySet<string> = new Set(['Suspended', 'TakingBack', 'DryRun']);

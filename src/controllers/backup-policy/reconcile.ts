@@ -14,6 +14,7 @@ import { refusalOf } from '../jobs/create-job.ts';
 import { parseSpec } from '../parse-spec.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { refuseObject } from '../refuse-object.ts';
+import { type RetentionOutcome, reconcileRetention } from '../retention/reconcile.ts';
 import { writeStatus } from '../write-status.ts';
 import { type Decision, decide, eventsOf, type Gathered, ownedStatus } from './decide.ts';
 
@@ -36,7 +37,8 @@ export async function reconcilePolicy(
   if (isGoing) return await reconcileDeletion(context, policy, signal);
   const surroundings = await lookAround(context, policy, signal);
   const archiving = await reconcileArchiving(context, { policy, ...surroundings }, signal);
-  const gathered = gather(context, policy, surroundings, archiving);
+  const retention = await reconcileRetention(context, { policy, ...surroundings }, signal);
+  const gathered = gather(context, policy, surroundings, { archiving, retention });
   const first = decide(gathered);
   const rejection = await applyCronJobs(context, first, signal);
   const decision = rejection === undefined ? first : decide({ ...gathered, rejection });
@@ -51,7 +53,8 @@ export async function reconcilePolicy(
       ? Number.POSITIVE_INFINITY
       : decision.lookAgainAt.getTime() - gathered.now.getTime();
   const patience = decision.lookAgainSoon ? lookAgainRefused : lookAgainMilliseconds;
-  const soonest = Math.min(until, patience, archiving.lookAgain ?? Number.POSITIVE_INFINITY);
+  const others = [archiving.lookAgain, retention.lookAgain].map((wait) => wait ?? Number.POSITIVE_INFINITY);
+  const soonest = Math.min(until, patience, ...others);
   return { requeueAfterMilliseconds: Math.max(1000, soonest) };
 }
 
@@ -118,13 +121,13 @@ function gather(
   { caches, settings, clock }: Context,
   policy: Cached<BackupPolicy>,
   surroundings: Awaited<ReturnType<typeof lookAround>>,
-  archiving: ArchivingOutcome,
+  outcomes: { readonly archiving: ArchivingOutcome; readonly retention: RetentionOutcome },
 ): Gathered {
   const { namespace, name } = policy.metadata;
   return {
     policy,
     ...surroundings,
-    archiving,
+    ...outcomes,
     cronJobs: caches.cronJobs.byIndex(indexes.policy, `${namespace}/${name}`),
     agent: settings.agent,
     now: clock.now(),

@@ -105,9 +105,12 @@ function buildDeleteJob({ run, repositories, agent }: GatheredDeletion): Desired
   };
 }
 
-/** An object of an ended run without a stored backup has nothing to remove. */
+/** An object of an ended run without a stored backup, or one that retention has deleted, has nothing to remove. */
 function isStored({ status }: BackupRun): boolean {
-  return status?.backupID !== undefined && (status.repositories ?? []).some(({ path }) => path !== undefined);
+  return (
+    status?.backupID !== undefined &&
+    (status.repositories ?? []).some(({ path, state }) => path !== undefined && state !== 'Removed')
+  );
 }
 
 function isAbandoned({ metadata }: BackupRun): boolean {

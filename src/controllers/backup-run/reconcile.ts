@@ -28,6 +28,7 @@ import {
   settled,
 } from './decide.ts';
 import { type DeletionDecision, decideDeletion, deleteJobName, notDeleted, released } from './deletion.ts';
+import { expiredStatus, isExpired } from './expired.ts';
 
 export async function reconcileRun(
   context: Context,
@@ -56,11 +57,12 @@ export async function reconcileRun(
     : { requeueAfterMilliseconds: decision.lookAgainMilliseconds };
 }
 
-/** Nothing but the marks: thousands of runs have ended, and all of them are looked at now and then. */
+/** Nothing but the marks, and whether retention has deleted the backup: thousands of runs have ended, and all of them are looked at now and then. */
 async function reconcileEnded(context: Context, run: Cached<BackupRun>, signal: AbortSignal): Promise<Outcome> {
   const job = context.caches.jobs.get(run.metadata.namespace, runJobName(run));
   if (job !== undefined) await markRecorded(context, job, signal);
   await setFinalizers(context, run, settled(run).finalizers, signal);
+  if (isExpired(run)) await writeStatus(context, run, ownedRunStatus, expiredStatus(run, context.clock.now()), signal);
   return 'done';
 }
 

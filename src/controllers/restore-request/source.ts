@@ -73,6 +73,11 @@ export function newestOf(policy: string, method: string, lookup: Lookup): Backup
 
 function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource | Refusal {
   const { namespace, name } = metadata;
+  if (status?.phase === 'Expired')
+    return refused(
+      'SourceExpired',
+      `The backup of BackupRun ${name} was deleted by retention, as the policy asks. Choose a BackupRun that is Completed.`,
+    );
   if (status === undefined || (status.phase !== 'Completed' && !holdsSome(status))) {
     const explain = status?.phase === 'Failed' || status?.phase === 'Cancelled' ? refused : missing;
     return explain(

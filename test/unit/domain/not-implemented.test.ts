@@ -16,7 +16,6 @@ test('what stands is not refused', () => {
 });
 
 test.each<[string, object]>([
-  ['spec.retention', { retention: {} }],
   ['spec.verification', { verification: { cron: '0 0 * * *' } }],
   ['spec.hooks', { hooks: { preBackup: [{ http: { url: 'http://hook' } }] } }],
   [
@@ -52,5 +51,5 @@ test('a Logical backup goes into a live server alone', () => {
 });
 
 test('the message names all of it', () => {
-  expect(notImplementedMessage(['spec.retention', 'spec.hooks'])).toContain('spec.retention, spec.hooks');
+  expect(notImplementedMessage(['spec.verification', 'spec.hooks'])).toContain('spec.verification, spec.hooks');
 });

@@ -59,7 +59,12 @@ describe('Ready', () => {
       'False',
       'RepositoryNotReady',
     ],
-    ['of what is not there yet', { policy: policy({ spec: { retention: {} } }) }, 'False', 'NotImplemented'],
+    [
+      'of what is not there yet',
+      { policy: policy({ spec: { verification: { cron: '0 0 * * *' } } }) },
+      'False',
+      'NotImplemented',
+    ],
     ['of no repository', { repositories: [undefined] }, 'False', 'RepositoryNotFound'],
     ['of no workload', { hosts: missing('TargetNotFound', 'none') }, 'False', 'TargetNotFound'],
     [
@@ -116,7 +121,9 @@ describe('the schedules that stand', () => {
   test('end where the policy suspends them meanwhile, or asks for what cannot be done', () => {
     const suspended = policy({ spec: { suspend: true } });
     expect(decide(gathered({ cronJobs, policy: suspended, repositories: [undefined] })).remove).toEqual(cronJobs);
-    expect(decide(gathered({ cronJobs, policy: policy({ spec: { retention: {} } }) })).remove).toEqual(cronJobs);
+    expect(
+      decide(gathered({ cronJobs, policy: policy({ spec: { verification: { cron: '0 0 * * *' } } }) })).remove,
+    ).toEqual(cronJobs);
     expect(decide(gathered({ cronJobs, account: refused('ServiceAccountNotAllowed', 'no') })).remove).toEqual(cronJobs);
   });
 });

@@ -66,7 +66,11 @@ describe('what is missing is waited for a minute, what is wrong is not', () => {
   test.each<[string, Partial<Gathered>, string]>([
     ['Incremental', { run: run({ spec: { method: 'Physical', type: 'Incremental' } }) }, 'NotImplemented'],
     ['Physical without an archive', { run: run({ spec: { method: 'Physical' } }) }, 'ArchivingNotConfigured'],
-    ['a policy of things that are not there yet', { policy: policy({ spec: { retention: {} } }) }, 'NotImplemented'],
+    [
+      'a policy of things that are not there yet',
+      { policy: policy({ spec: { verification: { cron: '0 0 * * *' } } }) },
+      'NotImplemented',
+    ],
     ['a policy that cannot be read', { policy: refused('InvalidSpec', 'no') }, 'InvalidSpec'],
     [
       'a repository for reading only',

@@ -1,0 +1,321 @@
+import {
+  CreateBucketCommand,
+  PutObjectLegalHoldCommand,
+  PutObjectRetentionCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { backupPath, manifestName } from '../../../src/domain/layout.ts';
+import type { Manifest } from '../../../src/domain/manifest.ts';
+import { type S3Server, startS3Server } from '../../support/s3/server.ts';
+import { createWorld, hour, system, type World } from './world.ts';
+
+const signal = () => AbortSignal.timeout(30_000);
+const pathOf = ({ backupID }: Manifest) =>
+  backupPath({ namespace: 'shop', policy: 'orders', systemIdentifier: system, backupID });
+const wal = `shop/orders/${system}/wal`;
+
+let server: S3Server;
+let buckets = 0;
+let world: World;
+const inS3 = async () => {
+  buckets += 1;
+  const bucket = `expire-${buckets}`;
+  await server.createBucket(bucket);
+  return createWorld({ server, bucket });
+};
+const has = async (backup: Manifest) => (await world.keys()).some((key) => key.startsWith(`${pathOf(backup)}/`));
+const segments = async (timeline = '00000001') =>
+  (await world.keys())
+    .filter((key) => key.startsWith(`${wal}/${timeline}/`) && key.endsWith('.zst'))
+    .map((key) => key.split('/').at(-1));
+const planned = (backup: Manifest) => world.cluster.status.plan?.find(({ backupID }) => backupID === backup.backupID);
+
+beforeAll(async () => {
+  server = await startS3Server();
+});
+afterAll(() => server.stop());
+afterEach(() => world?.remove());
+
+describe.each([
+  ['a volume', () => createWorld()],
+  ['an S3 server', inS3],
+])('in %s', (_, make) => {
+  let old: Manifest;
+  let base: Manifest;
+  let last: Manifest;
+  beforeEach(async () => {
+    world = await make();
+    old = await world.backUp(30, { segment: 2 });
+    base = await world.backUp(20, { segment: 5 });
+    last = await world.backUp(3, { segment: 8 });
+    await world.archiveWal(1, 1, 9);
+    await world.archive.put('00000002.history', Buffer.from('1\t0/8800000\tno recovery target specified\n'), {
+      signal: signal(),
+    });
+  });
+  const window = { recoveryWindow: '14d', minBackups: 1 };
+
+  it('plans, waits an hour, and only then deletes what the window does not need', async () => {
+    expect(await world.expire(window)).toMatchObject({ reason: 'Applied', failed: false });
+    const { plan = [], wal: planWal, repositories } = world.cluster.status;
+    expect(plan.map(({ run, action, reason }) => [run, action, reason])).toEqual([
+      ['run-1', 'Delete', 'outside recoveryWindow, and no other rule keeps it'],
+      ['run-3', 'Keep', 'newest, recoveryWindow, minBackups'],
+      ['run-2', 'Keep', 'recoveryWindow begins after it'],
+    ]);
+    expect(planWal).toMatchObject([{ timeline: 1, before: '000000010000000000000005', segments: 4 }]);
+    expect(repositories).toMatchObject([{ backups: 3, keep: 2, delete: 1, walSegments: 4 }]);
+    await world.expire(window, { later: hour / 2 });
+    expect(await has(old)).toBe(true);
+    expect(await segments()).toHaveLength(9);
+    const { dueTime } = planned(old) ?? {};
+
+    const said = await world.expire(window, { later: hour + 5000 });
+    expect(dueTime).toBeDefined();
+    expect(said.message).toMatch(/^Deleted 1 backup and 4 WAL segments .* 2 backups stay; nothing is to go now/);
+    expect(await has(old)).toBe(false);
+    expect([await has(base), await has(last)]).toEqual([true, true]);
+    expect(await segments()).toEqual([5, 6, 7, 8, 9].map((number) => `00000001000000000000000${number}.zst`));
+    expect(await world.keys()).toContain(`${wal}/history/00000002.history`);
+    expect(world.cluster.removed).toEqual(['run-1']);
+    expect(world.cluster.status).toMatchObject({
+      deleted: [{ run: 'run-1', backupID: old.backupID, repository: 'store' }],
+      pruned: { segments: 4 },
+      repositories: [{ backups: 2, delete: 0, walSegments: 0 }],
+    });
+    expect(world.cluster.status.nextDueTime).toBeUndefined();
+    expect(await world.expire(window, { later: hour * 2 })).toMatchObject({ reason: 'Applied' });
+    expect(world.cluster.removed).toEqual(['run-1']);
+  });
+
+  it('lets a hold stop what was planned, and keeps the WAL with it', async () => {
+    await world.expire(window);
+    const { held } = world.cluster;
+    // After the Job was made: its task does not know.
+    held.add(old.backupID);
+    await world.expire(window, { later: hour + 5000, task: { held: [] } });
+    expect(await has(old)).toBe(true);
+    expect((await segments()).at(0)).toBe('000000010000000000000002.zst');
+    expect(planned(old)).toMatchObject({ action: 'Keep', reason: 'hold' });
+    held.clear();
+    await world.expire(window, { later: hour * 2 });
+    expect(await has(old), 'it waits anew').toBe(true);
+    await world.expire(window, { later: hour * 3 + 5000 });
+    expect(await has(old)).toBe(false);
+  });
+
+  it('deletes nothing in a dry run, nor as soon as it is none any more', async () => {
+    expect(await world.expire({ ...window, dryRun: true })).toMatchObject({ reason: 'DryRun' });
+    expect(planned(old)).toMatchObject({ action: 'WouldDelete' });
+    await world.expire({ ...window, dryRun: true }, { later: hour + 5000 });
+    await world.expire(window, { later: hour * 2 });
+    expect([await has(old), (await segments()).length]).toEqual([true, 9]);
+    await world.expire(window, { later: hour * 3 + 5000 });
+    expect([await has(old), (await segments()).length]).toEqual([false, 5]);
+  });
+
+  it('does not delete what a later plan keeps', async () => {
+    await world.expire(window);
+    await world.expire({ ...window, keepLast: 3 }, { later: hour + 5000 });
+    expect([await has(old), (await segments()).length]).toEqual([true, 8]);
+  });
+
+  it('finishes and says what a Job before it has deleted that was killed', async () => {
+    await world.expire(window);
+    await world.store.delete([`${pathOf(old)}/${manifestName}`], { signal: signal() });
+    await world.expire(window, { later: hour + 5000 });
+    expect(world.cluster.removed).toEqual(['run-1']);
+    expect(world.cluster.status.deleted).toMatchObject([{ run: 'run-1' }]);
+    expect(await segments(), 'a backup is gone that nobody said: the WAL waits anew').toHaveLength(9);
+    await world.expire(window, { later: hour * 2 + 10_000 });
+    expect(await segments()).toHaveLength(5);
+  });
+});
+
+describe('in doubt nothing is deleted', () => {
+  const rules = { keepLast: 1, minBackups: 1 };
+  let old: Manifest;
+  let last: Manifest;
+  beforeEach(async () => {
+    world = await createWorld();
+    old = await world.backUp(30, { segment: 2 });
+    last = await world.backUp(3, { segment: 8 });
+    await world.archiveWal(1, 1, 9);
+    await world.expire(rules);
+    expect(planned(old)?.action).toBe('Delete');
+  });
+  const stays = async () => {
+    expect([await has(old), await has(last), (await segments()).length]).toEqual([true, true, 9]);
+    expect(planned(old)?.action, 'the plan is still told').toBe('Delete');
+  };
+  const put = (key: string, body = 'something') =>
+    world.store.put(key, Buffer.from(body), { ifAbsent: false, signal: signal() });
+  const due = { later: hour + 5000 };
+
+  it('a manifest that cannot be read', async () => {
+    await put(`shop/orders/${system}/backups/20200101T000000Z-logical/${manifestName}`, '{"format": 99}');
+    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'UnreadableManifest' });
+    await stays();
+  });
+
+  it('an object among the WAL that nobody knows', async () => {
+    await put(`${wal}/00000001/000000010000000000000003.zst.copy`);
+    const said = await world.expire(rules, due);
+    expect(said).toMatchObject({ failed: true, reason: 'UnknownObject' });
+    expect(said.message).toContain('000000010000000000000003.zst.copy');
+    await stays();
+  });
+
+  it('an object in the backup’s folder that its manifest does not name', async () => {
+    await put(`${pathOf(old)}/notes.txt`);
+    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'UnknownObject' });
+    await stays();
+  });
+
+  it('a folder of another kind beside the servers', async () => {
+    await put('shop/orders/exports/a.csv');
+    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'UnknownObject' });
+    await stays();
+  });
+
+  it('a history file that is missing or damaged', async () => {
+    await world.archiveWal(2, 9, 10);
+    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'HistoryMissing' });
+    await put(`${wal}/history/00000002.history`, 'what?');
+    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'DamagedHistory' });
+    await stays();
+  });
+
+  it('a clock that went back, and one that went ahead', async () => {
+    expect(await world.expire(rules, { later: -hour })).toMatchObject({ failed: true, reason: 'ClockWentBack' });
+    const issuedTime = new Date().toISOString();
+    const ahead = await world.expire(rules, { later: 40 * 24 * hour, task: { issuedTime } });
+    expect(ahead).toMatchObject({ failed: true, reason: 'ClockDiffers' });
+    await stays();
+  });
+
+  it('a cluster that does not answer', async () => {
+    world.cluster.unreachable = true;
+    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'ClusterUnreachable' });
+    await stays();
+  });
+
+  it('rules that let nothing go', async () => {
+    expect(await world.expire({ minBackups: 1, keepLast: 0 }, due)).toMatchObject({ failed: true, reason: 'NoRule' });
+    await stays();
+  });
+
+  it('backups that vanished: all waits anew', async () => {
+    await world.backUp(60, { segment: 1 });
+    await world.expire(rules, { later: 1000 });
+    await world.store.delete([`${pathOf(last)}/${manifestName}`], { signal: signal() });
+    await world.expire({ ...rules, recoveryWindow: '1d' }, due);
+    expect(await has(old)).toBe(true);
+    expect((await segments()).length).toBe(9);
+  });
+});
+
+describe('objects that the store has locked', () => {
+  const rules = { keepLast: 1, minBackups: 1 };
+  const due = { later: hour + 5000 };
+  let client: S3Client;
+  let bucket: string;
+  let old: Manifest;
+  beforeEach(async () => {
+    buckets += 1;
+    bucket = `locked-${buckets}`;
+    const credentials = { accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
+    client = new S3Client({ endpoint: server.endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
+    await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: true }));
+    world = await createWorld({ server, bucket });
+    old = await world.backUp(30, { segment: 2 });
+    await world.backUp(3, { segment: 8 });
+    await world.archiveWal(1, 1, 9);
+    await world.expire(rules);
+  });
+  afterEach(() => client.destroy());
+  const until = new Date(Date.now() + 50 * hour);
+  const retain = (Key: string) =>
+    client.send(
+      new PutObjectRetentionCommand({ Bucket: bucket, Key, Retention: { Mode: 'GOVERNANCE', RetainUntilDate: until } }),
+    );
+  const holdLegally = (Key: string, Status: 'ON' | 'OFF') =>
+    client.send(new PutObjectLegalHoldCommand({ Bucket: bucket, Key, LegalHold: { Status } }));
+  const date = (time: string | undefined) => Math.round(Date.parse(time ?? '') / 60_000);
+
+  it('are a state with a date, and keep the whole backup and its WAL', async () => {
+    await retain(`${pathOf(old)}/base/0.tar.zst`);
+    const before = await world.keys();
+    const said = await world.expire(rules, due);
+    expect(said).toMatchObject({ failed: false, reason: 'Locked' });
+    expect(planned(old)).toMatchObject({
+      action: 'Locked',
+      reason: expect.stringMatching(/locked its objects: until 20/),
+    });
+    expect(date(planned(old)?.dueTime)).toBe(date(until.toISOString()));
+    const kept = before.filter((key) => !key.endsWith('000000010000000000000001.zst'));
+    expect(await world.keys()).toEqual(kept);
+    expect(await world.expire(rules, { later: 2 * hour })).toMatchObject({ reason: 'Locked' });
+    expect(await world.keys()).toEqual(kept);
+  });
+
+  it('without an end are tried again every day, and go when the lock has gone', async () => {
+    await holdLegally(`${pathOf(old)}/${manifestName}`, 'ON');
+    await world.expire(rules, due);
+    expect(planned(old)).toMatchObject({ action: 'Locked', reason: expect.stringContaining('says no end') });
+    await holdLegally(`${pathOf(old)}/${manifestName}`, 'OFF');
+    await world.expire(rules, { later: 20 * hour });
+    expect(await has(old)).toBe(true);
+    await world.expire(rules, { later: 26 * hour });
+    expect(await has(old)).toBe(false);
+  });
+
+  it('of the WAL wait too', async () => {
+    await retain(`${wal}/00000001/000000010000000000000007.zst`);
+    expect(await world.expire(rules, due)).toMatchObject({ failed: false });
+    expect(world.cluster.status.wal).toMatchObject([{ timeline: 1, reason: expect.stringContaining('locked') }]);
+    expect(date(world.cluster.status.wal?.[0]?.dueTime)).toBe(date(until.toISOString()));
+    expect((await segments()).length).toBe(9);
+  });
+});
+
+describe('what is incomplete', () => {
+  it('never replaces a complete backup, and goes when one is newer', async () => {
+    world = await createWorld();
+    const old = await world.backUp(9, { method: 'Logical' });
+    const partial = await world.backUp(5, { method: 'Logical', failed: 'billing' });
+    const rules = { keepLast: 1, minBackups: 0 };
+    await world.expire(rules);
+    await world.expire(rules, { later: hour + 5000 });
+    expect([await has(old), await has(partial)]).toEqual([true, true]);
+    const whole = await world.backUp(1, { method: 'Logical' });
+    await world.expire(rules, { later: hour + 6000 });
+    await world.expire(rules, { later: hour * 2 + 12_000 });
+    expect([await has(old), await has(partial), await has(whole)]).toEqual([false, false, true]);
+  });
+
+  it('a backup that is being made is none, and is left alone', async () => {
+    world = await createWorld();
+    const old = await world.backUp(9, { method: 'Logical' });
+    const begun = `shop/orders/${system}/backups/20261121T031500Z-logical`;
+    await world.store.put(`${begun}/started.json`, Buffer.from('{}'), { ifAbsent: true, signal: signal() });
+    await world.expire({ keepLast: 1 });
+    await world.expire({ keepLast: 1 }, { later: hour + 5000 });
+    expect(await has(old)).toBe(true);
+    expect(await world.keys()).toContain(`${begun}/started.json`);
+  });
+});
+
+it('a segment’s .partial and .backup go with it', async () => {
+  world = await createWorld();
+  await world.backUp(3, { segment: 8 });
+  const put = (name: string) => world.archive.put(name, Buffer.alloc(10), { signal: signal() });
+  await put('000000010000000000000007.partial');
+  await put('000000010000000000000006.00000028.backup');
+  await put('000000010000000000000008.00000028.backup');
+  await world.archiveWal(1, 6, 8);
+  await world.expire({ keepLast: 1 });
+  await world.expire({ keepLast: 1 }, { later: hour + 5000 });
+  expect(await segments()).toEqual(['000000010000000000000008.00000028.backup.zst', '000000010000000000000008.zst']);
+});
