@@ -13,6 +13,14 @@ export function encryptionOf({ encryption }: Pick<BackupRepositorySpec, 'encrypt
   return { scheme: 'age', recipients: [...new Set(encryption.age.recipients)].sort() };
 }
 
+/** For who only writes: its pods, and what its changes restart, have nothing to do with identities. */
+export function withoutIdentity(spec: BackupRepositorySpec): BackupRepositorySpec {
+  const age = spec.encryption?.age;
+  return age === undefined
+    ? spec
+    : { ...spec, encryption: { ...spec.encryption, age: { recipients: age.recipients } } };
+}
+
 export function sameEncryption(one: Encryption | undefined, other: Encryption | undefined): boolean {
   return one?.scheme === other?.scheme && one?.recipients.join('\n') === other?.recipients.join('\n');
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { runProbe } from '../../../src/agent/probe.ts';
 import type { RepositoryTask } from '../../../src/domain/task.ts';
 import type { Store } from '../../../src/repository/store.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
@@ -15,6 +16,7 @@ import {
   leftovers,
   manifestOf,
   openRepository,
+  recordingReporter,
   type Setting,
 } from '../backup/setting.ts';
 import {
@@ -252,5 +254,22 @@ test('a recipient that is none ends the backup, and leaves nothing', async () =>
       message: expect.stringContaining(mistyped),
     });
   }
+  const probe = (recipient: string) =>
+    runProbe(
+      {
+        task: {
+          action: 'probe',
+          namespace: 'shop',
+          repositoryObject: { name: 'offsite', uid: 'uid', generation: 1 },
+          repository: encryptedRepository(s3, [recipient]),
+        },
+        reporter: recordingReporter(),
+        log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+        signal: AbortSignal.timeout(30_000),
+      },
+      setting.folders.mountRoot,
+    );
+  await expect(probe(mistyped)).rejects.toMatchObject({ reason: 'EncryptionFailed', retryable: false });
+  expect((await probe(keys.recipient)).message).toContain('encrypted for 1 recipient.');
   expect(await inventory(store)).toEqual(before);
 });
