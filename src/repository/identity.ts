@@ -57,7 +57,7 @@ export function wrongIdentity(
   const found =
     why === 'NoIdentityFits'
       ? `none of ${described} fits`
-      : `${described} cannot be read: age knows a line AGE-SECRET-KEY-1…, or an SSH private key without a passphrase`;
+      : `${described} cannot be used: age takes lines AGE-SECRET-KEY-1…, or an SSH private key without a passphrase`;
   return terminal(
     'WrongIdentity',
     `${what} is encrypted${forWhom(encryption)}, and ${found} (spec.encryption.age.identitySecretRef of the BackupRepository ${repository}). Put the identity of one of the recipients there; several may stand in one file, one a line.`,

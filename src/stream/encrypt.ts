@@ -60,10 +60,12 @@ export function whyNotDecrypted(error: unknown): WhyNotDecrypted | undefined {
   const { stderr } = error;
   if (/no identity matched|did not match any of the recipients|incorrect identity/i.test(stderr))
     return 'NoIdentityFits';
-  if (/reading "|no secret keys found|unknown identity|malformed secret key|passphrase/i.test(stderr))
-    return 'NoIdentity';
-  return 'Damaged';
+  // Otherwise a file that cannot be read, a passphrase that nobody can be asked for, a plugin that is not there.
+  return damage.test(stderr) ? 'Damaged' : 'NoIdentity';
 }
+
+const damage =
+  /failed to read (header|nonce)|bad header MAC|failed to decrypt and authenticate|unexpected EOF|trailing data|last chunk/i;
 
 const command = 'age';
 

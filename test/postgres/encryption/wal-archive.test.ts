@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Encryption } from '../../../src/domain/encryption.ts';
-import { encryptionOf } from '../../../src/domain/encryption.ts';
+import { openDestinations } from '../../../src/agent/archive/destinations.ts';
+import { openArchives } from '../../../src/agent/watch-wal/archives.ts';
+import { type Encryption, encryptionOf } from '../../../src/domain/encryption.ts';
 import { identityOf } from '../../../src/repository/identity.ts';
+import { openStore } from '../../../src/repository/open.ts';
 import type { Store } from '../../../src/repository/store.ts';
 import { openWalArchive, type WalArchive } from '../../../src/repository/wal-archive.ts';
+import { isEncrypted } from '../../../src/stream/encrypt.ts';
 import { openS3 } from '../../support/s3/open.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { createSetting, type Setting } from '../backup/setting.ts';
@@ -70,6 +73,36 @@ test('a history file stays readable: it is the map that everybody needs', async 
   const history = Buffer.from('1\t0/3000000\tno recovery target specified\n');
   await encrypted.put('00000002.history', history, options());
   expect(await plain.get('00000002.history', options())).toEqual(history);
+});
+
+test('the sidecar and the receiver encrypt for the recipients of the repository', async () => {
+  const repository = encryptedRepository(s3, [keys.recipient]);
+  const mountRoot = setting.folders.mountRoot;
+  const owned = await openStore(repository, 0, { mountRoot });
+  const task = {
+    namespace: 'shop',
+    policy: { name: 'orders', uid: 'uid' },
+    repositories: [repository],
+    maxParallel: 2,
+    compression: { algorithm: 'zstd' as const },
+  };
+  const destinations = openDestinations({ action: 'archive', ...task }, mountRoot);
+  const archives = await openArchives(task as never, '1', mountRoot);
+  try {
+    const [sent, received] = [nextName(), nextName()];
+    const content = randomBytes(1000);
+    const parcel = { name: sent, content, systemIdentifier: '1' };
+    await destinations.store(parcel, new Set(), options());
+    for (const { archive } of archives) await archive.put(received, content, options());
+    for (const name of [sent, received]) {
+      expect(isEncrypted(await read(owned, keyOf(name)))).toBe(true);
+      const identity = identityOf(repository, 0, { mountRoot });
+      expect(await openWalArchive(owned, location, { identity }).get(name, options())).toEqual(content);
+    }
+  } finally {
+    await destinations.close();
+    await Promise.all([owned, ...archives.map(({ archive }) => archive.store)].map((each) => each.close()));
+  }
 });
 
 describe('a file that is there is never replaced', () => {

@@ -40,6 +40,11 @@ describe('what age says', () => {
     ['age: error: reading "/x": failed to read "/x": error at line 1: malformed secret key: pos=15', 'NoIdentity'],
     ['age: error: failed to decrypt and authenticate payload chunk', 'Damaged'],
     ['age: error: failed to read header: parsing age header: unexpected intro: "x"', 'Damaged'],
+    ['age: error: bad header MAC', 'Damaged'],
+    ['age: error: failed to read nonce: EOF', 'Damaged'],
+    ['age: error: unexpected EOF', 'Damaged'],
+    ['age: error: failed to obtain passphrase: could not read passphrase for "/x"', 'NoIdentity'],
+    ["age: error: yubikey plugin: couldn't start plugin: executable file not found in $PATH", 'NoIdentity'],
   ])('%s', (stderr, why) => {
     expect(whyNotDecrypted(failed(stderr))).toBe(why);
   });
