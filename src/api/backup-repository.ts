@@ -77,15 +77,18 @@ const rclone = z.object({
   configSecretRef: secretKeyRef,
 });
 
+/** The alphabet is that of Bech32. What begins with age1pq1 is a hybrid post-quantum key, for an age that has them. */
+const recipient = formed(
+  '^(age1(pq1)?[02-9ac-hj-np-z]{58,}|ssh-(ed25519|rsa) [A-Za-z0-9+/]{64,}={0,2}( [^\\x00-\\x1f\\x7f]*)?)$',
+  4096,
+  'must be the public key age1… that age-keygen -y prints, or an ssh-ed25519 or ssh-rsa public key; never an identity (AGE-SECRET-KEY-1…)',
+);
+
 const encryption = ruled(
   z.object({
     age: z
       .object({
-        recipients: list(
-          formed('^(age1|ssh-ed25519 |ssh-rsa )[^\\x00-\\x1f\\x7f]+$', 4096, 'must be an age or SSH public key'),
-          16,
-          1,
-        ),
+        recipients: list(recipient, 16, 1),
         identitySecretRef: secretKeyRef.optional(),
       })
       .optional(),

@@ -1,4 +1,5 @@
 import type { BackupPolicy, BackupRepository } from '../api/kinds.ts';
+import { withoutIdentity } from '../domain/encryption.ts';
 import { missingForPolicy, missingForRepository, notImplementedMessage } from '../domain/not-implemented.ts';
 import type { BackupTask, RepositoryTask } from '../domain/task.ts';
 import { missing, type Refusal, refused } from './refusal.ts';
@@ -42,7 +43,10 @@ export function backupTask({ policy, repositories, hosts, method }: Parts): Back
   };
 }
 
-/** Repositories that backups may be written to; `accessMode: ReadOnly` and what is not there yet are refused. */
+/**
+ * Repositories that backups may be written to; `accessMode: ReadOnly` and what is not there yet are refused. Only who
+ * reads is told where the identities are.
+ */
 export function repositoryTasks(
   namespace: string,
   refs: readonly { readonly name: string }[],
@@ -66,7 +70,7 @@ export function repositoryTasks(
         `BackupRepository ${name} has accessMode: ReadOnly, so nothing may be written to it. Use another one, or set ReadWrite.`,
       );
     }
-    tasks.push({ name, spec: repository.spec });
+    tasks.push({ name, spec: access === 'write' ? withoutIdentity(repository.spec) : repository.spec });
   }
   return tasks;
 }

@@ -10,7 +10,10 @@
  *         manifest.json         written last: without it there is no backup
  *     <namespace>/<policy>/<systemIdentifier>/wal/
  *         history/00000002.history   as the server wrote it
- *         00000002/<name>.zst   segments, .partial and .backup files of that timeline
+ *         00000002/<name>.zst   segments, .partial and .backup files of that timeline, encrypted or not
+ *         index/00000002/<name>.json   of each of those that is encrypted
+ *
+ * Objects of an encrypted backup end in .age in addition.
  */
 export interface BackupLocation {
   readonly namespace: string;

@@ -110,6 +110,12 @@ const physicalBackup = z.object({
   settings: z.record(z.string(), z.string()),
 });
 
+const encryption = z.object({
+  scheme: z.literal('age'),
+  /** The public keys that every object of the backup was encrypted for. */
+  recipients: z.array(z.string()).min(1),
+});
+
 const common = {
   backupID: z.string(),
   type: z.literal('Full'),
@@ -125,6 +131,8 @@ const common = {
     role: z.enum(['Primary', 'Standby']),
   }),
   compression: z.object({ algorithm: z.enum(['zstd', 'none']), level: z.int().optional() }),
+  /** Of every object, packed before; absent: they are stored as they were packed. */
+  encryption: encryption.optional(),
   size: z.object({ source: z.int().nonnegative(), stored: z.int().nonnegative() }),
 };
 

@@ -33,7 +33,7 @@ export function missingForRepository(spec: BackupRepositorySpec): readonly strin
   const kinds = ['azureBlob', 'googleCloudStorage', 'rclone'] as const;
   return [
     ...kinds.filter((kind) => spec[kind] !== undefined).map((kind) => `spec.${kind}`),
-    ...(spec.encryption === undefined ? [] : ['spec.encryption']),
+    ...(spec.encryption?.gpg === undefined ? [] : ['spec.encryption.gpg']),
   ];
 }
 

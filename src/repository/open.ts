@@ -25,7 +25,7 @@ export async function openStore(
   { mountRoot = '' }: OpenOptions = {},
 ): Promise<Store> {
   const { name, spec } = repository;
-  if (spec.encryption !== undefined) throw notImplemented(name, 'encryption');
+  if (spec.encryption?.gpg !== undefined) throw notImplemented(name, 'encryption.gpg');
   if (spec.s3 !== undefined) return s3Store(await s3Settings(spec.s3, index, mountRoot));
   if (spec.volume !== undefined) {
     return volumeStore({ mount: mountRoot + mounts.repository.volume(index), ...spec.volume });
@@ -79,6 +79,6 @@ async function readCa({ caBundleSecretRef }: S3Spec, folder: string): Promise<st
 function notImplemented(name: string, what: string) {
   return terminal(
     'NotImplemented',
-    `The repository ${name} asks for ${what}, which this version of Tidemark does not have. Use s3 or volume without encryption.`,
+    `The repository ${name} asks for ${what}, which this version of Tidemark does not have. Use s3 or volume, and age where it is to be encrypted.`,
   );
 }

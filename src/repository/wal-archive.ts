@@ -1,9 +1,14 @@
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import type { Encryption } from '../domain/encryption.ts';
 import { Failure, terminal } from '../domain/failure.ts';
 import { type WalLocation, walPath } from '../domain/layout.ts';
 import { parseWalFileName } from '../domain/wal/file-name.ts';
 import { type Ancestor, parseTimelineHistory } from '../domain/wal/timeline-history.ts';
+import { isEncrypted } from '../stream/encrypt.ts';
+import type { Identity } from './identity.ts';
 import type { CallOptions, Store } from './store.ts';
+import { unpackWal } from './wal-content.ts';
+import { type CommitTimes, commitTimesIn, commitTimesOf, readIndex } from './wal-index.ts';
+import { putPacked, putPlainly } from './wal-put.ts';
 
 /** The WAL of one server in one repository. Names are those that PostgreSQL gives its files. */
 export interface WalArchive {
@@ -17,6 +22,8 @@ export interface WalArchive {
   put(name: string, content: Buffer, options: CallOptions): Promise<'Stored' | 'AlreadyThere'>;
   /** The file as the server wrote it; undefined only where the store has said that it does not exist. */
   get(name: string, options: CallOptions): Promise<Buffer | undefined>;
+  /** Of a segment, also where it is encrypted; undefined where it is not there, or where nothing tells. */
+  commitTimes(name: string, options: CallOptions): Promise<CommitTimes | undefined>;
   has(name: string, options: CallOptions): Promise<boolean>;
   /** What a timeline's folder holds, in the order of names: segments, .partial and .backup files. */
   list(timeline: number, options: CallOptions): AsyncIterable<ArchivedFile>;
@@ -34,46 +41,53 @@ export interface ArchivedFile {
   readonly storedSize: number;
 }
 
-/** `level`: of zstd, for what is written. */
-export function openWalArchive(store: Store, location: WalLocation, level = 1): WalArchive {
+export interface WalArchiveOptions {
+  /** Of zstd, for what is written. */
+  readonly level?: number | undefined;
+  /** For whom it is encrypted, what is written; absent: nobody. */
+  readonly encryption?: Encryption | undefined;
+  /** For reading what is encrypted. */
+  readonly identity?: Identity | undefined;
+}
+
+/**
+ * A file has one key, encrypted or not, so that two contents can never stand beside one another; what it is its first
+ * bytes tell.
+ */
+export function openWalArchive(
+  store: Store,
+  location: WalLocation,
+  { level = 1, encryption, identity }: WalArchiveOptions = {},
+): WalArchive {
   const path = walPath(location);
   const keyOf = (name: string) => `${path}/${placeOf(name)}`;
+  const indexKeyOf = (name: string) => `${path}/${indexPlaceOf(name)}`;
+  const encryptionOf = async (name: string, options: CallOptions) =>
+    (await readIndex(store, indexKeyOf(name), options))?.encryption;
+  const unpacked = (name: string, bytes: Buffer, options: CallOptions) =>
+    unpackWal({ bytes, store, key: keyOf(name) }, { identity, encryption: () => encryptionOf(name, options) }, options);
   const get = async (name: string, options: CallOptions) => {
     const stored = await getOrUndefined(store, keyOf(name), options);
-    if (stored === undefined || isHistory(name)) return stored;
-    return await unpack(stored, keyOf(name), store);
-  };
-  const compare = async (name: string, content: Buffer, options: CallOptions) => {
-    const stored = await getOrUndefined(store, keyOf(name), options);
-    // What a writer leaves that is killed between taking the name and giving it a content.
-    if (stored?.length === 0) {
-      await store.put(keyOf(name), isHistory(name) ? content : await pack(content, level), {
-        ...options,
-        ifAbsent: false,
-      });
-      return;
-    }
-    if (stored !== undefined && (await sameContent(name, stored, content))) return;
-    throw terminal(
-      'WalConflict',
-      `${keyOf(name)} in ${store.description} holds other WAL than the server wants to archive under that name, or is damaged, and stays as it is. Mostly two servers that were one write here: an old primary that came back, or a copy that was started with the settings of the original. Stop archiving on the one that is not to be protected; if it is this one that counts, give it a policy of its own. An object that is damaged (zstd -t says so) is to be moved away by hand; the server then archives it again.`,
-    );
+    return stored === undefined || isHistory(name) ? stored : unpacked(name, stored, options);
   };
   return {
     store,
     path,
-    async put(name, content, options) {
-      const body = isHistory(name) ? content : await pack(content, level);
-      try {
-        await store.put(keyOf(name), body, { ...options, ifAbsent: true });
-        return 'Stored';
-      } catch (error) {
-        if (!(error instanceof Failure) || error.reason !== 'ObjectExists') throw error;
-        await compare(name, content, options);
-        return 'AlreadyThere';
-      }
+    put(name, content, options) {
+      const file = { store, key: keyOf(name), indexKey: indexKeyOf(name), name, content };
+      return isHistory(name) ? putPlainly(file, options) : putPacked(file, { level, encryption }, options);
     },
     get,
+    async commitTimes(name, options) {
+      const index = () => readIndex(store, indexKeyOf(name), options);
+      const known = encryption === undefined ? undefined : await index();
+      if (known !== undefined) return commitTimesOf(known);
+      const stored = await getOrUndefined(store, keyOf(name), options);
+      if (stored === undefined) return undefined;
+      if (!isEncrypted(stored)) return commitTimesIn(name, await unpacked(name, stored, options));
+      const told = await index();
+      return told === undefined ? undefined : commitTimesOf(told);
+    },
     has: async (name, options) => (await store.head(keyOf(name), options)) !== undefined,
     async *list(timeline, options) {
       for await (const { key, size, lastModified } of store.list(`${path}/${eight(timeline)}/`, options)) {
@@ -98,21 +112,18 @@ export function openWalArchive(store: Store, location: WalLocation, level = 1): 
   };
 }
 
-/** What cannot be unpacked is not the same. */
-async function sameContent(name: string, stored: Buffer, content: Buffer): Promise<boolean> {
-  if (isHistory(name)) return stored.equals(content);
-  return new Promise((resolve) => {
-    zstdDecompress(stored, { maxOutputLength: largest, chunkSize }, (error, present) => {
-      resolve(error === null && present.equals(content));
-    });
-  });
-}
-
 /** History files lie together and stay readable: they are the map of all the rest. */
 function placeOf(name: string): string {
   const file = parseWalFileName(name);
   if (file === undefined) throw terminal('NoWalFile', `${JSON.stringify(name)} is no name of a WAL file.`);
   return file.kind === 'History' ? `history/${name}` : `${eight(file.timeline)}/${name}.zst`;
+}
+
+/** Apart, so that a listing of a timeline is one of its WAL. */
+function indexPlaceOf(name: string): string {
+  const file = parseWalFileName(name);
+  if (file === undefined) throw terminal('NoWalFile', `${JSON.stringify(name)} is no name of a WAL file.`);
+  return `index/${eight(file.timeline)}/${name}.json`;
 }
 
 async function historyNames(store: Store, path: string, options: CallOptions): Promise<readonly string[]> {
@@ -143,37 +154,6 @@ async function getOrUndefined(store: Store, key: string, options: CallOptions): 
     if (error instanceof Failure && error.reason === 'NoSuchObject') return undefined;
     throw error;
   }
-}
-
-/** Bytes that a thread hands over at once; the default of 16 KiB has it wait for the main thread a thousand times. */
-const chunkSize = 1024 ** 2;
-
-/** In threads of their own, with the frame's checksum, so that a flipped bit is found when it is read. */
-function pack(content: Buffer, level: number): Promise<Buffer> {
-  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
-  const options = { params, chunkSize };
-  return new Promise((resolve, reject) => {
-    zstdCompress(content, options, (error, packed) => (error === null ? resolve(packed) : reject(error)));
-  });
-}
-
-/** A segment is 1 GiB at most. */
-const largest = 1024 ** 3;
-
-function unpack(stored: Buffer, key: string, store: Store): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    zstdDecompress(stored, { maxOutputLength: largest, chunkSize }, (error, content) => {
-      if (error === null) resolve(content);
-      else
-        reject(
-          terminal(
-            'ChecksumMismatch',
-            `${key} in ${store.description} is damaged (${error.message}): its WAL cannot be used. Recover to a moment before it, or bring the object back from a copy of the repository.`,
-            error,
-          ),
-        );
-    });
-  });
 }
 
 function isHistory(name: string): boolean {

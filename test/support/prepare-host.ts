@@ -8,6 +8,7 @@ const packages = [
   `postgresql-${defaultMajor}`,
   `postgresql-client-${defaultMajor}`,
   'zstd',
+  'age',
   'tar',
   'openssl',
   'ca-certificates',

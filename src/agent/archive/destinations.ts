@@ -52,7 +52,10 @@ export function openDestinations(task: ArchiveTask, mountRoot: string | undefine
     const location = { namespace, policy: policy.name, systemIdentifier };
     const known =
       places.get(systemIdentifier) ??
-      repositories.map(({ name, store }) => ({ repository: name, archive: openWalArchive(store, location, level) }));
+      repositories.map(({ name, store, encryption }) => ({
+        repository: name,
+        archive: openWalArchive(store, location, { level, encryption }),
+      }));
     places.set(systemIdentifier, known);
     return known;
   };

@@ -1,3 +1,6 @@
+import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { terminal, transient } from '../../domain/failure.ts';
 import { backupPath, databasePath } from '../../domain/layout.ts';
 import type { StoredObject } from '../../domain/manifest.ts';
@@ -7,6 +10,7 @@ import { runPipeline, type Stage } from '../../stream/pipeline.ts';
 import type { DumpJob } from './dump.ts';
 import { createListReader, type ListSummary } from './list-reader.ts';
 import { storeChecked } from './store-checked.ts';
+import { type Watched, watchBeginning } from './watch-beginning.ts';
 
 /**
  * Reads the head of a stored Custom or Tar dump back and stores its table of contents as pg_restore prints it: what is in
@@ -21,9 +25,31 @@ export async function storeContentsOfArchive(
   if (target === undefined) throw new Error('a backup without a repository');
   const signal = job.signal;
   const input = await target.store.download(`${backupPath(target.location)}/${dump.path}`, { signal });
-  const stages = [decompressor(job.compression), listStage(job, format)].filter((stage) => stage !== undefined);
-  const { output } = runPipeline(stages, { signal, input, mayStopReading: true });
+  const { output } = runPipeline(listStages(job, format), { signal, input, mayStopReading: true });
   return (await storeList(job, output)).contents;
+}
+
+/**
+ * The same of a dump that is encrypted on its way, and that nobody here can read back: its head is read as it passes by,
+ * packed. What is stored is then compared with what was sent (storeChecked).
+ */
+export function watchArchive(
+  job: DumpJob,
+  format: 'Custom' | 'Tar',
+): { readonly watched: Watched; readonly storeContents: () => Promise<StoredObject> } {
+  const file = join(job.scratch, 'contents.list');
+  const watched = watchBeginning(listStages(job, format), file, job.signal);
+  return {
+    watched,
+    async storeContents() {
+      try {
+        await watched.finished;
+        return (await storeList(job, createReadStream(file))).contents;
+      } finally {
+        await rm(file, { force: true });
+      }
+    },
+  };
 }
 
 /** Of a Plain dump, which pg_restore cannot read: what its own comments say, nothing where the database is empty. */
@@ -42,6 +68,10 @@ export async function storeContentsOfDirectory(
 ): Promise<{ readonly contents: StoredObject; readonly summary: ListSummary }> {
   const { output } = runPipeline([listStage(job, 'Directory', folder)], { signal: job.signal });
   return storeList(job, output);
+}
+
+function listStages(job: DumpJob, format: 'Custom' | 'Tar'): readonly Stage[] {
+  return [decompressor(job.compression), listStage(job, format)].filter((stage) => stage !== undefined);
 }
 
 function listStage(

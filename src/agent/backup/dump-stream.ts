@@ -3,12 +3,13 @@ import type { ManifestDatabase } from '../../domain/manifest.ts';
 import { libpqEnvironment } from '../../postgres/tools.ts';
 import { compressedSuffix, compressor } from '../../stream/compress.ts';
 import { type Pipeline, runPipeline, type Stage } from '../../stream/pipeline.ts';
-import { storeContentsOfArchive, storeContentsOfScript } from './contents.ts';
+import { storeContentsOfArchive, storeContentsOfScript, watchArchive } from './contents.ts';
 import { type Dumped, type DumpJob, warningsOf } from './dump.ts';
 import { pgDumpArgs } from './pg-dump-args.ts';
 import { bytesWritten } from './processes.ts';
 import { createScriptContents } from './script-contents.ts';
 import { storeChecked } from './store-checked.ts';
+import { commonEncryption } from './targets.ts';
 
 export type StreamedFormat = Exclude<ManifestDatabase['format'], 'Directory'>;
 
@@ -25,6 +26,7 @@ export async function dumpStream(job: DumpJob, format: StreamedFormat): Promise<
 
 async function dumpArchive(job: DumpJob, path: string, format: 'Custom' | 'Tar'): Promise<Dumped> {
   const { compression, targets, signal } = job;
+  if (commonEncryption(targets) !== undefined) return dumpWatched(job, path, format);
   let dump: Pipeline | undefined;
   const stored = await storeChecked({
     targets,
@@ -39,6 +41,26 @@ async function dumpArchive(job: DumpJob, path: string, format: 'Custom' | 'Tar')
   job.meter.end();
   const contents = await storeContentsOfArchive(job, stored, format);
   return { objects: [stored], contents, warnings: warningsOf((await dump?.finished)?.[0]?.stderr) };
+}
+
+/** What nobody here can read back is read on its way. */
+async function dumpWatched(job: DumpJob, path: string, format: 'Custom' | 'Tar'): Promise<Dumped> {
+  const stopping = new AbortController();
+  const linked = { ...job, signal: AbortSignal.any([job.signal, stopping.signal]) };
+  const { targets, compression, signal } = linked;
+  const stages = [dumpStage(job, format), compressor(compression)].filter((stage) => stage !== undefined);
+  const dump = runPipeline(stages, { signal });
+  measure(job, dump);
+  const { watched, storeContents } = watchArchive(linked, format);
+  try {
+    const stored = await storeChecked({ targets, path, stages: [], input: watched.pass(dump.output), signal });
+    job.meter.end();
+    const contents = await storeContents();
+    return { objects: [stored], contents, warnings: warningsOf((await dump.finished)[0]?.stderr) };
+  } finally {
+    stopping.abort();
+    await Promise.allSettled([dump.finished, watched.finished]);
+  }
 }
 
 /** Its bytes pass through here, to be read on their way. */

@@ -1,3 +1,4 @@
+import type { Encryption } from '../../domain/encryption.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import type { BackupTask } from '../../domain/task.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
@@ -12,11 +13,12 @@ export interface BackupInHand {
   readonly completionTime: Date;
   readonly server: ServerIdentity;
   readonly compression: StreamCompression;
+  readonly encryption: Encryption | undefined;
 }
 
 /** The fields that every manifest has in the same way; the timeline is that of the beginning. */
 export function manifestHead(backup: BackupInHand) {
-  const { task, startTime, completionTime } = backup;
+  const { task, startTime, completionTime, encryption } = backup;
   const { version, systemIdentifier, timeline, role } = backup.server;
   const { algorithm, level } = backup.compression;
   return {
@@ -29,5 +31,8 @@ export function manifestHead(backup: BackupInHand) {
     completionTime: completionTime.toISOString(),
     server: { version, systemIdentifier, timeline, role },
     compression: { algorithm, ...(algorithm === 'none' || level === undefined ? {} : { level }) },
+    ...(encryption === undefined
+      ? {}
+      : { encryption: { scheme: encryption.scheme, recipients: [...encryption.recipients] } }),
   } satisfies Partial<Manifest>;
 }

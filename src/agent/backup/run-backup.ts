@@ -22,7 +22,14 @@ import { type DumpedDatabases, dumpDatabases } from './dump-databases.ts';
 import { tellFailed } from './failed-databases.ts';
 import { dumpGlobals } from './globals.ts';
 import { createMeter, type Meter } from './meter.ts';
-import { claimEverywhere, openRepositories, type Repository, removeEverywhere, type Target } from './targets.ts';
+import {
+  claimEverywhere,
+  commonEncryption,
+  openRepositories,
+  type Repository,
+  removeEverywhere,
+  type Target,
+} from './targets.ts';
 
 export interface BackupContext extends ActionContext<BackupTask> {
   /** Who this attempt is. */
@@ -76,6 +83,7 @@ export async function runBackup(context: BackupContext): Promise<ActionOutcome> 
       completionTime: new Date(),
       server: server.facts,
       compression,
+      encryption: commonEncryption(targets),
       databases: dumped,
       failed,
       globals,

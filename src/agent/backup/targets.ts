@@ -1,3 +1,4 @@
+import { type Encryption, encryptionOf, sameEncryption } from '../../domain/encryption.ts';
 import { terminal, transient } from '../../domain/failure.ts';
 import { type BackupLocation, backupPath } from '../../domain/layout.ts';
 import type { Started } from '../../domain/started.ts';
@@ -10,6 +11,8 @@ import type { Store } from '../../repository/store.ts';
 export interface Repository {
   readonly name: string;
   readonly store: Store;
+  /** For whom everything that goes there is encrypted; absent: nobody. */
+  readonly encryption?: Encryption | undefined;
 }
 
 /** The backup's place in one repository; every repository has the same ID. */
@@ -30,9 +33,20 @@ export async function openRepositories(
       );
     }
     const store = await openStore(repository, index, mountRoot === undefined ? {} : { mountRoot });
-    opened.push({ name: repository.name, store });
+    opened.push({ name: repository.name, store, encryption: encryptionOf(repository.spec) });
   }
   return opened;
+}
+
+/** Objects are encrypted once, and are the same in every repository. */
+export function commonEncryption(repositories: readonly Repository[]): Encryption | undefined {
+  const [first, ...others] = repositories;
+  const different = others.find(({ encryption }) => !sameEncryption(first?.encryption, encryption));
+  if (first === undefined || different === undefined) return first?.encryption;
+  throw terminal(
+    'EncryptionDiffers',
+    `The repositories ${first.name} and ${different.name} of one policy have different spec.encryption, and a backup is the same in all of them. Give them the same recipients, or give each a policy of its own.`,
+  );
 }
 
 const idAttempts = 5;
@@ -44,6 +58,7 @@ export async function claimEverywhere(
   started: Omit<Started, 'format' | 'backupID'>,
   signal: AbortSignal,
 ): Promise<readonly Target[]> {
+  commonEncryption(repositories);
   let location = wanted;
   for (let attempt = 1; attempt <= idAttempts; attempt += 1) {
     const targets: Target[] = [];

@@ -7,7 +7,7 @@ import type { ActionOutcome } from '../action.ts';
 import { factsAtFailure } from '../backup/backup-facts.ts';
 import { requireStreamCompression } from '../backup/dump.ts';
 import { type BackupContext, claim, commitEverywhere, sweep } from '../backup/run-backup.ts';
-import { openRepositories, removeEverywhere, type Target } from '../backup/targets.ts';
+import { commonEncryption, openRepositories, removeEverywhere, type Target } from '../backup/targets.ts';
 import { archivesOf, awaitArchived, requireArchiving, segmentsBetween } from './await-archive.ts';
 import { copyWithWal, type Work } from './copy-with-wal.ts';
 import type { Packing } from './packing.ts';
@@ -42,6 +42,7 @@ export async function runPhysicalBackup(context: BackupContext): Promise<ActionO
       completionTime: new Date(),
       server: server.facts,
       compression,
+      encryption: commonEncryption(targets),
       physical,
     });
     const checksum = await commitEverywhere(targets, backup, signal);

@@ -7,10 +7,11 @@ import { Failure, terminal } from '../../domain/failure.ts';
 import { encodeName } from '../../domain/layout.ts';
 import type { LogicalManifest, ManifestDatabase, StoredObject } from '../../domain/manifest.ts';
 import type { Store } from '../../repository/store.ts';
-import { decompressor } from '../../stream/compress.ts';
 import { verified } from '../../stream/digest.ts';
+import { whyNotDecrypted } from '../../stream/encrypt.ts';
 import { runPipeline } from '../../stream/pipeline.ts';
 import { StageFailed } from '../../stream/stage-failed.ts';
+import { unpackers } from '../../stream/unpack.ts';
 import { StrangeTar, unpackTar } from './unpack-tar.ts';
 
 export interface BackupFolder {
@@ -18,6 +19,8 @@ export interface BackupFolder {
   /** Of the backup, in the repository. */
   readonly path: string;
   readonly compression: LogicalManifest['compression'];
+  /** Where the backup is encrypted: it has been shown to fit. */
+  readonly identityFile?: string | undefined;
 }
 
 export interface FetchOptions {
@@ -94,18 +97,19 @@ export async function fetchText(from: BackupFolder, object: StoredObject, signal
 }
 
 async function unpack(
-  { store, path, compression }: BackupFolder,
+  from: BackupFolder,
   object: StoredObject,
   { signal, onBytes }: Pick<FetchOptions, 'signal' | 'onBytes'>,
   consume: (bytes: AsyncIterable<Buffer>, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
+  const { store, path } = from;
   const key = `${path}/${object.path}`;
   const where = `${key} in ${store.description}`;
   try {
     const stored = verified(counted(await store.download(key, { signal }), onBytes), object, where);
-    const stage = decompressor(compression);
+    const stages = unpackers(from);
     // An error of the input is the pipeline's error, before any of the stages'.
-    await consume(stage === undefined ? stored : runPipeline([stage], { signal, input: stored }).output, signal);
+    await consume(stages.length === 0 ? stored : runPipeline(stages, { signal, input: stored }).output, signal);
   } catch (error) {
     signal.throwIfAborted();
     throw failureOfObject(error, where, object);
@@ -142,6 +146,8 @@ function reasonOf(error: unknown): string | undefined {
   }
   if (error instanceof StrangeTar) return `is no Directory dump (${error.message})`;
   if (!(error instanceof StageFailed) || isFull(error) || error.signal !== undefined) return undefined;
+  // What age says may quote what it has read.
+  if (whyNotDecrypted(error) !== undefined) return 'cannot be decrypted: it is not what was encrypted for this backup';
   return `cannot be unpacked (${error.message.slice(0, 300)})`;
 }
 

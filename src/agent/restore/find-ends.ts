@@ -6,16 +6,18 @@ import { readAccess } from '../../postgres/access.ts';
 import { chooseServer } from '../../postgres/choose-server.ts';
 import { readManifest } from '../../repository/backups.ts';
 import { findBackup } from '../../repository/find-backup.ts';
+import { identityOf } from '../../repository/identity.ts';
+import { openEncrypted } from '../../repository/open-encrypted.ts';
 import type { Store } from '../../repository/store.ts';
 import type { Folders } from '../backup/run-backup.ts';
 import { type BackupFolder, corrupted } from './fetch-archive.ts';
 import { type RestoreContext, readServer, type Target } from './work.ts';
 
-/** The backup's folder and manifest. */
+/** The backup's folder and manifest, and proof that it can be decrypted. */
 export async function findSource(
   store: Store,
-  { backup }: RestoreTask,
-  signal: AbortSignal,
+  { backup, repository }: RestoreTask,
+  { mountRoot, signal }: { readonly mountRoot: string; readonly signal: AbortSignal },
 ): Promise<{ readonly from: BackupFolder; readonly manifest: LogicalManifest }> {
   const path = backup.path ?? backupPath(await findBackup(store, backup.backupID, signal));
   const { manifest } = await readManifest(store, path, { signal });
@@ -28,7 +30,8 @@ export async function findSource(
       `Backup ${backup.backupID} is a physical one, which holds the whole server: it becomes a server of its own (target.instance, target.inPlace or target.ephemeral), and does not go into a running one.`,
     );
   }
-  return { from: { store, path, compression: manifest.compression }, manifest };
+  const identityFile = await openEncrypted({ store, path, manifest }, identityOf(repository, 0, { mountRoot }), signal);
+  return { from: { store, path, compression: manifest.compression, identityFile }, manifest };
 }
 
 /** The server to restore into: a primary. */

@@ -16,14 +16,15 @@ import type { RestoreContext, Work } from './work.ts';
 export async function runRestore(context: RestoreContext): Promise<ActionOutcome> {
   const { task, signal } = context;
   const folders = context.folders ?? { scratch: mounts.scratch, temporary: mounts.temporary };
-  const store = await openStore(task.repository, 0, { mountRoot: folders.mountRoot ?? '' });
+  const mountRoot = folders.mountRoot ?? '';
+  const store = await openStore(task.repository, 0, { mountRoot });
   const temporary = await mkdtemp(join(folders.temporary, 'restore-'));
   const scratch = await mkdtemp(join(folders.scratch, 'restore-'));
   try {
-    const { from, manifest } = await findSource(store, task, signal);
+    const { from, manifest } = await findSource(store, task, { mountRoot, signal });
     await context.reporter.facts({ backupID: manifest.backupID });
     const target = await findTarget(context, folders);
-    const work: Work = { context, from, manifest, target, temporary, scratch, mountRoot: folders.mountRoot ?? '' };
+    const work: Work = { context, from, manifest, target, temporary, scratch, mountRoot };
     const prepared = await prepare(work);
     if (task.restore.dryRun) return planned(prepared);
     return await carryOut(work, prepared);

@@ -16,5 +16,8 @@ export async function openArchives(
 ): Promise<readonly NamedArchive[]> {
   const opened = await openRepositories(repositories, mountRoot);
   const location = { namespace, policy: policy.name, systemIdentifier };
-  return opened.map(({ name, store }) => ({ name, archive: openWalArchive(store, location, compression.level) }));
+  return opened.map(({ name, store, encryption }) => ({
+    name,
+    archive: openWalArchive(store, location, { level: compression.level, encryption }),
+  }));
 }

@@ -1,9 +1,9 @@
 import type { WalGap } from '../../api/backup-policy.ts';
 import { type Hole, segmentNameOn } from '../../domain/wal/contiguous.ts';
 import type { Lsn } from '../../domain/wal/lsn.ts';
-import { readSegment } from '../../domain/wal/read-segment.ts';
 import type { CallOptions } from '../../repository/store.ts';
 import type { WalArchive } from '../../repository/wal-archive.ts';
+import type { CommitTimes } from '../../repository/wal-index.ts';
 import type { ArchiveState } from './track-archive.ts';
 
 export interface CommitFinder {
@@ -23,7 +23,7 @@ export function findCommits(archive: WalArchive): CommitFinder {
   let last: Date | undefined;
   const gaps = new Map<string, WalGap>();
   const timesOf = (history: ArchiveState['history'], at: Lsn, options: CallOptions) =>
-    commitTimes(archive, segmentNameOn(history, at), options);
+    archive.commitTimes(segmentNameOn(history, at), options);
   return {
     async lastCommit({ end, from, history }, options) {
       if (end === undefined || end === readUntil) return last;
@@ -58,11 +58,7 @@ async function describe(
   { timeline, fromWal, toWal, from, to }: Hole,
   history: ArchiveState['history'],
   options: CallOptions,
-  timesOf: (
-    history: ArchiveState['history'],
-    at: Lsn,
-    options: CallOptions,
-  ) => Promise<ReturnType<typeof readSegment> | undefined>,
+  timesOf: (history: ArchiveState['history'], at: Lsn, options: CallOptions) => Promise<CommitTimes | undefined>,
 ): Promise<WalGap> {
   const size = BigInt(history.segmentSize);
   let fromTime: Date | undefined;
@@ -81,11 +77,6 @@ async function describe(
     ...(fromTime === undefined ? {} : { fromTime: fromTime.toISOString() }),
     ...(toTime === undefined ? {} : { toTime: toTime.toISOString() }),
   };
-}
-
-async function commitTimes(archive: WalArchive, name: string, options: CallOptions) {
-  const content = await archive.get(name, options);
-  return content === undefined ? undefined : readSegment(content, name);
 }
 
 function keyOf({ fromWal, toWal }: Hole): string {

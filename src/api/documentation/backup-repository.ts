@@ -41,9 +41,11 @@ export const backupRepository: Documentation = {
   'rclone.configSecretRef.name': "The Secret's name.",
   'rclone.configSecretRef.key': 'The key in the Secret, such as rclone.conf.',
   encryption: 'Encrypts before anything leaves the agent. Exactly one of age and gpg.',
-  'encryption.age': 'By age.',
-  'encryption.age.recipients': 'Public keys: all that a backup needs.',
-  'encryption.age.identitySecretRef': 'The private key, needed by restores and verification only.',
+  'encryption.age': 'By age: every object of a backup and every WAL segment is an age file.',
+  'encryption.age.recipients':
+    'Public keys (age1…, or of SSH): all that a backup needs. Any one of their identities restores.',
+  'encryption.age.identitySecretRef':
+    'The identities, needed by restores and verification only, and mounted in no other pod. A file may hold several.',
   'encryption.age.identitySecretRef.name': "The Secret's name.",
   'encryption.age.identitySecretRef.key': 'The key in the Secret, such as identity.txt.',
   'encryption.gpg': 'By GnuPG.',

@@ -2,6 +2,7 @@ import type { BackupRepositoryStatus } from '../../api/backup-repository.ts';
 import { jobTemplate } from '../../api/job-template.ts';
 import type { BackupRepository, BackupRun } from '../../api/kinds.ts';
 import { conditionsAfter, findCondition, type NewCondition } from '../../domain/conditions.ts';
+import { withoutIdentity } from '../../domain/encryption.ts';
 import { labelValue } from '../../domain/label-value.ts';
 import { labels } from '../../domain/labels.ts';
 import { jobName } from '../../domain/naming.ts';
@@ -101,7 +102,7 @@ function buildProbe({ repository, agent }: Gathered): Desired | Refusal {
     action: 'probe',
     namespace: metadata.namespace,
     repositoryObject: { name: metadata.name, uid: metadata.uid, generation: metadata.generation },
-    repository: { name: metadata.name, spec },
+    repository: { name: metadata.name, spec: withoutIdentity(spec) },
   };
   const template = { ...jobTemplate.parse({}), activeDeadlineSeconds: 300 };
   const own = { [labels.repository]: labelValue(metadata.name) };

@@ -18,6 +18,7 @@ export function volumesOf(
     temporaryVolume(task, template),
     ...('server' in task ? serverVolumes(task.server) : []),
     ...repositoriesOf(task).flatMap(repositoryVolumes),
+    ...(decrypts(task) ? repositoriesOf(task).flatMap(identityVolumes) : []),
     ...(task.action === 'backup' || task.action === 'restore' ? [scratchVolume(template)] : []),
     ...(task.action === 'recover' ? recoveryVolumes(task, template) : []),
     ...(task.action === 'restore' ? listFileVolumes(task.restore.databases) : []),
@@ -78,6 +79,17 @@ function repositoryVolumes({ spec }: RepositoryTask, index: number): readonly Mo
     ...(ca === undefined ? [] : [secret(`repository-${index}-ca`, places.repository.ca(index), ca.name, [ca.key])]),
     ...(volume === undefined ? [] : [claim(`repository-${index}`, places.repository.volume(index), volume.claimName)]),
   ];
+}
+
+/** A pod that backs up, archives, watches, probes or deletes never sees what could decrypt. */
+function decrypts({ action }: Task): boolean {
+  return action === 'restore' || action === 'plan-recovery' || action === 'recover';
+}
+
+function identityVolumes({ spec }: RepositoryTask, index: number): readonly Mounted[] {
+  const identity = spec.encryption?.age?.identitySecretRef;
+  if (identity === undefined) return [];
+  return [secret(`repository-${index}-identity`, places.repository.identity(index), identity.name, [identity.key])];
 }
 
 /** pg_dump puts each table of a tar into a temporary file, always in /tmp: that is scratch then. */

@@ -47,7 +47,7 @@ export const repositoryRefusals: readonly Refusal[] = [
     'encryption.age.recipients',
     ['AGE-SECRET-KEY-1QQQ'],
     'encryption.age.recipients[0]',
-    'must be an age or SSH public key',
+    'must be the public key age1… that age-keygen -y prints',
   ),
   refusal(
     'offsite',

@@ -55,13 +55,15 @@ interface Following {
 type Follow = (candidate: Candidate, until?: Lsn) => Following;
 
 /** One reader for each backup: a backup may have WAL of its own. */
-function walFollower({ archive, manifests, files }: ReadCatalogue, signal: AbortSignal): Follow {
+function walFollower({ archive, identity, manifests, files }: ReadCatalogue, signal: AbortSignal): Follow {
   const plain = new Map<number, WalReader>();
   return (candidate, until) => {
     const { backup, path } = candidate;
     const manifest = manifests.get(backup);
     const own = manifest !== undefined && manifest.physical.wal.length > 0;
-    const source = own ? openWalSource(archive, { store: archive.store, path: backup.path, manifest }) : archive;
+    const source = own
+      ? openWalSource(archive, { store: archive.store, path: backup.path, manifest, identity })
+      : archive;
     const reader = (own ? undefined : plain.get(backup.segmentSize)) ?? walReader(source, backup.segmentSize, signal);
     if (!own) plain.set(backup.segmentSize, reader);
     return { candidate, wal: neededWal(backup, path, files, until), reader };

@@ -4,6 +4,7 @@ import type { PhysicalManifest } from '../../../domain/manifest.ts';
 import { type Catalogue, type CataloguedBackup, catalogued, newestFirst } from '../../../domain/recovery/catalogue.ts';
 import { type TimelineFiles, timelineFiles } from '../../../domain/wal/contiguous.ts';
 import { readManifest } from '../../../repository/backups.ts';
+import type { Identity } from '../../../repository/identity.ts';
 import type { Store } from '../../../repository/store.ts';
 import { openWalArchive, type WalArchive } from '../../../repository/wal-archive.ts';
 import type { AgentLog } from '../../log.ts';
@@ -13,6 +14,8 @@ import { inParallel } from './in-parallel.ts';
 export interface ReadCatalogue extends Catalogue {
   readonly location: WalLocation;
   readonly archive: WalArchive;
+  /** For what is encrypted. */
+  readonly identity: Identity;
   readonly manifests: ReadonlyMap<CataloguedBackup, PhysicalManifest>;
 }
 
@@ -21,14 +24,14 @@ const width = 8;
 export async function readCatalogue(
   store: Store,
   location: WalLocation,
-  { log, signal }: { readonly log: AgentLog; readonly signal: AbortSignal },
+  { log, signal, identity }: { readonly log: AgentLog; readonly signal: AbortSignal; readonly identity: Identity },
 ): Promise<ReadCatalogue> {
   const manifests = await readBackups(store, location, log, signal);
   const backups = newestFirst([...manifests.keys()]);
-  const archive = openWalArchive(store, location);
+  const archive = openWalArchive(store, location, { identity });
   const segmentSize = backups[0]?.segmentSize;
   const files = segmentSize === undefined ? new Map() : await listWal(archive, segmentSize, signal);
-  return { location, archive, manifests, backups, files, histories: await archive.histories({ signal }) };
+  return { location, archive, identity, manifests, backups, files, histories: await archive.histories({ signal }) };
 }
 
 /** Every complete physical backup. One that cannot be read is no reason not to use another. */

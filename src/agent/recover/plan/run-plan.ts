@@ -6,9 +6,11 @@ import { formatMoment } from '../../../domain/recovery/moment.ts';
 import type { PlanRecoveryTask } from '../../../domain/task.ts';
 import { historyName } from '../../../domain/wal/file-name.ts';
 import { formatLsn } from '../../../domain/wal/lsn.ts';
+import { identityOf } from '../../../repository/identity.ts';
 import { openStore } from '../../../repository/open.ts';
+import { openEncrypted } from '../../../repository/open-encrypted.ts';
 import type { ActionContext, ActionOutcome } from '../../action.ts';
-import { openWalSource } from '../run/wal-source.ts';
+import { type BackupWithWal, openWalSource } from '../run/wal-source.ts';
 import { describePlan, sizeOf } from './describe-plan.ts';
 import { findSystem } from './find-system.ts';
 import { type Followed, followTarget } from './follow-target.ts';
@@ -27,7 +29,8 @@ export async function runPlanRecovery({ task, reporter, log, signal, folders }: 
   const store = await openStore(task.source.repository, 0, folders ?? {});
   try {
     const location = await findSystem(store, task, { log, signal });
-    const catalogue = await readCatalogue(store, location, { log, signal });
+    const identity = identityOf(task.source.repository, 0, folders ?? {});
+    const catalogue = await readCatalogue(store, location, { log, signal, identity });
     const followed = await followTarget(task.target, catalogue, signal);
     const plan = await makePlan(task, catalogue, followed, signal);
     await reporter.facts({ plan });
@@ -53,9 +56,13 @@ async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, follow
   const manifest = catalogue.manifests.get(backup);
   if (manifest === undefined) throw new Error(`no manifest of ${backup.backupID}`);
   const { physical } = manifest;
-  await checkHistory(path.timeline, catalogue, manifest, backup.path, signal);
+  const { archive, identity } = catalogue;
+  const stored = { store: archive.store, path: backup.path, manifest, identity };
+  await openEncrypted(stored, identity, signal);
+  await checkHistory(path.timeline, catalogue, stored, signal);
   const { stop, wal } = followed;
   const segments = wal.segments.filter((name) => stop === undefined || beginOf(name, backup.segmentSize) < stop);
+  await checkDecryption(segments, catalogue, stored, signal);
   const walBytes = segments.length * backup.segmentSize;
   checkSpace(task, manifest, walBytes);
   const dataDirectory = task.dataDirectory ?? physical.dataDirectory;
@@ -112,17 +119,30 @@ async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, follow
 async function checkHistory(
   timeline: number,
   { archive, histories }: ReadCatalogue,
-  manifest: PhysicalManifest,
-  path: string,
+  stored: BackupWithWal,
   signal: AbortSignal,
 ): Promise<void> {
   if (timeline === 1 || histories.has(timeline)) return;
-  const source = openWalSource(archive, { store: archive.store, path, manifest });
+  const source = openWalSource(archive, stored);
   if ((await source.get(historyName(timeline), { signal })) !== undefined) return;
   throw terminal(
     'TimelineUnreachable',
     `${historyName(timeline)} is neither in the archive nor in the backup, so that nobody can tell how timeline ${timeline} came to be. Bring the file back from a copy of the repository or from pg_wal of the server, or recover another backup.`,
   );
+}
+
+/** With recipients that changed meanwhile, an identity may fit the backup and not its WAL: its ends are tried. */
+async function checkDecryption(
+  segments: readonly string[],
+  { archive }: ReadCatalogue,
+  stored: BackupWithWal,
+  signal: AbortSignal,
+): Promise<void> {
+  if (stored.manifest.encryption === undefined && stored.identity.file === undefined) return;
+  const source = openWalSource(archive, stored);
+  for (const name of new Set([segments[0], segments.at(-1)])) {
+    if (name !== undefined) await source.get(name, { signal });
+  }
 }
 
 /** PostgreSQL takes the first one behind the target's that has no history file. */

@@ -16,6 +16,8 @@ export interface BaseBackup {
   /** Of the backup, in the repository. */
   readonly path: string;
   readonly manifest: PhysicalManifest;
+  /** Where the backup is encrypted: it has been shown to fit. */
+  readonly identityFile?: string | undefined;
 }
 
 export interface BasePlace {

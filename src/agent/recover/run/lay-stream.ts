@@ -3,10 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../../domain/failure.ts';
 import type { PackedStream, StoredObject } from '../../../domain/manifest.ts';
 import { verified } from '../../../stream/digest.ts';
+import { decryptor } from '../../../stream/encrypt.ts';
 import { extractTar } from '../../../stream/extract-tar.ts';
+import { runPipeline } from '../../../stream/pipeline.ts';
 import { corrupted } from './corrupted.ts';
 import type { BaseBackup, LayOptions } from './lay-base.ts';
-import { failureOf } from './unpack-chunk.ts';
+import { counted, failureOf } from './unpack-chunk.ts';
 
 /** What the parts of all streams may take in memory, those on their way included. */
 const memory = 128 * 1024 ** 2;
@@ -117,7 +119,7 @@ async function fetchPatiently(base: BaseBackup, part: StoredObject, options: Lay
 }
 
 async function fetchPart(
-  { store, path }: BaseBackup,
+  { store, path, identityFile }: BaseBackup,
   part: StoredObject,
   { signal, onBytes }: Pick<LayOptions, 'signal' | 'onBytes'>,
 ): Promise<readonly Buffer[]> {
@@ -125,10 +127,10 @@ async function fetchPart(
   const where = `${key} in ${store.description}`;
   const pieces: Buffer[] = [];
   try {
-    for await (const piece of verified(await store.download(key, { signal }), part, where)) {
-      onBytes(piece.length);
-      pieces.push(piece);
-    }
+    const stored = verified(counted(await store.download(key, { signal }), onBytes), part, where);
+    const bytes =
+      identityFile === undefined ? stored : runPipeline([decryptor(identityFile)], { signal, input: stored }).output;
+    for await (const piece of bytes) pieces.push(piece);
   } catch (error) {
     throw failureOf(error, where, path);
   }

@@ -4,7 +4,9 @@ import { historyName } from '../../../domain/wal/file-name.ts';
 import { parseLsn } from '../../../domain/wal/lsn.ts';
 import { parseTimelineHistory } from '../../../domain/wal/timeline-history.ts';
 import { readManifest } from '../../../repository/backups.ts';
+import { identityOf } from '../../../repository/identity.ts';
 import { openStore } from '../../../repository/open.ts';
+import { openEncrypted } from '../../../repository/open-encrypted.ts';
 import type { Store } from '../../../repository/store.ts';
 import { openWalArchive } from '../../../repository/wal-archive.ts';
 import type { BaseBackup } from './lay-base.ts';
@@ -34,13 +36,12 @@ export async function openSource(
         `${path} in ${store.description} is the ${manifest.method.toLowerCase()} backup ${manifest.backupID}, and the plan names the physical backup ${plan.backupID}: the repository was changed since. Create a new PitrRecovery.`,
       );
     }
-    const base = { store, path, manifest };
-    const archive = openWalArchive(store, {
-      namespace: plan.namespace,
-      policy: plan.policy,
-      systemIdentifier: plan.systemIdentifier,
-    });
-    const wal = openWalSource(archive, base);
+    const identity = identityOf(source.repository, 0, { mountRoot });
+    const identityFile = await openEncrypted({ store, path, manifest }, identity, signal);
+    const base = { store, path, manifest, identityFile };
+    const { namespace, policy, systemIdentifier } = plan;
+    const archive = openWalArchive(store, { namespace, policy, systemIdentifier }, { identity });
+    const wal = openWalSource(archive, { store, path, manifest, identity });
     return { store, base, wal, range: await readRange(plan, wal, store, signal) };
   } catch (error) {
     await store.close();

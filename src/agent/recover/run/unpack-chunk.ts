@@ -1,10 +1,11 @@
 import { Failure, terminal, transient } from '../../../domain/failure.ts';
 import type { StoredObject } from '../../../domain/manifest.ts';
-import { decompressor } from '../../../stream/compress.ts';
 import { verified } from '../../../stream/digest.ts';
+import { decryptor, whyNotDecrypted } from '../../../stream/encrypt.ts';
 import { extractTar, NotATar } from '../../../stream/extract-tar.ts';
-import { runPipeline } from '../../../stream/pipeline.ts';
+import { runPipeline, type Stage } from '../../../stream/pipeline.ts';
 import { StageFailed } from '../../../stream/stage-failed.ts';
+import { unpackers } from '../../../stream/unpack.ts';
 import { corrupted } from './corrupted.ts';
 import type { BaseBackup } from './lay-base.ts';
 
@@ -18,35 +19,39 @@ export interface FetchOptions {
  * names; with a transient ChecksumMismatch where not.
  */
 export async function unpackChunk(
-  { store, path, manifest }: BaseBackup,
+  base: BaseBackup,
   chunk: StoredObject,
   folder: string,
   { signal, onBytes }: FetchOptions,
 ): Promise<void> {
+  const { store, path, manifest, identityFile } = base;
   const key = `${path}/${chunk.path}`;
   const where = `${key} in ${store.description}`;
   try {
     const input = verified(counted(await store.download(key, { signal }), onBytes), chunk, where);
-    await extractTar(input, { folder, compression: manifest.compression, signal });
+    const packed =
+      identityFile === undefined ? input : runPipeline([decryptor(identityFile)], { signal, input }).output;
+    await extractTar(packed, { folder, compression: manifest.compression, signal });
   } catch (error) {
     signal.throwIfAborted();
     throw failureOf(error, where, folder);
   }
 }
 
+function unpackersOf({ manifest: { compression }, identityFile }: BaseBackup): readonly Stage[] {
+  return unpackers({ compression, identityFile });
+}
+
 /** An object whole and unpacked. */
-export async function fetchWhole(
-  { store, path, manifest }: BaseBackup,
-  object: StoredObject,
-  signal: AbortSignal,
-): Promise<Buffer> {
+export async function fetchWhole(base: BaseBackup, object: StoredObject, signal: AbortSignal): Promise<Buffer> {
+  const { store, path } = base;
   const key = `${path}/${object.path}`;
   const where = `${key} in ${store.description}`;
   try {
     const stored = verified(await store.download(key, { signal }), object, where);
-    const stage = decompressor(manifest.compression);
+    const stages = unpackersOf(base);
     const parts: Buffer[] = [];
-    const bytes = stage === undefined ? stored : runPipeline([stage], { signal, input: stored }).output;
+    const bytes = stages.length === 0 ? stored : runPipeline(stages, { signal, input: stored }).output;
     for await (const part of bytes) parts.push(part);
     return Buffer.concat(parts);
   } catch (error) {
@@ -55,7 +60,7 @@ export async function fetchWhole(
   }
 }
 
-async function* counted(source: AsyncIterable<Buffer>, onBytes: (bytes: number) => void) {
+export async function* counted(source: AsyncIterable<Buffer>, onBytes: (bytes: number) => void) {
   for await (const part of source) {
     onBytes(part.length);
     yield part;
@@ -78,6 +83,14 @@ export function failureOf(error: unknown, where: string, folder: string): unknow
     return transient(
       'OutOfMemory',
       `${error.command} was killed by ${error.signal} while ${where} was unpacked. If it stays so, raise jobTemplate.resources.limits.memory.`,
+      error,
+    );
+  }
+  // What age says may quote what it has read.
+  if (whyNotDecrypted(error) !== undefined) {
+    return transient(
+      'ChecksumMismatch',
+      `${where} cannot be decrypted: it is not what was encrypted for this backup.`,
       error,
     );
   }

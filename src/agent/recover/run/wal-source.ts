@@ -1,9 +1,9 @@
-import { zstdDecompress } from 'node:zlib';
-import { terminal } from '../../../domain/failure.ts';
 import type { PhysicalManifest, StoredObject } from '../../../domain/manifest.ts';
 import { parseWalFileName } from '../../../domain/wal/file-name.ts';
+import type { Identity } from '../../../repository/identity.ts';
 import type { CallOptions, Store } from '../../../repository/store.ts';
 import type { WalArchive } from '../../../repository/wal-archive.ts';
+import { unpackWal } from '../../../repository/wal-content.ts';
 import { verified } from '../../../stream/digest.ts';
 
 /** Where replay's WAL comes from. */
@@ -12,11 +12,16 @@ export interface WalSource {
   get(name: string, options: CallOptions): Promise<Buffer | undefined>;
 }
 
+export interface BackupWithWal {
+  readonly store: Store;
+  readonly path: string;
+  readonly manifest: PhysicalManifest;
+  /** For a backup that is encrypted. */
+  readonly identity: Identity;
+}
+
 /** The backup's own WAL first (walMethod Stream), whose digests the manifest has; then the archive's. */
-export function openWalSource(
-  archive: WalArchive,
-  backup: { readonly store: Store; readonly path: string; readonly manifest: PhysicalManifest },
-): WalSource {
+export function openWalSource(archive: WalArchive, backup: BackupWithWal): WalSource {
   const { manifest } = backup;
   const own = new Map(manifest.physical.wal.map((object) => [nameOf(object), object]));
   return {
@@ -31,11 +36,11 @@ export function openWalSource(
 }
 
 function nameOf({ path }: StoredObject): string {
-  return path.slice(path.lastIndexOf('/') + 1).replace(/\.zst$/, '');
+  return path.slice(path.lastIndexOf('/') + 1).replace(/\.zst(\.age)?$/, '');
 }
 
 async function getOwn(
-  { store, path }: { readonly store: Store; readonly path: string },
+  { store, path, identity, manifest: { encryption } }: BackupWithWal,
   object: StoredObject,
   options: CallOptions,
 ): Promise<Buffer> {
@@ -44,25 +49,6 @@ async function getOwn(
   for await (const part of verified(await store.download(key, options), object, `${key} in ${store.description}`)) {
     parts.push(part);
   }
-  const stored = Buffer.concat(parts);
-  return object.path.endsWith('.zst') ? unpack(stored, key, store) : stored;
-}
-
-/** A segment is 1 GiB at most. */
-const largest = 1024 ** 3;
-
-function unpack(stored: Buffer, key: string, store: Store): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    zstdDecompress(stored, { maxOutputLength: largest }, (error, content) => {
-      if (error === null) resolve(content);
-      else
-        reject(
-          terminal(
-            'ChecksumMismatch',
-            `${key} in ${store.description} cannot be unpacked (${error.message}), though it is what was stored. Recover from another backup.`,
-            error,
-          ),
-        );
-    });
-  });
+  const bytes = Buffer.concat(parts);
+  return unpackWal({ bytes, store, key }, { identity, encryption: async () => encryption }, options);
 }

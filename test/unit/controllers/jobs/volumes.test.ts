@@ -80,3 +80,46 @@ test('a tar’s tables are staged in /tmp, so that this is scratch then', () => 
   ]);
   expect(all.filter(({ name }) => name === 'scratch' || name === 'tmp')).toHaveLength(1);
 });
+
+const encrypted = {
+  volume: { claimName: 'backups' },
+  encryption: {
+    age: { recipients: [`age1${'q'.repeat(58)}`], identitySecretRef: { name: 'age-identity', key: 'identity.txt' } },
+  },
+};
+const stored = { name: 'store', spec: repository({ spec: encrypted }).spec };
+
+test.each(['restore', 'plan-recovery', 'recover'])('a pod that does %s has the identity, and may lack it', (action) => {
+  const task = { action, repository: stored, source: { repository: stored }, restore: { databases: [] } };
+  const { volumes: all, mounts } = volumesOf(task as never, jobTemplate.parse({}));
+  expect(all).toContainEqual({
+    name: 'repository-0-identity',
+    projected: {
+      defaultMode: 0o440,
+      sources: [
+        { secret: { name: 'age-identity', items: [{ key: 'identity.txt', path: 'identity.txt' }], optional: true } },
+      ],
+    },
+  });
+  expect(mounts).toContainEqual({
+    name: 'repository-0-identity',
+    mountPath: '/var/run/tidemark/repositories/0/identity',
+    readOnly: true,
+  });
+});
+
+test.each(['backup', 'archive', 'watch-wal', 'delete', 'probe'])('a pod that does %s never has it', (action) => {
+  const task = { action, repository: stored, repositories: [stored] };
+  expect(JSON.stringify(volumesOf(task as never, jobTemplate.parse({})))).not.toContain('identity');
+});
+
+test('what a backup is told says nothing of it either', () => {
+  const task = backupTask({
+    policy: policy({ spec: { source } }),
+    repositories: [repository({ spec: encrypted })],
+    hosts: ['db'],
+    method: 'Logical',
+  });
+  expect(JSON.stringify(task)).toContain('age1');
+  expect(JSON.stringify(task)).not.toContain('identity');
+});

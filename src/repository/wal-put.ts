@@ -1,0 +1,89 @@
+import type { Encryption } from '../domain/encryption.ts';
+import { Failure, terminal } from '../domain/failure.ts';
+import { isEncrypted } from '../stream/encrypt.ts';
+import type { CallOptions, Store } from './store.ts';
+import { packWal, unpackWal } from './wal-content.ts';
+import { describes, indexOf, readIndex, writeIndex } from './wal-index.ts';
+
+export interface WalFileToPut {
+  readonly store: Store;
+  readonly key: string;
+  /** Of what stands beside it where it is encrypted. */
+  readonly indexKey: string;
+  readonly name: string;
+  readonly content: Buffer;
+}
+
+export interface WalPacking {
+  readonly level: number;
+  readonly encryption: Encryption | undefined;
+}
+
+/** A history file: stored as it is. */
+export async function putPlainly(file: WalFileToPut, options: CallOptions): Promise<'Stored' | 'AlreadyThere'> {
+  return putBody(file, file.content, async (stored) => stored.equals(file.content), options);
+}
+
+/**
+ * A segment, .partial or .backup file. age makes other bytes of the same content each time, so that an encrypted file is
+ * compared by its index, which is written before it: whoever finds no file, and then an index of the same content or none,
+ * knows that a file which comes in between is of one who found the same.
+ */
+export async function putPacked(
+  file: WalFileToPut,
+  { level, encryption }: WalPacking,
+  options: CallOptions,
+): Promise<'Stored' | 'AlreadyThere'> {
+  const { store, key, indexKey, name, content } = file;
+  const isSame = (stored: Buffer) => holdsSame(file, stored, options);
+  if (encryption !== undefined) {
+    const there = await store.head(key, options);
+    if (there !== undefined && there.size > 0) {
+      if (await isSame(await store.get(key, options))) return 'AlreadyThere';
+      throw conflict(key, store);
+    }
+    const written = await writeIndex(store, indexKey, indexOf(name, content, encryption), options);
+    if (written === 'AlreadyThere' && !(await isDescribed(file, options))) throw conflict(indexKey, store);
+  }
+  return putBody(file, await packWal(content, { level, encryption }, options), isSame, options);
+}
+
+async function putBody(
+  { store, key }: WalFileToPut,
+  body: Buffer,
+  isSame: (stored: Buffer) => Promise<boolean>,
+  options: CallOptions,
+): Promise<'Stored' | 'AlreadyThere'> {
+  try {
+    await store.put(key, body, { ...options, ifAbsent: true });
+    return 'Stored';
+  } catch (error) {
+    if (!(error instanceof Failure) || error.reason !== 'ObjectExists') throw error;
+  }
+  const stored = await store.get(key, options);
+  // What a writer leaves that is killed between taking the name and giving it a content.
+  if (stored.length === 0) await store.put(key, body, { ...options, ifAbsent: false });
+  else if (!(await isSame(stored))) throw conflict(key, store);
+  return 'AlreadyThere';
+}
+
+async function holdsSame(file: WalFileToPut, stored: Buffer, options: CallOptions): Promise<boolean> {
+  if (isEncrypted(stored)) return isDescribed(file, options);
+  const { store, key, content } = file;
+  const open = { identity: undefined, encryption: async () => undefined };
+  // What cannot be unpacked is not the same.
+  const present = await unpackWal({ bytes: stored, store, key }, open, options).catch(() => undefined);
+  return present?.equals(content) === true;
+}
+
+async function isDescribed({ store, indexKey, content }: WalFileToPut, options: CallOptions): Promise<boolean> {
+  const known = await readIndex(store, indexKey, options);
+  return known !== undefined && describes(known, content);
+}
+
+function conflict(key: string, store: Store): Failure {
+  return terminal(
+    'WalConflict',
+    `${key} in ${store.description} holds other WAL than the server wants to archive under that name, or is damaged, and stays as it is. Mostly two servers that were one write here: an old primary that came back, or a copy that was started with the settings of the original. Stop archiving on the one that is not to be protected; if it is this one that counts, give it a policy of its own. An object that is damaged (zstd -t says so, behind age -d where it is encrypted) is to be moved away by hand, with what stands beside it under wal/index; the server then archives it again.`,
+  );
+}

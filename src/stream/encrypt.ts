@@ -1,0 +1,95 @@
+import type { Encryption } from '../domain/encryption.ts';
+import { terminal } from '../domain/failure.ts';
+import type { Stage } from './pipeline.ts';
+import { runPipeline } from './pipeline.ts';
+import { StageFailed } from './stage-failed.ts';
+
+/** The ending of an encrypted object's name, behind that of its packing. */
+export const encryptedSuffix = '.age';
+
+/** Every age file of the binary format begins so (age-encryption.org/v1, "Header"). */
+const intro = Buffer.from('age-encryption.org/v1\n');
+
+/** The stage that encrypts a stream for all recipients; it knows no secret. */
+export function encryptor({ recipients }: Encryption): Stage {
+  return { command, args: ['--encrypt', ...recipients.flatMap((key) => ['--recipient', key])], env: environment() };
+}
+
+/** The stage that decrypts with whichever identity of the file fits. */
+export function decryptor(identityFile: string): Stage {
+  return { command, args: ['--decrypt', '--identity', identityFile], env: environment() };
+}
+
+export function isEncrypted(stored: Buffer): boolean {
+  return stored.subarray(0, intro.length).equals(intro);
+}
+
+/** Bytes, whole. Rejects as failureOfEncrypting() says. */
+export async function encryptBytes(bytes: Buffer, encryption: Encryption, signal: AbortSignal): Promise<Buffer> {
+  try {
+    return await through(encryptor(encryption), bytes, signal);
+  } catch (error) {
+    throw failureOfEncrypting(error) ?? error;
+  }
+}
+
+/** Bytes, whole. Rejects with the StageFailed of age; whyNotDecrypted() tells what it means. */
+export function decryptBytes(stored: Buffer, identityFile: string, signal: AbortSignal): Promise<Buffer> {
+  return through(decryptor(identityFile), stored, signal);
+}
+
+/** undefined where it was not age that failed. */
+export function failureOfEncrypting(error: unknown): Error | undefined {
+  if (!isOfAge(error) || error.signal !== undefined) return undefined;
+  return terminal(
+    'EncryptionFailed',
+    `age cannot encrypt for the recipients of the repository (${saidBy(error)}). Nothing was stored unencrypted. Correct spec.encryption.age.recipients of the BackupRepository: age-keygen -y IDENTITY-FILE prints the recipient of an identity.`,
+    error,
+  );
+}
+
+/**
+ * NoIdentityFits: it is encrypted for others. NoIdentity: there is none in the file, or something that age does not know.
+ * Damaged: it is not as age has written it.
+ */
+export type WhyNotDecrypted = 'NoIdentityFits' | 'NoIdentity' | 'Damaged';
+
+/** undefined where it was not age that failed. What age says is not passed on: it may quote what it has read. */
+export function whyNotDecrypted(error: unknown): WhyNotDecrypted | undefined {
+  if (!isOfAge(error) || error.exitCode === undefined) return undefined;
+  const { stderr } = error;
+  if (/no identity matched|did not match any of the recipients|incorrect identity/i.test(stderr))
+    return 'NoIdentityFits';
+  // Otherwise a file that cannot be read, a passphrase that nobody can be asked for, a plugin that is not there.
+  return damage.test(stderr) ? 'Damaged' : 'NoIdentity';
+}
+
+const damage =
+  /failed to read (header|nonce)|bad header MAC|failed to decrypt and authenticate|unexpected EOF|trailing data|last chunk/i;
+
+const command = 'age';
+
+function isOfAge(error: unknown): error is StageFailed {
+  return error instanceof StageFailed && error.command === command;
+}
+
+/** Its first line; recipients are public, so that it may be passed on. */
+function saidBy({ stderr, message }: StageFailed): string {
+  const line = stderr.split('\n').find((one) => one.startsWith('age: error: '));
+  return (line?.slice('age: error: '.length) ?? message).slice(0, 300);
+}
+
+/** Nothing else of the agent's environment is its business. */
+function environment(): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' };
+}
+
+async function through(stage: Stage, bytes: Buffer, signal: AbortSignal): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of runPipeline([stage], { signal, input: once(bytes) }).output) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
+  yield bytes;
+}

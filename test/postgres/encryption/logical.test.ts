@@ -1,0 +1,298 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { runProbe } from '../../../src/agent/probe.ts';
+import type { RepositoryTask } from '../../../src/domain/task.ts';
+import type { Store } from '../../../src/repository/store.ts';
+import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
+import { type S3Server, startS3Server } from '../../support/s3/server.ts';
+import {
+  backUp,
+  backupTask,
+  createSetting,
+  inventory,
+  leftovers,
+  manifestOf,
+  openRepository,
+  recordingReporter,
+  type Setting,
+} from '../backup/setting.ts';
+import {
+  encryptedRepository,
+  generateKeys,
+  type KeyPair,
+  mountIdentity,
+  read,
+  restore,
+  storedObjects,
+  withObject,
+} from './setting.ts';
+
+const marker = 'the-marker-that-nobody-may-read';
+const sum = "SELECT count(*), md5(string_agg(note, '' ORDER BY id)) FROM orders";
+
+let server: TestServer;
+let s3: S3Server;
+let setting: Setting;
+let keys: KeyPair;
+let repository: RepositoryTask;
+let store: Store;
+
+beforeAll(async () => {
+  [server, s3, keys] = await Promise.all([startPostgres(), startS3Server(), generateKeys()]);
+  await s3.createBucket('backups');
+  setting = await createSetting(server, s3);
+  repository = encryptedRepository(s3, [keys.recipient]);
+  store = await openRepository(setting, repository);
+  await server.psql(
+    "CREATE ROLE clerk_of_the_shop LOGIN PASSWORD 's3cret'; CREATE DATABASE shop; CREATE DATABASE other",
+  );
+  await server.psql(
+    `CREATE TABLE orders AS SELECT id, '${marker}' || md5(id::text) AS note FROM generate_series(1, 20000) id;
+     CREATE INDEX orders_by_note ON orders (note)`,
+    'shop',
+  );
+  await server.psql("CREATE TABLE orders AS SELECT 1 AS id, 'others' AS note", 'other');
+});
+
+beforeEach(() => mountIdentity(setting, keys.identity));
+
+afterAll(async () => {
+  await store?.close();
+  await server?.stop();
+  await s3?.stop();
+  await setting?.remove();
+});
+
+interface Options {
+  readonly format?: string;
+  readonly algorithm?: string;
+  readonly into?: RepositoryTask;
+  readonly databases?: readonly string[];
+}
+
+async function make({ format = 'Custom', algorithm = 'zstd', into = repository, databases = ['shop'] }: Options = {}) {
+  const logical = { format, databases: { include: databases } };
+  const { reporter } = await backUp(
+    setting,
+    backupTask(server, { repositories: [into], logical, compression: { algorithm } }),
+  );
+  return manifestOf(store, reporter.status);
+}
+
+const copy = { databases: [{ name: 'shop', targetName: 'copy' }] };
+const databases = () => server.psql('SELECT string_agg(datname, $$ $$ ORDER BY datname) FROM pg_database');
+
+describe.each([
+  ['Custom', 'zstd'],
+  ['Custom', 'none'],
+  ['Directory', 'zstd'],
+  ['Plain', 'none'],
+  ['Tar', 'none'],
+])('a %s backup (%s) of an encrypted repository', (format, algorithm) => {
+  test('comes back the same, and nothing of it can be read but the manifest', async () => {
+    const { manifest, path } = await make({ format, algorithm });
+    expect(manifest.encryption).toEqual({ scheme: 'age', recipients: [keys.recipient] });
+    const objects = await storedObjects(store, path);
+    expect(objects.size).toBeGreaterThan(3);
+    for (const [key, bytes] of objects) {
+      expect(bytes.includes(marker), key).toBe(false);
+      if (key.endsWith('/manifest.json') || key.endsWith('/started.json')) continue;
+      expect(key).toMatch(/\.age$/);
+      expect(bytes.toString('latin1', 0, 22), key).toBe('age-encryption.org/v1\n');
+      expect(bytes.includes('clerk_of_the_shop') || bytes.includes('orders_by_note'), key).toBe(false);
+    }
+    const { error } = await restore(setting, server, repository, manifest.backupID, copy);
+    expect(error).toBeUndefined();
+    expect(await server.psql(sum, 'copy')).toBe(await server.psql(sum, 'shop'));
+    await server.psql('DROP DATABASE copy');
+    expect(await leftovers(setting)).toEqual([]);
+  });
+});
+
+test('the table of contents that is stored is that of the dump', async () => {
+  const { manifest, path } = await make();
+  const [database] = manifest.logical.databases;
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-by-hand-'));
+  try {
+    const identity = join(folder, 'key.txt');
+    await writeFile(identity, keys.identity);
+    const open = async (object: string, ...rest: readonly string[]) => {
+      await writeFile(join(folder, 'object'), await read(store, `${path}/${object}`));
+      const script = `age -d -i ${identity} ${folder}/object | zstd -d ${rest.join(' ')}`;
+      return (await execa('sh', ['-c', script])).stdout;
+    };
+    const listed = await open(database?.objects[0]?.path ?? '', '|', join(server.bin, 'pg_restore'), '-l');
+    expect(listed).toMatch(/TABLE DATA public orders/);
+    expect(await open(database?.contents.path ?? '')).toBe(listed);
+    expect(await open(manifest.logical.globals?.path ?? '')).toContain('clerk_of_the_shop');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('what docs/repository-format.md says decrypts a fetched backup, and pg_restore takes it', async () => {
+  const { manifest, path } = await make({ format: 'Directory' });
+  const page = await readFile('docs/repository-format.md', 'utf8');
+  const [command] = page.match(/^find \. -name '\*\.age' .*$/m) ?? [];
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-by-hand-'));
+  try {
+    await writeFile(join(folder, 'key.txt'), keys.identity);
+    for (const [key, bytes] of await storedObjects(store, path)) {
+      const file = join(folder, key.slice(path.length + 1));
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, bytes);
+    }
+    const run = (script: string) => execa('sh', ['-c', script], { cwd: folder });
+    await run(command ?? 'false');
+    await run('mkdir shop.dir; for c in databases/shop/chunk-*.tar.zst; do zstd -dc "$c" | tar -x -C shop.dir; done');
+    const { stdout } = await run(`${join(server.bin, 'pg_restore')} -l shop.dir`);
+    expect(stdout).toMatch(/TABLE DATA public orders/);
+    expect(manifest.logical.databases[0]?.objects[0]?.path).toMatch(/^databases\/shop\/chunk-00001\.tar\.zst\.age$/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+describe('without the right identity nothing is begun', () => {
+  let backupID: string;
+  beforeAll(async () => {
+    ({ backupID } = (await make()).manifest);
+  });
+  const attempt = async (into = repository) => {
+    const before = await databases();
+    const { error } = await restore(setting, server, into, backupID, copy);
+    expect(await databases()).toBe(before);
+    expect(error?.retryable).toBe(false);
+    return error;
+  };
+
+  test('another one', async () => {
+    await mountIdentity(setting, (await generateKeys()).identity);
+    const error = await attempt();
+    expect(error?.reason).toBe('WrongIdentity');
+    for (const said of [keys.recipient, 'age-identity', 'identity.txt', 'offsite']) {
+      expect(error?.message).toContain(said);
+    }
+  });
+
+  test('what is none', async () => {
+    await mountIdentity(setting, 'let me in\n');
+    const error = await attempt();
+    expect(error).toMatchObject({ reason: 'WrongIdentity', message: expect.stringContaining('cannot be used') });
+    expect(error?.message).not.toContain('let me in');
+  });
+
+  test.each([
+    ['no Secret', undefined],
+    ['an empty one', '\n'],
+  ])('%s', async (_, text) => {
+    await mountIdentity(setting, text);
+    expect(await attempt()).toMatchObject({
+      reason: 'IdentityMissing',
+      message: expect.stringMatching(/key identity\.txt of the Secret age-identity/),
+    });
+  });
+
+  test('a repository that names none', async () => {
+    const nameless = encryptedRepository(s3, [keys.recipient]);
+    delete nameless.spec.encryption?.age?.identitySecretRef;
+    expect(await attempt(nameless)).toMatchObject({
+      reason: 'IdentityMissing',
+      message: expect.stringContaining('identitySecretRef'),
+    });
+  });
+});
+
+test('after a change of recipients old and new backups restore with a file that has both identities', async () => {
+  const next = await generateKeys();
+  const rotated = encryptedRepository(s3, [next.recipient]);
+  const older = (await make()).manifest;
+  const newer = (await make({ into: rotated })).manifest;
+  expect(newer.encryption?.recipients).toEqual([next.recipient]);
+  await mountIdentity(setting, next.identity);
+  const { error } = await restore(setting, server, rotated, older.backupID, copy);
+  expect(error).toMatchObject({ reason: 'WrongIdentity', message: expect.stringContaining(keys.recipient) });
+  await mountIdentity(setting, `${next.identity}\n${keys.identity}`);
+  for (const { backupID } of [older, newer]) {
+    expect((await restore(setting, server, rotated, backupID, copy)).error).toBeUndefined();
+    await server.psql('DROP DATABASE copy');
+  }
+});
+
+test('each of several recipients can restore, an SSH key too', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-ssh-'));
+  try {
+    await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'key')]);
+    const ssh = await execa('cat', [join(folder, 'key')]);
+    const sshRecipient = (await execa('cat', [join(folder, 'key.pub')])).stdout;
+    const both = encryptedRepository(s3, [keys.recipient, sshRecipient]);
+    const { manifest } = await make({ into: both });
+    for (const identity of [keys.identity, `${ssh.stdout}\n`]) {
+      await mountIdentity(setting, identity);
+      expect((await restore(setting, server, both, manifest.backupID, copy)).error).toBeUndefined();
+      await server.psql('DROP DATABASE copy');
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('what was swapped, replayed, cut or added to is found before the target is touched', async () => {
+  const older = await make({ databases: ['shop', 'other'] });
+  const { manifest, path } = await make({ databases: ['shop', 'other'] });
+  const keyOf = (name: string) =>
+    `${path}/${manifest.logical.databases.find((each) => each.name === name)?.objects[0]?.path}`;
+  const own = await read(store, keyOf('shop'));
+  const others = [
+    await read(store, keyOf('other')),
+    await read(store, keyOf('shop').replace(path, older.path)),
+    own.subarray(0, own.length - 70_000),
+    own.subarray(0, 100),
+    Buffer.concat([own, Buffer.from('more')]),
+    Buffer.concat([own.subarray(0, 200), own.subarray(200, 70_000).reverse(), own.subarray(70_000)]),
+  ];
+  const before = await databases();
+  for (const bytes of others) {
+    await withObject(store, keyOf('shop'), bytes, async () => {
+      const { error } = await restore(setting, server, repository, manifest.backupID, copy);
+      expect(error).toMatchObject({ reason: 'CorruptedBackup', message: expect.stringContaining(keyOf('shop')) });
+    });
+  }
+  expect(await databases()).toBe(before);
+  expect((await restore(setting, server, repository, manifest.backupID, copy)).error).toBeUndefined();
+  await server.psql('DROP DATABASE copy');
+});
+
+test('a recipient that is none ends the backup, and leaves nothing', async () => {
+  const mistyped = keys.recipient.replace(/.$/, (last) => (last === 'q' ? 'p' : 'q'));
+  const before = await inventory(store);
+  for (const format of ['Custom', 'Plain', 'Directory']) {
+    const failing = make({ format, into: encryptedRepository(s3, [mistyped]) });
+    await expect(failing).rejects.toMatchObject({
+      reason: 'EncryptionFailed',
+      retryable: false,
+      message: expect.stringContaining(mistyped),
+    });
+  }
+  const probe = (recipient: string) =>
+    runProbe(
+      {
+        task: {
+          action: 'probe',
+          namespace: 'shop',
+          repositoryObject: { name: 'offsite', uid: 'uid', generation: 1 },
+          repository: encryptedRepository(s3, [recipient]),
+        },
+        reporter: recordingReporter(),
+        log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+        signal: AbortSignal.timeout(30_000),
+      },
+      setting.folders.mountRoot,
+    );
+  await expect(probe(mistyped)).rejects.toMatchObject({ reason: 'EncryptionFailed', retryable: false });
+  expect((await probe(keys.recipient)).message).toContain('encrypted for 1 recipient.');
+  expect(await inventory(store)).toEqual(before);
+});
