@@ -1,9 +1,9 @@
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import { Failure, terminal } from '../domain/failure.ts';
 import { type WalLocation, walPath } from '../domain/layout.ts';
 import { parseWalFileName } from '../domain/wal/file-name.ts';
 import { type Ancestor, parseTimelineHistory } from '../domain/wal/timeline-history.ts';
 import type { CallOptions, Store } from './store.ts';
+import { isPacked, pack, type Stored, unpack } from './wal-packing.ts';
 
 /** The WAL of one server in one repository. Names are those that PostgreSQL gives its files. */
 export interface WalArchive {
@@ -39,21 +39,22 @@ export function openWalArchive(store: Store, location: WalLocation, level = 1): 
   const path = walPath(location);
   const keyOf = (name: string) => `${path}/${placeOf(name)}`;
   const get = async (name: string, options: CallOptions) => {
-    const stored = await getOrUndefined(store, keyOf(name), options);
-    if (stored === undefined || isHistory(name)) return stored;
-    return await unpack(stored, keyOf(name), store);
+    const key = keyOf(name);
+    if (isHistory(name)) return await orUndefined(store.get(key, options));
+    const stored = await orUndefined(getStored(store, key, options));
+    return stored === undefined ? undefined : await unpack(stored, `${key} in ${store.description}`);
   };
   const compare = async (name: string, content: Buffer, options: CallOptions) => {
-    const stored = await getOrUndefined(store, keyOf(name), options);
+    const stored = await orUndefined(getStored(store, keyOf(name), options));
     // What a writer leaves that is killed between taking the name and giving it a content.
-    if (stored?.length === 0) {
+    if (Buffer.isBuffer(stored) && stored.length === 0) {
       await store.put(keyOf(name), isHistory(name) ? content : await pack(content, level), {
         ...options,
         ifAbsent: false,
       });
       return;
     }
-    if (stored !== undefined && (await sameContent(name, stored, content))) return;
+    if (stored !== undefined && (await isSame(name, stored, content))) return;
     throw terminal(
       'WalConflict',
       `${keyOf(name)} in ${store.description} holds other WAL than the server wants to archive under that name, or is damaged, and stays as it is. Mostly two servers that were one write here: an old primary that came back, or a copy that was started with the settings of the original. Stop archiving on the one that is not to be protected; if it is this one that counts, give it a policy of its own. An object that is damaged (zstd -t says so) is to be moved away by hand; the server then archives it again.`,
@@ -98,16 +99,6 @@ export function openWalArchive(store: Store, location: WalLocation, level = 1): 
   };
 }
 
-/** What cannot be unpacked is not the same. */
-async function sameContent(name: string, stored: Buffer, content: Buffer): Promise<boolean> {
-  if (isHistory(name)) return stored.equals(content);
-  return new Promise((resolve) => {
-    zstdDecompress(stored, { maxOutputLength: largest, chunkSize }, (error, present) => {
-      resolve(error === null && present.equals(content));
-    });
-  });
-}
-
 /** History files lie together and stay readable: they are the map of all the rest. */
 function placeOf(name: string): string {
   const file = parseWalFileName(name);
@@ -136,44 +127,28 @@ function ancestorsOf(content: Buffer, key: string, store: Store): readonly Ances
   }
 }
 
-async function getOrUndefined(store: Store, key: string, options: CallOptions): Promise<Buffer | undefined> {
+/** Segments may have up to 1 GiB; most are small, and one request for each is the quickest. */
+async function getStored(store: Store, key: string, options: CallOptions): Promise<Stored> {
   try {
     return await store.get(key, options);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.reason !== 'ObjectTooLarge') throw error;
+    return await store.download(key, options);
+  }
+}
+
+async function orUndefined<Found>(getting: Promise<Found>): Promise<Found | undefined> {
+  try {
+    return await getting;
   } catch (error) {
     if (error instanceof Failure && error.reason === 'NoSuchObject') return undefined;
     throw error;
   }
 }
 
-/** Bytes that a thread hands over at once; the default of 16 KiB has it wait for the main thread a thousand times. */
-const chunkSize = 1024 ** 2;
-
-/** In threads of their own, with the frame's checksum, so that a flipped bit is found when it is read. */
-function pack(content: Buffer, level: number): Promise<Buffer> {
-  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
-  const options = { params, chunkSize };
-  return new Promise((resolve, reject) => {
-    zstdCompress(content, options, (error, packed) => (error === null ? resolve(packed) : reject(error)));
-  });
-}
-
-/** A segment is 1 GiB at most. */
-const largest = 1024 ** 3;
-
-function unpack(stored: Buffer, key: string, store: Store): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    zstdDecompress(stored, { maxOutputLength: largest, chunkSize }, (error, content) => {
-      if (error === null) resolve(content);
-      else
-        reject(
-          terminal(
-            'ChecksumMismatch',
-            `${key} in ${store.description} is damaged (${error.message}): its WAL cannot be used. Recover to a moment before it, or bring the object back from a copy of the repository.`,
-            error,
-          ),
-        );
-    });
-  });
+async function isSame(name: string, stored: Stored, content: Buffer): Promise<boolean> {
+  if (!isHistory(name)) return await isPacked(stored, content);
+  return Buffer.isBuffer(stored) && stored.equals(content);
 }
 
 function isHistory(name: string): boolean {
