@@ -210,6 +210,9 @@ export const walStatus = z.object({
       state: z.enum(['Set', 'RestartNeeded', 'Removed', 'Refused']),
       reason: text(128).optional(),
       message: text(1024).optional(),
+      /** Of which server it was seen, and when, by a look that saw the archive as well. */
+      systemIdentifier: wideInteger.optional(),
+      time: time.optional(),
     })
     .optional(),
   slot: z
@@ -223,7 +226,16 @@ export const walStatus = z.object({
     })
     .optional(),
   /** What the watcher met last, and when it looked. */
-  report: z.object({ reason: text(128), message: text(1024), time, healthy: z.boolean() }).optional(),
+  report: z
+    .object({
+      reason: text(128),
+      message: text(1024),
+      time,
+      healthy: z.boolean(),
+      /** It does not pass by itself. */
+      stalled: z.boolean().optional(),
+    })
+    .optional(),
 });
 
 const stored = {

@@ -3,9 +3,9 @@ import { Failure, terminal } from '../domain/failure.ts';
 import { type WalLocation, walPath } from '../domain/layout.ts';
 import { parseWalFileName } from '../domain/wal/file-name.ts';
 import { type Ancestor, parseTimelineHistory } from '../domain/wal/timeline-history.ts';
-import { isEncrypted } from '../stream/encrypt.ts';
 import type { Identity } from './identity.ts';
 import type { CallOptions, Store } from './store.ts';
+import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
 import { unpackWal } from './wal-content.ts';
 import { type CommitTimes, commitTimesIn, commitTimesOf, readIndex } from './wal-index.ts';
 import { putPacked, putPlainly } from './wal-put.ts';
@@ -64,11 +64,13 @@ export function openWalArchive(
   const indexKeyOf = (name: string) => `${path}/${indexPlaceOf(name)}`;
   const encryptionOf = async (name: string, options: CallOptions) =>
     (await readIndex(store, indexKeyOf(name), options))?.encryption;
-  const unpacked = (name: string, bytes: Buffer, options: CallOptions) =>
+  const unpacked = (name: string, bytes: Stored, options: CallOptions) =>
     unpackWal({ bytes, store, key: keyOf(name) }, { identity, encryption: () => encryptionOf(name, options) }, options);
   const get = async (name: string, options: CallOptions) => {
-    const stored = await getOrUndefined(store, keyOf(name), options);
-    return stored === undefined || isHistory(name) ? stored : unpacked(name, stored, options);
+    const key = keyOf(name);
+    if (isHistory(name)) return await orUndefined(store.get(key, options));
+    const stored = await orUndefined(getStored(store, key, options));
+    return stored === undefined ? undefined : await unpacked(name, stored, options);
   };
   return {
     store,
@@ -82,9 +84,11 @@ export function openWalArchive(
       const index = () => readIndex(store, indexKeyOf(name), options);
       const known = encryption === undefined ? undefined : await index();
       if (known !== undefined) return commitTimesOf(known);
-      const stored = await getOrUndefined(store, keyOf(name), options);
-      if (stored === undefined) return undefined;
-      if (!isEncrypted(stored)) return commitTimesIn(name, await unpacked(name, stored, options));
+      const there = await orUndefined(getStored(store, keyOf(name), options));
+      if (there === undefined) return undefined;
+      const { encrypted, stored, close } = await tellEncrypted(there);
+      if (!encrypted) return commitTimesIn(name, await unpacked(name, stored, options));
+      await close();
       const told = await index();
       return told === undefined ? undefined : commitTimesOf(told);
     },
@@ -147,9 +151,9 @@ function ancestorsOf(content: Buffer, key: string, store: Store): readonly Ances
   }
 }
 
-async function getOrUndefined(store: Store, key: string, options: CallOptions): Promise<Buffer | undefined> {
+async function orUndefined<Found>(getting: Promise<Found>): Promise<Found | undefined> {
   try {
-    return await store.get(key, options);
+    return await getting;
   } catch (error) {
     if (error instanceof Failure && error.reason === 'NoSuchObject') return undefined;
     throw error;

@@ -1,13 +1,15 @@
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import type { Encryption } from '../domain/encryption.ts';
 import { terminal } from '../domain/failure.ts';
-import { decryptBytes, encryptBytes, isEncrypted, whyNotDecrypted } from '../stream/encrypt.ts';
+import { decryptBytes, decryptor, encryptBytes, whyNotDecrypted } from '../stream/encrypt.ts';
+import { runPipeline } from '../stream/pipeline.ts';
 import { type Identity, requireIdentityFile, wrongIdentity } from './identity.ts';
 import type { CallOptions, Store } from './store.ts';
+import { type Stored, tellEncrypted } from './stored-wal.ts';
+import { pack, unpack } from './wal-packing.ts';
 
 /** A WAL file as it is stored: a zstd frame, in an age file where the archive is encrypted. */
 export interface StoredWal {
-  readonly bytes: Buffer;
+  readonly bytes: Stored;
   readonly store: Store;
   readonly key: string;
 }
@@ -29,25 +31,39 @@ export async function packWal(
 }
 
 /** The file as the server wrote it. Rejects with ChecksumMismatch, IdentityMissing or WrongIdentity. */
-export async function unpackWal(stored: StoredWal, open: OpenWith, { signal }: CallOptions): Promise<Buffer> {
-  const packed = isEncrypted(stored.bytes) ? await decrypt(stored, open, signal) : stored.bytes;
-  return unpack(packed, (cause) => damaged(stored, cause.message, cause));
+export async function unpackWal(file: StoredWal, open: OpenWith, { signal }: CallOptions): Promise<Buffer> {
+  const { encrypted, stored } = await tellEncrypted(file.bytes);
+  const packed = encrypted ? await decrypt({ ...file, bytes: stored }, open, signal) : stored;
+  return await unpack(packed, `${file.key} in ${file.store.description}`);
 }
 
-async function decrypt(
-  { bytes, store, key }: StoredWal,
-  { identity = nobody, encryption }: OpenWith,
-  signal: AbortSignal,
-): Promise<Buffer> {
+async function decrypt(wal: StoredWal, { identity = nobody, encryption }: OpenWith, signal: AbortSignal) {
+  const { bytes, store, key } = wal;
   const what = `${key} in ${store.description}`;
   const file = await requireIdentityFile(identity, what, undefined);
+  const explain = async (error: unknown) => {
+    const why = whyNotDecrypted(error);
+    if (why === undefined) return error;
+    if (why === 'Damaged') return damaged({ key, store }, 'it cannot be decrypted', error);
+    return wrongIdentity(why, identity, what, await encryption().catch(() => undefined));
+  };
+  if (!Buffer.isBuffer(bytes))
+    return explained(runPipeline([decryptor(file)], { signal, input: bytes }).output, explain);
   try {
     return await decryptBytes(bytes, file, signal);
   } catch (error) {
-    const why = whyNotDecrypted(error);
-    if (why === undefined) throw error;
-    if (why === 'Damaged') throw damaged({ key, store }, 'it cannot be decrypted', error);
-    throw wrongIdentity(why, identity, what, await encryption().catch(() => undefined));
+    throw await explain(error);
+  }
+}
+
+async function* explained(
+  pieces: AsyncIterable<Buffer>,
+  explain: (error: unknown) => Promise<unknown>,
+): AsyncGenerator<Buffer, void, void> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    throw await explain(error);
   }
 }
 
@@ -59,28 +75,4 @@ function damaged({ key, store }: Pick<StoredWal, 'key' | 'store'>, why: string, 
     `${key} in ${store.description} is damaged (${why}): its WAL cannot be used. Recover to a moment before it, or bring the object back from a copy of the repository.`,
     cause,
   );
-}
-
-/** Bytes that a thread hands over at once; the default of 16 KiB has it wait for the main thread a thousand times. */
-const chunkSize = 1024 ** 2;
-
-/** In threads of their own, with the frame's checksum, so that a flipped bit is found when it is read. */
-function pack(content: Buffer, level: number): Promise<Buffer> {
-  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
-  const options = { params, chunkSize };
-  return new Promise((resolve, reject) => {
-    zstdCompress(content, options, (error, packed) => (error === null ? resolve(packed) : reject(error)));
-  });
-}
-
-/** A segment is 1 GiB at most. */
-const largest = 1024 ** 3;
-
-function unpack(packed: Buffer, failure: (error: Error) => Error): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    zstdDecompress(packed, { maxOutputLength: largest, chunkSize }, (error, content) => {
-      if (error === null) resolve(content);
-      else reject(failure(error));
-    });
-  });
 }

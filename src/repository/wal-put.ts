@@ -1,9 +1,10 @@
 import type { Encryption } from '../domain/encryption.ts';
 import { Failure, terminal } from '../domain/failure.ts';
-import { isEncrypted } from '../stream/encrypt.ts';
 import type { CallOptions, Store } from './store.ts';
-import { packWal, unpackWal } from './wal-content.ts';
+import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
+import { packWal } from './wal-content.ts';
 import { describes, indexOf, readIndex, writeIndex } from './wal-index.ts';
+import { isPacked } from './wal-packing.ts';
 
 export interface WalFileToPut {
   readonly store: Store;
@@ -21,7 +22,8 @@ export interface WalPacking {
 
 /** A history file: stored as it is. */
 export async function putPlainly(file: WalFileToPut, options: CallOptions): Promise<'Stored' | 'AlreadyThere'> {
-  return putBody(file, file.content, async (stored) => stored.equals(file.content), options);
+  const isSame = async (stored: Stored) => Buffer.isBuffer(stored) && stored.equals(file.content);
+  return putBody(file, file.content, isSame, options);
 }
 
 /**
@@ -35,11 +37,11 @@ export async function putPacked(
   options: CallOptions,
 ): Promise<'Stored' | 'AlreadyThere'> {
   const { store, key, indexKey, name, content } = file;
-  const isSame = (stored: Buffer) => holdsSame(file, stored, options);
+  const isSame = (stored: Stored) => holdsSame(file, stored, options);
   if (encryption !== undefined) {
     const there = await store.head(key, options);
     if (there !== undefined && there.size > 0) {
-      if (await isSame(await store.get(key, options))) return 'AlreadyThere';
+      if (await isSame(await getStored(store, key, options))) return 'AlreadyThere';
       throw conflict(key, store);
     }
     const written = await writeIndex(store, indexKey, indexOf(name, content, encryption), options);
@@ -51,7 +53,7 @@ export async function putPacked(
 async function putBody(
   { store, key }: WalFileToPut,
   body: Buffer,
-  isSame: (stored: Buffer) => Promise<boolean>,
+  isSame: (stored: Stored) => Promise<boolean>,
   options: CallOptions,
 ): Promise<'Stored' | 'AlreadyThere'> {
   try {
@@ -60,20 +62,18 @@ async function putBody(
   } catch (error) {
     if (!(error instanceof Failure) || error.reason !== 'ObjectExists') throw error;
   }
-  const stored = await store.get(key, options);
+  const stored = await getStored(store, key, options);
   // What a writer leaves that is killed between taking the name and giving it a content.
-  if (stored.length === 0) await store.put(key, body, { ...options, ifAbsent: false });
+  if (Buffer.isBuffer(stored) && stored.length === 0) await store.put(key, body, { ...options, ifAbsent: false });
   else if (!(await isSame(stored))) throw conflict(key, store);
   return 'AlreadyThere';
 }
 
-async function holdsSame(file: WalFileToPut, stored: Buffer, options: CallOptions): Promise<boolean> {
-  if (isEncrypted(stored)) return isDescribed(file, options);
-  const { store, key, content } = file;
-  const open = { identity: undefined, encryption: async () => undefined };
-  // What cannot be unpacked is not the same.
-  const present = await unpackWal({ bytes: stored, store, key }, open, options).catch(() => undefined);
-  return present?.equals(content) === true;
+async function holdsSame(file: WalFileToPut, there: Stored, options: CallOptions): Promise<boolean> {
+  const { encrypted, stored, close } = await tellEncrypted(there);
+  if (!encrypted) return await isPacked(stored, file.content);
+  await close();
+  return await isDescribed(file, options);
 }
 
 async function isDescribed({ store, indexKey, content }: WalFileToPut, options: CallOptions): Promise<boolean> {

@@ -53,7 +53,7 @@ export function describeWal(observed: Observed, now: Date): WalStatus {
     ...(lagSeconds === undefined ? {} : { lagSeconds }),
     ...(pending === undefined ? {} : { pendingSegments: pending }),
     gaps: gaps.slice(-64),
-    ...(setting === undefined ? {} : { setting: bounded(setting) }),
+    ...(setting === undefined ? {} : { setting: { ...bounded(setting), systemIdentifier, time: now.toISOString() } }),
     ...(mode.kind === 'Stream' && mode.slot !== undefined ? { slot: slotOf(mode.slot) } : {}),
     report: bounded({ ...verdict(observed), time: now.toISOString() }),
   };
@@ -63,7 +63,7 @@ export function describeWal(observed: Observed, now: Date): WalStatus {
 export function describeOutage(
   told: WalStatus,
   mode: Observed['mode'],
-  { reason, message }: Failure,
+  failure: Failure,
   segmentSize: number,
   now: Date,
 ): WalStatus {
@@ -71,13 +71,23 @@ export function describeOutage(
   const slot = mode.kind === 'Stream' ? mode.slot : undefined;
   const lost = mode.kind === 'Stream' ? mode.receiver.lost : undefined;
   const warning = lost ?? (slot === undefined ? undefined : slotWarning(slot, segmentSize));
-  const said = { reason: warning?.reason ?? reason, message: [warning?.message, message].filter(Boolean).join(' ') };
+  const report = reportOf(failure, now);
+  const said = {
+    reason: warning?.reason ?? report.reason,
+    message: [warning?.message, failure.message].filter(Boolean).join(' '),
+  };
   return {
     ...told,
     ...(setting === undefined ? {} : { setting: bounded(setting) }),
     ...(slot === undefined ? {} : { slot: slotOf(slot) }),
-    report: bounded({ healthy: false, ...said, time: now.toISOString() }),
+    report: bounded({ ...report, ...said }),
   };
+}
+
+/** What keeps the watcher from looking. */
+export function reportOf({ reason, message, retryable }: Failure, now: Date): Report {
+  const stalled = retryable ? {} : { stalled: true };
+  return bounded({ healthy: false, reason, message, time: now.toISOString(), ...stalled });
 }
 
 /** The repository that is the furthest behind; one that has nothing yet is. */
@@ -136,13 +146,13 @@ function slotOf({ name, restart, walStatus, safeBytes }: Slot): NonNullable<WalS
   };
 }
 
-function verdict(observed: Observed): Pick<Report, 'healthy' | 'reason' | 'message'> {
+function verdict(observed: Observed): Omit<Report, 'time'> {
   const { mode, refusal, trouble, position } = observed;
   const found =
     mode.kind === 'Archive'
       ? (refusal ?? archiveTrouble(mode.setting, mode.archiver) ?? trouble)
       : (streamTrouble(mode, position.segmentSize) ?? trouble);
-  if (found !== undefined) return { healthy: false, ...found };
+  if (found !== undefined) return { healthy: false, ...found, ...(found === refusal ? { stalled: true } : {}) };
   return {
     healthy: true,
     reason: mode.kind === 'Archive' ? 'Archiving' : 'Streaming',

@@ -5,7 +5,7 @@ import type { WatchWalTask } from '../../domain/task.ts';
 import type { AccessRoots } from '../../postgres/access.ts';
 import type { ActionContext, ActionOutcome } from '../action.ts';
 import { unforeseen } from '../report-of.ts';
-import { bounded } from './describe.ts';
+import { reportOf } from './describe.ts';
 import type { TrackerOptions } from './track-archive.ts';
 import { createWatch } from './watch.ts';
 
@@ -48,9 +48,9 @@ export async function runWatchWal(context: WatchContext): Promise<ActionOutcome>
         last = await watch.look(within);
       } catch (error) {
         if (signal.aborted) break;
-        const { reason, message } = within.aborted ? tooSlow() : asFailure(error);
-        log.warn({ err: error, reason }, message);
-        last = { ...last, report: bounded({ healthy: false, reason, message, time: new Date().toISOString() }) };
+        const failure = within.aborted ? tooSlow() : asFailure(error);
+        log.warn({ err: error, reason: failure.reason }, failure.message);
+        last = { ...last, report: reportOf(failure, new Date()) };
       }
       await publish(last);
       await delay(pace.look, undefined, { signal }).catch(() => undefined);
@@ -92,8 +92,9 @@ function createPublisher({ reporter }: WatchContext, { report }: Pace): (wal: Wa
 }
 
 /** Without what moves all the time. */
-function essenceOf({ lagBytes: _bytes, lagSeconds: _seconds, slot, report, ...rest }: WalStatus): string {
-  return JSON.stringify({ ...rest, slot: slot?.walStatus, report: { ...report, time: undefined } });
+function essenceOf({ lagBytes: _bytes, lagSeconds: _seconds, slot, setting, report, ...rest }: WalStatus): string {
+  const untimed = { setting: { ...setting, time: undefined }, report: { ...report, time: undefined } };
+  return JSON.stringify({ ...rest, ...untimed, slot: slot?.walStatus });
 }
 
 function asFailure(error: unknown): Failure {

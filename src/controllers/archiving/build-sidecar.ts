@@ -12,6 +12,8 @@ export interface SidecarParts {
   readonly workload: ServerWorkload;
   readonly repositories: readonly RepositoryTask[];
   readonly systemIdentifier: string;
+  /** Bytes. */
+  readonly segmentSize: number | undefined;
   readonly agent: AgentSettings;
 }
 
@@ -40,8 +42,7 @@ export function buildSidecar(parts: SidecarParts): Desired {
       periodSeconds: 1,
       failureThreshold: 300,
     },
-    // Several segments of 16 MiB at once, packed and unpacked.
-    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '768Mi' } },
+    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: `${mostMemory(parts)}Mi` } },
     securityContext: {
       runAsNonRoot: true,
       runAsUser: 65532,
@@ -90,6 +91,11 @@ function archiveTask({ policy, repositories, systemIdentifier }: SidecarParts): 
     maxParallel: spec.walArchiving.maxParallel,
     compression: spec.walArchiving.compression,
   };
+}
+
+/** MiB: several segments of 16 MiB at once, packed and unpacked; or one of those of 1 GiB that nothing makes smaller. */
+function mostMemory({ segmentSize = 0 }: SidecarParts): number {
+  return Math.max(768, 256 + (3 * segmentSize) / 1024 ** 2);
 }
 
 function presentImage({ pod }: ServerWorkload): string | undefined {

@@ -1,4 +1,3 @@
-import type { WalStatus } from '../../api/backup-policy.ts';
 import type { BackupPolicy, BackupRepository } from '../../api/kinds.ts';
 import type { WatchWalTask } from '../../domain/task.ts';
 import type { KubeObject } from '../../kube/client.ts';
@@ -9,15 +8,19 @@ import { readServer, type ServerWorkload, type WorkloadObject } from '../pitr-re
 import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
 import { buildSidecar, withoutSidecar } from './build-sidecar.ts';
 import { buildWatcher, watcherName } from './build-watcher.ts';
-import { staleMilliseconds } from './judge.ts';
+import { isFresh, isSaidOf } from './heard.ts';
 import { abandonArchiving, archivingFinalizer, sidecarHash, watchMode } from './marks.ts';
 import { presentSidecar, type Rollout, rolloutOf, sidecarHolder } from './rollout.ts';
+import { type RepositoryClaim, refuseUnshared } from './shared-claims.ts';
+import { whatStays } from './what-stays.ts';
 
 export interface GatheredArchiving {
   readonly policy: BackupPolicy;
   readonly repositories: readonly (BackupRepository | undefined)[];
   readonly hosts: readonly string[] | Refusal;
   readonly account: Refusal | undefined;
+  /** Those of the repositories that are on volumes, in mode Archive. */
+  readonly claims: readonly RepositoryClaim[];
   /** undefined where the source is a host, or the workload is gone. */
   readonly workload: WorkloadObject | undefined;
   /** Whatever Deployment has the watcher's name. */
@@ -38,6 +41,8 @@ export interface ArchivingDecision {
   readonly refusal: Refusal | undefined;
   /** What is waited for before nothing is left to be taken back. */
   readonly awaited: string | undefined;
+  /** What stays for ever, since a person has said so. */
+  readonly abandoned: string | undefined;
   /** Something is under way of which no watch tells. */
   readonly lookAgainSoon: boolean;
 }
@@ -49,6 +54,7 @@ const nothing: ArchivingDecision = {
   rollout: undefined,
   refusal: undefined,
   awaited: undefined,
+  abandoned: undefined,
   lookAgainSoon: false,
 };
 
@@ -132,6 +138,8 @@ function setUp(
   if (server !== undefined && isRefusal(server)) return { ...before, refusal: server };
   const parts = partsOf(gathered);
   if (isRefusal(parts)) return { ...before, refusal: parts, lookAgainSoon: true };
+  const unshared = refuseUnshared(policy.metadata.namespace, gathered.claims);
+  if (unshared !== undefined) return { ...before, refusal: unshared, lookAgainSoon: unshared.mayCome };
   const watcher = buildWatcher({ policy, mode, agent, ...parts });
   if (isRefusal(watcher)) return { ...before, refusal: watcher };
   const base = { ...nothing, finalizer: true, watcher };
@@ -141,10 +149,12 @@ function setUp(
   const ready = wal?.setting?.state === 'Set' || wal?.setting?.state === 'RestartNeeded';
   // Another server's pods are not touched: what the watcher says of its settings was said of the one before.
   if (wal?.report?.reason === 'OtherServer') return base;
-  if (!ready || wal.systemIdentifier === undefined || !isFresh(gathered)) return { ...base, rollout: undefined };
+  if (!ready || wal.systemIdentifier === undefined || !isFresh(wal, gathered.now))
+    return { ...base, rollout: undefined };
   if (present === undefined && !isSaidOf(workload, wal)) return { ...base, rollout: undefined, lookAgainSoon: true };
-  const { systemIdentifier } = wal;
-  const patch = buildSidecar({ policy, workload: server, repositories: parts.repositories, systemIdentifier, agent });
+  const { systemIdentifier, segmentSize } = wal;
+  const { repositories } = parts;
+  const patch = buildSidecar({ policy, workload: server, repositories, systemIdentifier, segmentSize, agent });
   if (hashIn(patch) === present) return { ...base, rollout, lookAgainSoon: rollout.state !== 'Done' };
   return {
     ...base,
@@ -161,7 +171,7 @@ function setUp(
 function takeBack(gathered: GatheredArchiving, present: string | undefined): ArchivingDecision {
   const { policy, workload, agent } = gathered;
   const gone = { ...nothing, watcher: 'remove' as const };
-  if (policy.metadata.annotations?.[abandonArchiving] === 'true') return gone;
+  if (policy.metadata.annotations?.[abandonArchiving] === 'true') return { ...gone, abandoned: whatStays(policy) };
   const { hosts } = gathered;
   // The server is gone, and what was set in it.
   if (isRefusal(hosts) && hosts.reason === 'TargetNotFound') return gone;
@@ -230,22 +240,6 @@ function partsOf({ policy, repositories, hosts, account }: GatheredArchiving) {
       credentialsSecretName: source.credentialsSecretRef.name,
     },
   };
-}
-
-/** What a look that reached the server has to say of an archiver; any other keeps what was found before. */
-const saidOfServer = new Set(['RestartNeeded', 'Archiving', 'ArchiveCommandFailed']);
-
-/** Whether the settings were seen in this workload's server: one of the same name may have been there before. */
-function isSaidOf({ metadata }: WorkloadObject, { setting, report }: WalStatus): boolean {
-  const created = metadata['creationTimestamp'];
-  const isLater = typeof created !== 'string' || Date.parse(report?.time ?? '') >= Date.parse(created);
-  const reason = report?.reason ?? '';
-  return isLater && (saidOfServer.has(reason) || reason === setting?.reason);
-}
-
-function isFresh({ policy, now }: GatheredArchiving): boolean {
-  const time = policy.status?.wal?.report?.time;
-  return time !== undefined && now.getTime() - Date.parse(time) < staleMilliseconds;
 }
 
 function hashIn(patch: Desired): string | undefined {

@@ -3,10 +3,9 @@ import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
 import type { NewCondition } from '../../domain/conditions.ts';
 import { dueRunName } from '../../domain/naming.ts';
 import type { Refusal } from '../refusal.ts';
+import { staleMilliseconds } from './heard.ts';
 import type { Rollout } from './rollout.ts';
 
-/** The watcher writes at least once a minute; what it said before this is not known to be so still. */
-export const staleMilliseconds = 300_000;
 /** Seconds of lag that are worth a person's attention, however long a segment may stay open. */
 const leastLag = 300;
 
@@ -68,6 +67,15 @@ export function continuousArchiving({ policy, wal, rollout, refusal, awaited, no
     'Archiving',
     `Up to ${wal.lastArchivedSegment}, ${lag} s behind the server${pending(wal)}${missing(gaps)}`,
   );
+}
+
+/** kstatus: present only while a person must act before the archive can go on. */
+export function stalledArchiving({ wal, rollout, refusal }: Judged, said: NewCondition): readonly NewCondition[] {
+  const isRefused = refusal?.mayCome === false || wal?.setting?.state === 'Refused' || wal?.report?.stalled === true;
+  // What a person has asked for needs nobody; what is waited for in it may.
+  const isHeld = said.status === 'False' && said.reason !== 'Suspended' && isRefused;
+  const isTheirTurn = said.status === 'Unknown' && rollout?.state === 'Waiting' && said.reason === rollout.reason;
+  return isHeld || isTheirTurn ? [{ ...said, type: 'Stalled', status: 'True' }] : [];
 }
 
 /** Said on, since nobody recovers through a gap, though nothing is to be done about it once there is a backup after it. */

@@ -21,9 +21,10 @@ import type { WorkloadObject } from '../pitr-recovery/server.ts';
 import type { Refusal } from '../refusal.ts';
 import { watcherName } from './build-watcher.ts';
 import { type ArchivingDecision, decideArchiving, isOfPolicy } from './decide.ts';
-import { continuousArchiving, dueBackup, restorableOf } from './judge.ts';
+import { continuousArchiving, dueBackup, restorableOf, stalledArchiving } from './judge.ts';
 import { archivingFinalizer, sidecarFieldManager } from './marks.ts';
 import { sidecarHolder } from './rollout.ts';
+import { readClaims } from './shared-claims.ts';
 
 interface Surroundings {
   readonly policy: Cached<BackupPolicy>;
@@ -67,21 +68,21 @@ export async function reconcileArchiving(
   const workload = await readWorkload(context, policy, signal);
   const holderName = workload === undefined ? undefined : sidecarHolder(workload);
   const holder = holderName === undefined ? undefined : context.caches.policies.get(namespace, holderName);
-  const decision = decideArchiving({ ...surroundings, workload, watcher, holder, agent: settings.agent, now });
+  const claims = await readClaims(client, policy, surroundings.repositories, signal);
+  const decision = decideArchiving({ ...surroundings, claims, workload, watcher, holder, agent: settings.agent, now });
   const rejection = await carryOut(context, policy, decision, watcher, signal);
   const isOver = decision.watcher === 'remove' && !decision.finalizer && watcher === undefined;
   if (isOver) await forgetFacts(context, policy, signal);
   const refusal = decision.refusal ?? rejection;
   const wal = policy.status?.wal;
-  const condition = continuousArchiving({ policy, wal, ...decision, refusal, now });
+  const judged = { policy, wal, ...decision, refusal, now };
+  const condition = continuousArchiving(judged);
   if (mode !== 'None' && policy.metadata.deletionTimestamp === undefined)
     await startDueBackup(context, policy, runs, now, signal);
-  const isStalled = condition.status === 'False' && (refusal?.mayCome === false || wal?.setting?.state === 'Refused');
+  const isGone = policy.metadata.deletionTimestamp !== undefined && !decision.finalizer;
+  const isSilent = isGone || (mode === 'None' && decision.awaited === undefined);
   return {
-    conditions:
-      mode === 'None' && decision.awaited === undefined
-        ? []
-        : [condition, ...(isStalled ? [{ ...condition, type: 'Stalled', status: 'True' as const }] : [])],
+    conditions: isSilent ? [] : [condition, ...stalledArchiving(judged, condition)],
     restorable: restorableOf(runs, wal, policy.status?.restorable),
     lookAgain: decision.lookAgainSoon ? soon : later,
   };
@@ -143,6 +144,13 @@ async function carryOut(
     const rejection = await changeTemplate(context, policy, workload, signal);
     if (rejection !== undefined) return rejection;
   }
+  if (decision.abandoned !== undefined && isArchiving(policy))
+    context.record(policy, {
+      type: 'Warning',
+      reason: 'ArchivingAbandoned',
+      action: 'Archive',
+      note: decision.abandoned,
+    });
   if (!decision.finalizer) await setFinalizer(context, policy, false, signal);
   return undefined;
 }

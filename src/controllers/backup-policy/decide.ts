@@ -126,7 +126,7 @@ function unusableSchedule({ spec }: BackupPolicy, now: Date): string | undefined
   return undefined;
 }
 
-function readiness({ policy, repositories }: Gathered, refusal: Refusal | undefined): NewCondition {
+function readiness({ policy, repositories, archiving }: Gathered, refusal: Refusal | undefined): NewCondition {
   if (refusal !== undefined)
     return { type: 'Ready', status: 'False', reason: refusal.reason, message: refusal.message };
   const { schedules, suspend } = policy.spec;
@@ -143,6 +143,10 @@ function readiness({ policy, repositories }: Gathered, refusal: Refusal | undefi
       };
     }
   }
+  const archived = archiving.conditions.find(({ type }) => type === 'ContinuousArchiving');
+  // Whoever reads just this one column believes that the policy protects what it says.
+  if (archived !== undefined && archived.status !== 'True' && !askedFor.has(archived.reason))
+    return { ...archived, type: 'Ready' };
   if (suspend)
     return {
       type: 'Ready',
@@ -252,6 +256,9 @@ export function eventsOf({ status }: BackupPolicy, conditions: readonly NewCondi
     const [before, after] = [findCondition(status?.conditions, type), conditions.find((each) => each.type === type)];
     const same = before?.status === after?.status && before?.reason === after?.reason;
     if (after === undefined || after.status === 'Unknown' || same) return [];
+    // Told once, of what it is about.
+    const told = conditions.find((each) => each.type === 'ContinuousArchiving');
+    if (type === 'Ready' && told?.status === after.status && told.reason === after.reason) return [];
     const asked = after.status === 'True' || askedFor.has(after.reason);
     return [{ type: asked ? 'Normal' : 'Warning', reason: after.reason, action, note: after.message }];
   });

@@ -137,7 +137,8 @@ export async function expectRefused(
   const wanted = { type: 'ContinuousArchiving', status: 'False', reason };
   const policy = await scenario.condition('backuppolicy', 'orders', wanted, 120);
   await untilEvent(scenario, { type: 'Warning', reason });
-  expect(await scenario.kubectl.run(['get', 'bpol', 'orders'], scenario)).toContain(reason);
+  expect(await scenario.kubectl.run(['get', 'bpol', 'orders'], scenario)).toMatch(RegExp(`orders +False +${reason} `));
+  expect(policy.status?.conditions).toContainEqual(expect.objectContaining({ type: 'Stalled', reason }));
   await expectUnchanged(scenario, stored);
   return archivingIn(policy)?.message ?? '';
 }

@@ -4,11 +4,14 @@ import { startArchiving } from '../../support/tidemark/recovery.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
 import { until } from '../../support/tidemark/until.ts';
 import {
+  archivingIn,
   expectRefused,
   expectUnchanged,
   segmentsIn,
   storedWal,
+  templateOf,
   untilArchived,
+  untilEvent,
   untilRolledOut,
   writeSegment,
 } from './archive.ts';
@@ -72,6 +75,25 @@ describe('an archive that a copy of its server writes to', () => {
     await scenario.condition('backuppolicy', 'orders', { type: 'ContinuousArchiving', status: 'True' }, 120);
     const segment = await writeSegment(postgres);
     await untilArchived(scenario, segment);
+    await expectUnchanged(scenario, stored);
+  });
+
+  test('a policy whose server is no more waits for it, and goes where a person says so, with a word on what stays', async () => {
+    explainFailure(scenario);
+    const { kubectl, namespace } = scenario;
+    await kubectl.run(['scale', 'statefulset', 'orders-db', '--replicas=0'], { namespace });
+    await kubectl.run(['wait', '--for=delete', 'pod/orders-db-0', '--timeout=60s'], { namespace });
+    await kubectl.run(['delete', 'backuppolicy', 'orders', '--wait=false'], { namespace });
+    const wanted = { type: 'ContinuousArchiving', status: 'False', reason: 'TakingBack' };
+    const waiting = await scenario.condition('backuppolicy', 'orders', wanted);
+    const [command = ''] = /kubectl .*$/.exec(archivingIn(waiting)?.message ?? '') ?? [];
+    expect(command).toContain('tidemark.dev/abandon-archiving=true');
+    await kubectl.run(command.split(' ').slice(1));
+    await kubectl.run(['wait', '--for=delete', 'backuppolicy/orders', '--timeout=60s'], { namespace });
+    const { note } = await untilEvent(scenario, { type: 'Warning', reason: 'ArchivingAbandoned' });
+    expect(note).toMatch(/ALTER SYSTEM RESET archive_command;.*tidemark-wal/);
+    await until('the watcher to go', async () => !(await kubectl.get('deployment', 'orders-wal', namespace)));
+    expect(JSON.stringify(await templateOf(scenario))).toMatch(/tidemark-wal/);
     await expectUnchanged(scenario, stored);
   });
 });

@@ -72,7 +72,8 @@ describe('a server that does not archive', () => {
     expect(await automatic()).toContain(`archive_command = '${archiveCommand}'`);
     await watch.stop();
     const removal = startWatch(world, archiveTask({ mode: 'None' }));
-    await removal.until(({ setting }) => setting?.state === 'Removed');
+    const gone = await removal.until(({ setting }) => setting?.state === 'Removed');
+    expect(gone.report).toMatchObject({ healthy: true, reason: 'Removed' });
     await removal.stop();
     expect(await automatic()).not.toContain('archive_');
   });
@@ -101,6 +102,7 @@ describe('a server that archives through the script', () => {
     const archive = await openArchive(world, await systemIdentifierOf(server));
     const watch = startWatch(world, archiveTask());
     const idle = await watch.until(({ setting }) => setting?.state === 'Set');
+    expect(idle.setting).toMatchObject({ systemIdentifier: idle.systemIdentifier, time: idle.report?.time });
     expect(idle.lagBytes).toBeUndefined();
     await writeSegments(server, 5);
     const pending = await watch.until(({ pendingSegments = 0 }) => pendingSegments >= 5);
@@ -140,6 +142,19 @@ describe('a server that archives through the script', () => {
     await watch.stop();
     expect(await archivedNames(archive)).toHaveLength(4);
     await archive.store.close();
+  });
+
+  test('whose role may not take the settings back is told which to grant, and nothing is said to be removed before', async () => {
+    await server.psql("CREATE ROLE watcher LOGIN PASSWORD 'secret'");
+    await world.setRole('watcher', 'secret');
+    const removal = startWatch(world, archiveTask({ mode: 'None' }));
+    const left = await removal.until(({ report }) => report !== undefined);
+    expect(left.setting).toMatchObject({ state: 'Refused', reason: 'MayNotAlterSystem' });
+    expect(left.report).toMatchObject({ healthy: false, reason: 'MayNotAlterSystem' });
+    const [grant = ''] = /GRANT ALTER SYSTEM [^;]*;/.exec(left.report?.message ?? '') ?? [];
+    await server.psql(grant);
+    await removal.until(({ setting }) => setting?.state === 'Removed');
+    await removal.stop();
   });
 
   test('another server behind the same name is refused', async () => {

@@ -70,6 +70,25 @@ describe('a BackupRun', () => {
     expect(statusWritten(cluster)).toMatchObject({ phase: 'Pending', conditions: [{ reason: 'Starting' }] });
   });
 
+  test('takes what is stored from the pod’s last words where the agent could not tell the API server', async () => {
+    const databases = [{ name: 'shop', bytes: '10', storedBytes: '5', state: 'Stored' }];
+    const message = JSON.stringify({
+      report: { outcome: 'Succeeded', reason: 'BackupStored', message: '' },
+      backupID: '20260310T115900Z-logical',
+      databases,
+    });
+    const ended = pod('p', {
+      status: {
+        phase: 'Succeeded',
+        containerStatuses: [{ name: 'agent', state: { terminated: { exitCode: 0, message } } }],
+      },
+    });
+    const begun = run({ status: { jobName: 'by-hand', databases: [{ name: 'shop', state: 'Pending' }] } });
+    const cluster = new FakeCluster({ ...around, runs: [begun], jobs: [job('by-hand')], pods: [ended] });
+    expect(await reconcile(cluster)).toBe('done');
+    expect(statusWritten(cluster)).toMatchObject({ backupID: '20260310T115900Z-logical', databases });
+  });
+
   test('goes on with the Job that it made before a restart', async () => {
     const cluster = new FakeCluster({ ...around, runs: [run()] });
     cluster.answer = (call) => {

@@ -18,6 +18,7 @@ const parts = {
   workload: server(),
   repositories: [{ name: 'store', spec: repository({ spec: s3 }).spec }],
   systemIdentifier,
+  segmentSize: 16 * 1024 ** 2,
   agent,
 };
 
@@ -28,6 +29,7 @@ interface Applied {
     readonly restartPolicy: string;
     readonly env: readonly { readonly name: string; readonly value?: string }[];
     readonly securityContext: object;
+    readonly resources: { readonly limits: object };
     readonly startupProbe: object;
     readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
   }[];
@@ -51,6 +53,18 @@ test('a native sidecar shares an emptyDir with the server, whose container gets 
     { name: 'postgres', volumeMounts: [{ name: 'tidemark-wal', mountPath: '/var/run/tidemark/wal' }] },
   ]);
   expect(volumes[0]).toEqual({ name: 'tidemark-wal', emptyDir: {} });
+});
+
+test.each([
+  [16, '768Mi'],
+  [128, '768Mi'],
+  [1024, '3328Mi'],
+])('the sidecar may hold a segment of %i MiB, packed and unpacked', (megabytes, memory) => {
+  const [sidecar] = applied({ segmentSize: megabytes * 1024 ** 2 }).initContainers;
+  expect(sidecar?.resources.limits).toEqual({ memory });
+  // A size that is read anew restarts nobody's database.
+  const hashes = [1024 ** 2, 1024 ** 3].map((segmentSize) => hashIn(buildSidecar({ ...parts, segmentSize })));
+  expect(hashes[0]).toBe(hashes[1]);
 });
 
 test('the server starts only when the script is there', () => {

@@ -9,7 +9,7 @@ import {
 import type { Desired } from '../../../../src/kube/objects.ts';
 import { agent, repository } from '../objects.ts';
 import { taskIn } from './tasks.ts';
-import { archiving } from './things.ts';
+import { archiving, wal } from './things.ts';
 
 const parts: WatcherParts = {
   policy: archiving(),
@@ -42,6 +42,7 @@ interface Deployment extends Desired {
         readonly containers: readonly {
           readonly env: readonly { readonly name: string; readonly value?: string }[];
           readonly volumeMounts: readonly { readonly mountPath: string }[];
+          readonly resources: { readonly limits: object };
         }[];
       };
     };
@@ -127,4 +128,18 @@ test.each(['Archive', 'Stream', 'None'] as const)('an agent reads its task in mo
 test('two policies never share a slot', () => {
   expect(slotName('a', 'b-c')).not.toBe(slotName('a-b', 'c'));
   expect(watcherName('orders')).toBe('orders-wal');
+});
+
+test.each<[number | undefined, object, string]>([
+  [undefined, {}, '512Mi'],
+  [16, {}, '512Mi'],
+  [64, {}, '512Mi'],
+  [128, {}, '768Mi'],
+  [1024, {}, '4352Mi'],
+  [1024, { limits: { memory: '2Gi' } }, '2Gi'],
+  [1024, { requests: { memory: '1Gi' } }, '1Gi'],
+])('with segments of %j MiB and resources %j it has up to %s of memory', (megabytes, resources, memory) => {
+  const status = megabytes === undefined ? {} : { wal: wal({ segmentSize: megabytes * 1024 ** 2 }) };
+  const policy = archiving({ spec: { jobTemplate: { resources } }, ...status });
+  expect(built({ policy }).spec.template.spec.containers[0]?.resources.limits).toEqual({ memory });
 });

@@ -3,7 +3,17 @@ import { decideArchiving } from '../../../../src/controllers/archiving/decide.ts
 import { missing } from '../../../../src/controllers/refusal.ts';
 import type { Desired } from '../../../../src/kube/objects.ts';
 import { policy } from '../objects.ts';
-import { archiving, finalizers, gathered, source, wal, watcherOf, withSidecar, workload } from './things.ts';
+import {
+  archiving,
+  finalizers,
+  gathered,
+  sharedClaim,
+  source,
+  wal,
+  watcherOf,
+  withSidecar,
+  workload,
+} from './things.ts';
 
 const fresh = archiving({ metadata: { finalizers: [] } });
 const set = archiving({ wal: wal() });
@@ -41,9 +51,15 @@ describe('archiving begins', () => {
     ],
     ['the server refuses', wal({ setting: { state: 'Refused' } })],
     [
-      'the server cannot be reached: what was found before may have been another server’s',
-      wal({ report: { healthy: false, reason: 'ConnectionRefused', message: '', time: wal().report?.time ?? '' } }),
+      'the last look did not reach the server: what was found before may have been another server’s',
+      wal({ report: { healthy: false, reason: 'ConnectionRefused', message: '', time: '2026-03-10T11:59:10Z' } }),
     ],
+    ['the settings were seen in another server', wal({ setting: { state: 'Set', systemIdentifier: '42' } })],
+    [
+      'it is not said in which server the settings were seen',
+      { ...wal(), setting: { state: 'Set' as const, time: wal().report?.time } },
+    ],
+    ['the repository did not answer', { ...wal(), setting: { state: 'RestartNeeded' as const } }],
     ['it is not known whose WAL it is', { setting: wal().setting, report: wal().report }],
     ['nothing was said', undefined],
   ])('not in the pods while %s', (_, said) => {
@@ -56,6 +72,14 @@ describe('archiving begins', () => {
     const anew = { ...made, metadata: { ...made.metadata, creationTimestamp: '2999-01-01T00:00:00Z' } };
     const decision = decideArchiving(gathered({ policy: set, workload: anew }));
     expect(decision).toMatchObject({ workload: undefined, lookAgainSoon: true });
+  });
+
+  test('in the pods of a workload in whose server the settings were seen, whatever the archive lacks', () => {
+    const report = { healthy: false, reason: 'HistoryMissing', message: '', time: wal().report?.time ?? '' };
+    const made = workload();
+    const earlier = { ...made, metadata: { ...made.metadata, creationTimestamp: '2026-03-10T11:59:00Z' } };
+    const of = archiving({ wal: wal({ report }) });
+    expect(decideArchiving(gathered({ policy: of, workload: earlier })).workload).toBeDefined();
   });
 
   test('in one restart: a workload that has the sidecar is left alone', () => {
@@ -94,6 +118,9 @@ describe('archiving is refused', () => {
     ],
     ['without a repository', { repositories: [undefined] }, 'RepositoryNotFound'],
     ['without an account', { account: missing('ServiceAccountNotFound', 'no') }, 'ServiceAccountNotFound'],
+    ['for a volume of one node', { claims: [{ ...sharedClaim, accessModes: ['ReadWriteOnce'] }] }, 'ClaimNotShared'],
+    ['for a volume of one pod', { claims: [{ ...sharedClaim, accessModes: ['ReadWriteOncePod'] }] }, 'ClaimNotShared'],
+    ['for a volume that is not there', { claims: [{ ...sharedClaim, accessModes: undefined }] }, 'ClaimNotFound'],
     ['where another policy archives the workload', { workload: held, holder: another }, 'ArchivedByAnother'],
     ['where somebody else has the watcher’s name', { watcher: watcherOf('Archive', 'x') }, 'WatcherNameTaken'],
   ])('%s, and nothing is touched', (_, change, reason) => {
@@ -170,6 +197,7 @@ describe.each<[string, Parameters<typeof archiving>[0]]>([
       finalizer: false,
       watcher: 'remove',
       workload: undefined,
+      abandoned: expect.stringContaining('StatefulSet orders-db'),
     });
   });
 

@@ -5,8 +5,9 @@ import {
   dueBackup,
   type Judged,
   restorableOf,
+  stalledArchiving,
 } from '../../../../src/controllers/archiving/judge.ts';
-import { refused } from '../../../../src/controllers/refusal.ts';
+import { missing, refused } from '../../../../src/controllers/refusal.ts';
 import { now } from '../objects.ts';
 import { archiving, base, wal } from './things.ts';
 
@@ -86,6 +87,41 @@ describe('ContinuousArchiving is', () => {
   });
 });
 
+describe('an archive is stalled', () => {
+  const stalled = (change: Partial<Judged>) => {
+    const judged = { policy: archiving(), wal: wal(), rollout: undefined, refusal: undefined, now, ...change };
+    return stalledArchiving(judged, continuousArchiving(judged));
+  };
+  const report = { healthy: false, reason: 'WalConflict', message: 'Two servers write here', time, stalled: true };
+  const passing = { ...report, reason: 'ArchiveCommandFailed', stalled: false };
+  const waiting = { state: 'Waiting', reason: 'RestartNeeded', message: 'delete the pod' } as const;
+  const refusing = wal({ setting: { state: 'Refused', reason: 'ForeignArchiver', message: 'another' } });
+  const suspended = archiving({ spec: { suspend: true } });
+  const late = new Date('2026-03-10T12:05:00Z');
+
+  test.each<[string, Partial<Judged>, string]>([
+    ['what the watcher met does not pass by itself', { wal: wal({ report }) }, 'WalConflict'],
+    ['it met that at its first look', { wal: { report } }, 'WalConflict'],
+    ['the server refuses', { wal: refusing }, 'ForeignArchiver'],
+    ['what stands in the way does not come', { refusal: refused('PodCannotChange', 'no') }, 'PodCannotChange'],
+    ['the pods wait for a person', { rollout: waiting }, 'RestartNeeded'],
+    ['the server refuses to give back', { wal: refusing, awaited: 'the server' }, 'TakingBack'],
+  ])('while %s', (_, change, reason) => {
+    expect(stalled(change)).toMatchObject([{ type: 'Stalled', status: 'True', reason }]);
+  });
+
+  test.each<[string, Partial<Judged>]>([
+    ['all is well', {}],
+    ['it may pass', { wal: wal({ report: passing }) }],
+    ['what is missing may come', { refusal: missing('TargetNotFound', 'no') }],
+    ['a person has suspended it', { policy: suspended, wal: wal({ report }) }],
+    ['it is not known how things are', { wal: wal({ report }), now: late }],
+    ['it is being taken back', { awaited: 'the server' }],
+  ])('not while %s', (_, change) => {
+    expect(stalled(change)).toEqual([]);
+  });
+});
+
 describe('what can be restored', () => {
   test('is nothing without a base backup', () => {
     expect(restorableOf([], wal())).toBeUndefined();
@@ -141,6 +177,36 @@ describe('a base backup is due', () => {
     // Its first segment is one of those that are missing.
     const within = base({ name: 'b', beginSegment: gap.toWal });
     expect(due([base(), within], wal({ gaps: [gap] }))?.name).toBe('orders-gap-000000010000000000000005');
+  });
+
+  test('after the last of several gaps, whatever lies after those before', () => {
+    const last = { timeline: 1, fromWal: '000000010000000000000009', toWal: '000000010000000000000009' };
+    const between = base({ name: 'b', beginSegment: '000000010000000000000007' });
+    const of = wal({ gaps: [gap, last] });
+    expect(due([base(), between], of)).toMatchObject({
+      name: 'orders-gap-000000010000000000000009',
+      why: expect.stringContaining('from 000000010000000000000009 to'),
+    });
+    const after = base({ name: 'c', beginSegment: '00000001000000000000000A' });
+    expect(due([base(), between, after], of)).toBeUndefined();
+  });
+
+  test('not for a gap that is known already: a base of a later timeline lies after it too', () => {
+    const promoted = base({ name: 'b', timeline: 2, beginSegment: '000000020000000000000006' });
+    expect(due([base(), promoted], wal({ timeline: 2, gaps: [gap] }))).toBeUndefined();
+    const before = base({ name: 'b', timeline: 2, beginSegment: '000000020000000000000003' });
+    expect(due([base(), before], wal({ timeline: 2, gaps: [gap] }))?.name).toBe('orders-gap-000000010000000000000005');
+  });
+
+  test('of a timeline before that of a gap: the one backup serves both', () => {
+    expect(due([base()], wal({ timeline: 2, gaps: [gap] }))?.name).toBe('orders-timeline-2');
+  });
+
+  test('though a backup after the gap is not complete, or does not say where it begins', () => {
+    const failed = base({ name: 'b', phase: 'Failed', beginSegment: '000000010000000000000006' });
+    expect(due([base(), failed], wal({ gaps: [gap] }))?.name).toBe('orders-gap-000000010000000000000005');
+    const silent = { ...base({ name: 'b' }), status: { ...base().status, wal: {} } } as ReturnType<typeof base>;
+    expect(due([silent], wal({ gaps: [gap] }))?.name).toBe('orders-gap-000000010000000000000005');
   });
 
   test.each<[string, Parameters<typeof dueBackup>[1], WalStatus | undefined]>([

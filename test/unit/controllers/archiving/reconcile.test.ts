@@ -29,9 +29,15 @@ function cluster({
     repositories: [repository({ status: ready })],
     runs,
   });
+  const all = { 'persistentvolumeclaims/backups': claim('ReadWriteMany'), ...objects };
   made.answer = ({ method, path }) =>
-    method === 'GET' ? Object.entries(objects).find(([end]) => path.endsWith(end))?.[1] : undefined;
+    method === 'GET' ? Object.entries(all).find(([end]) => path.endsWith(end))?.[1] : undefined;
   return made;
+}
+
+/** Of the repository. */
+function claim(...accessModes: readonly string[]) {
+  return { metadata: { name: 'backups', namespace: 'shop' }, spec: { accessModes } } as unknown as KubeObject;
 }
 
 function named(parts: Parameters<typeof workload>[0] = {}) {
@@ -80,6 +86,24 @@ describe('a policy that archives', () => {
     );
     expect(conditionsIn(of)).toContainEqual(expect.objectContaining({ type: 'Stalled', reason: 'SidecarRefused' }));
     expect(of.events).not.toContainEqual(expect.objectContaining({ reason: 'WalArchivingRestart' }));
+  });
+
+  test('does not bring a volume of one node into the server’s pods, and says what to do instead', async () => {
+    const objects = { 'statefulsets/orders-db': named(), 'persistentvolumeclaims/backups': claim('ReadWriteOnce') };
+    const of = cluster({ policy: archiving({ spec: quiet, metadata: { finalizers: [] } }), objects });
+    await reconcile(of);
+    expect(writes(of)).toEqual(['PATCH backuppolicies/orders/status']);
+    const refusal = { reason: 'ClaimNotShared', message: expect.stringMatching(/ReadWriteOnce.*mode: Stream/) };
+    for (const type of ['ContinuousArchiving', 'Ready'])
+      expect(conditionsIn(of)).toContainEqual(expect.objectContaining({ type, status: 'False', ...refusal }));
+    expect(conditionsIn(of)).toContainEqual(expect.objectContaining({ type: 'Stalled', ...refusal }));
+  });
+
+  test('in mode Stream takes any volume', async () => {
+    const objects = { 'statefulsets/orders-db': named(), 'persistentvolumeclaims/backups': claim('ReadWriteOnce') };
+    const of = cluster({ policy: archiving({ mode: 'Stream', spec: quiet }), objects });
+    await reconcile(of);
+    expect(writes(of)).toContain('PATCH deployments/orders-wal');
   });
 
   test('makes a base backup on a new timeline, and says why', async () => {
@@ -136,6 +160,24 @@ describe('a policy that goes', () => {
     await reconcile(of);
     expect(writes(of).some((write) => write.startsWith('DELETE'))).toBe(false);
     expect(writes(of)).toContain('PATCH backuppolicies/orders');
+  });
+
+  test.each([
+    ['Archive', wal(), /ALTER SYSTEM RESET archive_command; .* tidemark-wal/],
+    ['Stream', wal({ slot: { name: 'tidemark_shop_orders' } }), /pg_drop_replication_slot\('tidemark_shop_orders'\)/],
+    ['Stream', undefined, /pg_drop_replication_slot\('tidemark_shop_orders_[0-9a-f]+'\)/],
+  ] as const)('and takes nothing back says what stays of mode %s', async (mode, said, stays) => {
+    const metadata = { ...deleted, annotations: { 'tidemark.dev/abandon-archiving': 'true' } };
+    const of = cluster({
+      policy: archiving({ mode, metadata, ...(said === undefined ? {} : { wal: said }) }),
+      objects,
+    });
+    await reconcile(of);
+    expect(of.events).toMatchObject([
+      { type: 'Warning', reason: 'ArchivingAbandoned', note: expect.stringMatching(stays) },
+    ]);
+    expect(writes(of)).toContain('PATCH backuppolicies/orders');
+    expect(writes(of)).not.toContain('PATCH statefulsets/orders-db');
   });
 
   test.each(['serviceaccounts', 'deployments'])('is let go where its namespace takes no %s any more', async (what) => {

@@ -40,8 +40,9 @@ export function archiving({ mode = 'Archive', name = 'orders', ...parts }: Polic
   });
 }
 
-/** What the watcher said a minute ago. */
+/** What the watcher said a minute ago, after a look that saw everything. */
 export function wal(change: Partial<WalStatus> = {}): WalStatus {
+  const time = '2026-03-10T11:59:00Z';
   return {
     systemIdentifier,
     timeline: 1,
@@ -52,9 +53,9 @@ export function wal(change: Partial<WalStatus> = {}): WalStatus {
     lagSeconds: 12,
     pendingSegments: 0,
     gaps: [],
-    setting: { state: 'Set' },
-    report: { healthy: true, reason: 'Archiving', message: 'WAL is archived.', time: '2026-03-10T11:59:00Z' },
+    report: { healthy: true, reason: 'Archiving', message: 'WAL is archived.', time },
     ...change,
+    setting: { state: 'Set', systemIdentifier, time, ...change.setting },
   };
 }
 
@@ -98,12 +99,16 @@ export function server(object: WorkloadObject = workload()): ServerWorkload {
   return found;
 }
 
+/** Of the repository that a policy has where nothing else is said. */
+export const sharedClaim = { repository: 'store', name: 'backups', accessModes: ['ReadWriteMany'] };
+
 export function gathered(change: Partial<GatheredArchiving> = {}): GatheredArchiving {
   return {
     policy: archiving(),
     repositories: [repository({ status: ready })],
     hosts: ['orders-db-0.orders-db.shop.svc'],
     account: undefined,
+    claims: [sharedClaim],
     workload: workload(),
     watcher: undefined,
     holder: undefined,

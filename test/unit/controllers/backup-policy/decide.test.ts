@@ -104,6 +104,46 @@ describe('Ready', () => {
     expect(decision.events).toHaveLength(status === 'Unknown' ? 0 : 1);
   });
 
+  const archived = (status: 'True' | 'False' | 'Unknown', reason: string) => ({
+    conditions: [{ type: 'ContinuousArchiving', status, reason, message: 'of the archive' }],
+    restorable: undefined,
+  });
+
+  test.each<[string, Partial<Gathered>, string, string]>([
+    ['while the archive follows', { archiving: archived('True', 'Archiving') }, 'True', 'Scheduled'],
+    ['not while WAL is refused', { archiving: archived('False', 'WalConflict') }, 'False', 'WalConflict'],
+    [
+      'not known while the archive is not',
+      { archiving: archived('Unknown', 'WatcherSilent') },
+      'Unknown',
+      'WatcherSilent',
+    ],
+    [
+      'though it is suspended, as somebody wanted',
+      { policy: policy({ spec: { suspend: true } }), archiving: archived('False', 'Suspended') },
+      'True',
+      'Suspended',
+    ],
+    ['while archiving is taken back', { archiving: archived('False', 'TakingBack') }, 'True', 'Scheduled'],
+    [
+      'not for what hinders more',
+      { repositories: [undefined], archiving: archived('False', 'WalConflict') },
+      'False',
+      'RepositoryNotFound',
+    ],
+  ])('of a policy that archives: %s', (_, parts, status, reason) => {
+    expect(conditionOf(decide(gathered(parts)), 'Ready')).toMatchObject({ status, reason });
+  });
+
+  test('for the archive’s sake is told in one Event', () => {
+    const { events } = decide(gathered({ archiving: archived('False', 'WalConflict') }));
+    expect(events).toMatchObject([{ type: 'Warning', reason: 'WalConflict', action: 'Archive' }]);
+    const refused = condition('Ready', 'False', 'WalConflict');
+    const before = policy({ status: { conditions: [refused, { ...refused, type: 'ContinuousArchiving' }] } });
+    const again = decide(gathered({ policy: before, archiving: archived('True', 'Archiving') }));
+    expect(again.events.map(({ reason }) => reason)).toEqual(['Scheduled', 'Archiving']);
+  });
+
   test('is told once', () => {
     const told = policy({ status: { conditions: [condition('Ready', 'True', 'Scheduled')] } });
     expect(decide(gathered({ policy: told })).events).toEqual([]);

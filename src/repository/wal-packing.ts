@@ -1,0 +1,89 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { constants, createZstdDecompress, zstdCompress, zstdDecompress } from 'node:zlib';
+import { Failure, terminal } from '../domain/failure.ts';
+import type { Stored } from './stored-wal.ts';
+
+/** Bytes that a thread hands over at once; the default of 16 KiB has it wait for the main thread a thousand times. */
+const chunkSize = 1024 ** 2;
+/** A segment is 1 GiB at most. */
+const largest = 1024 ** 3;
+
+/** In threads of their own, with the frame's checksum, so that a flipped bit is found when it is read. */
+export function pack(content: Buffer, level: number): Promise<Buffer> {
+  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
+  return new Promise((resolve, reject) => {
+    zstdCompress(content, { params, chunkSize }, (error, packed) => (error === null ? resolve(packed) : reject(error)));
+  });
+}
+
+/** What was packed; rejects with a terminal ChecksumMismatch where that cannot be told. `where`: for messages. */
+export async function unpack(stored: Stored, where: string): Promise<Buffer> {
+  try {
+    return Buffer.isBuffer(stored) ? await unpackWhole(stored) : await unpackPieces(stored);
+  } catch (error) {
+    if (error instanceof Failure || !(error instanceof Error)) throw error;
+    throw terminal(
+      'ChecksumMismatch',
+      `${where} is damaged (${error.message}): its WAL cannot be used. Recover to a moment before it, or bring the object back from a copy of the repository.`,
+      error,
+    );
+  }
+}
+
+/** Whether this content was packed. What cannot be unpacked is not the same. */
+export async function isPacked(stored: Stored, content: Buffer): Promise<boolean> {
+  try {
+    if (Buffer.isBuffer(stored)) return content.equals(await unpackWhole(stored));
+    let at = 0;
+    let same = true;
+    await eachPiece(stored, (piece) => {
+      const end = at + piece.length;
+      same &&= end <= content.length && piece.equals(content.subarray(at, end));
+      at = end;
+    });
+    return same && at === content.length;
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    return false;
+  }
+}
+
+function unpackWhole(stored: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    zstdDecompress(stored, { maxOutputLength: largest, chunkSize }, (error, content) =>
+      error === null ? resolve(content) : reject(error),
+    );
+  });
+}
+
+async function unpackPieces(stored: AsyncIterable<Buffer>): Promise<Buffer> {
+  let content: Buffer = Buffer.alloc(0);
+  let length = 0;
+  await eachPiece(stored, (piece) => {
+    // In place: what comes in pieces is large, and is not to be held twice.
+    if (length + piece.length > content.length) content = grown(content, length + piece.length);
+    piece.copy(content, length);
+    length += piece.length;
+  });
+  return content.subarray(0, length);
+}
+
+/** Segments have a power of two, so the last growth as a rule is the right one. */
+function grown(content: Buffer, least: number): Buffer {
+  const size = 2 ** Math.ceil(Math.log2(least));
+  const larger = Buffer.allocUnsafeSlow(Math.max(size, 64 * chunkSize));
+  content.copy(larger);
+  return larger;
+}
+
+async function eachPiece(stored: AsyncIterable<Buffer>, take: (piece: Buffer) => void): Promise<void> {
+  let length = 0;
+  await pipeline(Readable.from(stored), createZstdDecompress({ chunkSize }), async (pieces) => {
+    for await (const piece of pieces as AsyncIterable<Buffer>) {
+      length += piece.length;
+      if (length > largest) throw new RangeError('it is larger than a segment can be');
+      take(piece);
+    }
+  });
+}
