@@ -1,6 +1,6 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { BackupPolicyStatus } from '../../src/api/backup-policy.ts';
+import type { RetentionStatus } from '../../src/api/retention.ts';
 import { backupRun, logicalPolicy, restoreRequest } from '../support/tidemark/policy.ts';
 import { explainFailure, type Scenario, startScenario } from '../support/tidemark/scenario.ts';
 import { until } from '../support/tidemark/until.ts';
@@ -143,8 +143,6 @@ describe('retention', () => {
   }
 });
 
-function retentionOf(
-  status: Readonly<Record<string, unknown>> | undefined,
-): NonNullable<BackupPolicyStatus['retention']> {
-  return (status?.['retention'] ?? {}) as NonNullable<BackupPolicyStatus['retention']>;
+function retentionOf(status: Readonly<Record<string, unknown>> | undefined): RetentionStatus {
+  return (status?.['retention'] ?? {}) as RetentionStatus;
 }

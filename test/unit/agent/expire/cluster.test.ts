@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { retentionCluster } from '../../../../src/agent/expire/cluster.ts';
 import { ownObject, writeStatus } from '../../../../src/agent/own-object.ts';
-import { retention } from '../../../../src/api/backup-policy.ts';
 import { backupRepositorySpec } from '../../../../src/api/backup-repository.ts';
+import { retention } from '../../../../src/api/retention.ts';
 import type { ExpireTask } from '../../../../src/domain/task.ts';
 import { FakeCluster } from '../../controllers/fake-cluster.ts';
 import { policy, run } from '../../controllers/objects.ts';

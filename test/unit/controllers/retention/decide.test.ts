@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { RetentionStatus } from '../../../../src/api/backup-policy.ts';
+import type { RetentionStatus } from '../../../../src/api/retention.ts';
 import { missing } from '../../../../src/controllers/refusal.ts';
 import { decideRetention, type GatheredRetention } from '../../../../src/controllers/retention/decide.ts';
 import { task as taskSchema } from '../../../../src/domain/task.ts';

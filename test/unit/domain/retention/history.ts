@@ -1,4 +1,4 @@
-import type { Retention } from '../../../../src/api/backup-policy.ts';
+import type { Retention } from '../../../../src/api/retention.ts';
 import type { Catalogue } from '../../../../src/domain/recovery/catalogue.ts';
 import { chooseBackups } from '../../../../src/domain/recovery/choose-backup.ts';
 import { neededWal } from '../../../../src/domain/recovery/needed-wal.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { retention as retentionSchema } from '../../../../src/api/backup-policy.ts';
+import { retention as retentionSchema } from '../../../../src/api/retention.ts';
 import { periodNames } from '../../../../src/domain/retention/calendar.ts';
 import { findDoubt } from '../../../../src/domain/retention/doubts.ts';
 import { judgeBackups } from '../../../../src/domain/retention/judge-backups.ts';

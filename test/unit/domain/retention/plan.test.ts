@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type RetentionStatus, retentionStatus } from '../../../../src/api/backup-policy.ts';
+import { type RetentionStatus, retentionStatus } from '../../../../src/api/retention.ts';
 import {
   asPublished,
   delayMilliseconds,

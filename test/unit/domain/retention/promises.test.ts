@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Retention, retention as retentionSchema } from '../../../../src/api/backup-policy.ts';
+import { type Retention, retention as retentionSchema } from '../../../../src/api/retention.ts';
 import type { RepositoryBackup } from '../../../../src/domain/retention/repository-backup.ts';
 import { hasRule } from '../../../../src/domain/retention/rules.ts';
 import { windowStart } from '../../../../src/domain/retention/window.ts';
