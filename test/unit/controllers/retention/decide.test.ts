@@ -203,6 +203,18 @@ describe('RetentionApplied', () => {
     expect(decideRetention(gathered(parts)).conditions).toMatchObject([{ type: 'RetentionApplied', status, reason }]);
   });
 
+  test('says for whom the next Job waits', () => {
+    const { conditions } = decideRetention(
+      gathered({ policy: planned({ nextDueTime: ago(1) }), reader: 'PitrRecovery x' }),
+    );
+    expect(conditions).toMatchObject([
+      {
+        status: 'True',
+        message: expect.stringMatching(/^3 backups stay The next Job waits until PitrRecovery x has ended/),
+      },
+    ]);
+  });
+
   test('is not said of a policy without retention', () => {
     expect(decideRetention(gathered({ policy: policy() })).conditions).toEqual([]);
   });
