@@ -88,6 +88,17 @@ describe('in doubt nothing is deleted', () => {
     await stays();
   });
 
+  it('the newest backup, gone since the listing', async () => {
+    world.cluster.isHeld = async () => {
+      await world.store.delete([`${pathOf(last)}/${manifestName}`], { signal: signal() });
+      return false;
+    };
+    const said = await world.expire(rules, due);
+    expect(said).toMatchObject({ failed: true, reason: 'NewestGone' });
+    expect(said.message).toContain(last.backupID);
+    await stays();
+  });
+
   it('backups that vanished: all waits anew', async () => {
     await world.backUp(60, { segment: 1 });
     await world.expire(rules, { later: 1000 });
