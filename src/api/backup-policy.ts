@@ -3,10 +3,9 @@ import { conditions } from './condition.ts';
 import { jobTemplate } from './job-template.ts';
 import { logical } from './logical.ts';
 import { source } from './postgres-server.ts';
-import { agentReport } from './report.ts';
+import { retention, retentionStatus } from './retention.ts';
 import {
   argument,
-  duration,
   exactlyOne,
   formed,
   identifier,
@@ -18,6 +17,7 @@ import {
   ruled,
   text,
   time,
+  timeZone,
   transferRate,
   wideInteger,
 } from './schema.ts';
@@ -41,7 +41,6 @@ export const cron = formed(
   128,
   'must be five cron fields: minute hour day-of-month month day-of-week, such as 15 3 * * 1-5 (a sixth one for seconds is not taken)',
 );
-export const timeZone = formed('^[A-Za-z][-A-Za-z0-9_+/]*$', 64, 'must be a time zone name such as Europe/Amsterdam');
 
 const method = z.enum(['Physical', 'Logical']);
 const backupType = z.enum(['Full', 'Differential', 'Incremental']);
@@ -84,19 +83,6 @@ export const walArchiving = z.object({
   archiveTimeoutSeconds: integer(0, 86_400).default(60),
   maxParallel: integer(1, 64).default(8),
   compression: compression.prefault({ level: 1 }),
-});
-
-const count = integer(0, 100_000);
-export const retention = z.object({
-  recoveryWindow: duration.optional(),
-  keepLast: count.optional(),
-  keepDaily: count.optional(),
-  keepWeekly: count.optional(),
-  keepMonthly: count.optional(),
-  keepYearly: count.optional(),
-  minBackups: count.default(2),
-  timeZone: timeZone.optional(),
-  dryRun: z.boolean().default(false),
 });
 
 export const assertion = z.object({ database: identifier, query: argument(4096, 1), expect: text(4096) });
@@ -238,60 +224,6 @@ export const walStatus = z.object({
     .optional(),
 });
 
-const stored = {
-  repository: text(253).optional(),
-  systemIdentifier: wideInteger.optional(),
-  backupID: text(64).optional(),
-  bytes: wideInteger.optional(),
-};
-const planEntry = z.object({
-  run: text(253),
-  action: text(32),
-  dueTime: time.optional(),
-  reason: text(1024).optional(),
-  method: text(16).optional(),
-  ...stored,
-});
-/** WAL of one timeline that no backup needs: everything before a segment, or, without one, all of it. */
-const prunedWal = z.object({
-  repository: text(253),
-  systemIdentifier: wideInteger,
-  timeline: integer(1, 4_294_967_295),
-  before: segmentName.optional(),
-  segments: integer(0, Number.MAX_SAFE_INTEGER),
-  bytes: wideInteger,
-  dueTime: time.optional(),
-  reason: text(1024).optional(),
-});
-const counted = z.object({
-  name: text(253),
-  backups: integer(0, Number.MAX_SAFE_INTEGER),
-  keep: integer(0, Number.MAX_SAFE_INTEGER),
-  delete: integer(0, Number.MAX_SAFE_INTEGER),
-  deleteBytes: wideInteger,
-  walSegments: integer(0, Number.MAX_SAFE_INTEGER),
-  walBytes: wideInteger,
-});
-
-/** What the agent has planned and done; it owns all of this, and the operator judges it. */
-export const retentionStatus = z.object({
-  /** Those that go, the next first, then the newest of those that stay; both in bounded number. */
-  plan: list(planEntry, 256).optional(),
-  wal: list(prunedWal, 64).optional(),
-  repositories: list(counted, 4).optional(),
-  /** The last ones, the newest first. */
-  deleted: list(z.object({ run: text(253), time, reason: text(1024).optional(), ...stored }), 64).optional(),
-  /** By the last Job that pruned any. */
-  pruned: z.object({ time, segments: integer(0, Number.MAX_SAFE_INTEGER), bytes: wideInteger }).optional(),
-  plannedTime: time.optional(),
-  nextDueTime: time.optional(),
-  /** The policy's generation that was planned for. */
-  generation: integer(-1, Number.MAX_SAFE_INTEGER).optional(),
-  dryRun: z.boolean().optional(),
-  jobName: text(253).optional(),
-  report: agentReport.optional(),
-});
-
 export const backupPolicyStatus = z.object({
   observedGeneration: integer(-1, Number.MAX_SAFE_INTEGER).optional(),
   conditions: conditions.optional(),
@@ -312,8 +244,6 @@ export type Assertion = z.output<typeof assertion>;
 export type ServerFacts = z.output<typeof serverFacts>;
 export type WalStatus = z.output<typeof walStatus>;
 export type WalGap = z.output<typeof gap>;
-export type Retention = z.output<typeof retention>;
-export type RetentionStatus = z.output<typeof retentionStatus>;
 export type Physical = z.output<typeof physical>;
 export type BackupPolicySpec = z.output<typeof backupPolicySpec>;
 export type BackupPolicyStatus = z.output<typeof backupPolicyStatus>;

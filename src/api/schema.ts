@@ -164,6 +164,7 @@ export const duration = formed(
   32,
   'must be a number and a unit, such as 14d (h, d, w, m, y)',
 );
+export const timeZone = formed('^[A-Za-z][-A-Za-z0-9_+/]*$', 64, 'must be a time zone name such as Europe/Amsterdam');
 /** pg_basebackup's --max-rate: 32 kB/s to 1024 MB/s. */
 export const transferRate = formed(
   '^[1-9][0-9]{0,6}[kM]?$',

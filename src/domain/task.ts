@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { assertion, compression, physical, retention, walArchiving } from '../api/backup-policy.ts';
+import { assertion, compression, physical, walArchiving } from '../api/backup-policy.ts';
 import { backupRepositorySpec } from '../api/backup-repository.ts';
 import { logical } from '../api/logical.ts';
 import { extracted, recoveryPlan, recoveryTarget } from '../api/pitr-recovery.ts';
 import { tls } from '../api/postgres-server.ts';
 import { backupID, restoreRequestSpec } from '../api/restore-request.ts';
+import { retention } from '../api/retention.ts';
 
 /**
  * What the operator asks of an agent. It travels as JSON in the environment variable TIDEMARK_TASK of the Job's pod, so

@@ -1,4 +1,4 @@
-import type { RetentionStatus } from '../../api/backup-policy.ts';
+import type { RetentionStatus } from '../../api/retention.ts';
 import { rfc3339 } from '../../domain/conditions.ts';
 import {
   type Counts,

@@ -1,5 +1,5 @@
-import type { RetentionStatus } from '../../api/backup-policy.ts';
 import { type BackupPolicy, type BackupRun, backupPolicy, backupRun } from '../../api/kinds.ts';
+import type { RetentionStatus } from '../../api/retention.ts';
 import { terminal, transient } from '../../domain/failure.ts';
 import { agentFieldManager } from '../../domain/labels.ts';
 import type { ExpireTask } from '../../domain/task.ts';

@@ -1,4 +1,4 @@
-import type { RetentionStatus } from '../../api/backup-policy.ts';
+import type { RetentionStatus } from '../../api/retention.ts';
 import type { ActionOutcome } from '../action.ts';
 
 /** What became of it, in one sentence or two. */

@@ -1,4 +1,4 @@
-import type { RetentionStatus } from '../../api/backup-policy.ts';
+import type { RetentionStatus } from '../../api/retention.ts';
 import type { WalLocation } from '../../domain/layout.ts';
 import { judgeBackups, type Verdict } from '../../domain/retention/judge-backups.ts';
 import { asPublished, type PrunableWal, type Reckoned } from '../../domain/retention/plan.ts';

@@ -1,4 +1,4 @@
-import type { RetentionStatus } from '../../api/backup-policy.ts';
+import type { RetentionStatus } from '../../api/retention.ts';
 import { rfc3339 } from '../../domain/conditions.ts';
 import { terminal } from '../../domain/failure.ts';
 import { clockSlack, findDoubt } from '../../domain/retention/doubts.ts';

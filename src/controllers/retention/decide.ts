@@ -64,11 +64,19 @@ export function decideRetention(gathered: GatheredRetention): RetentionDecision 
   if (job !== undefined && isUntold(job) && !tell) return { ...told, lookAgainMilliseconds: 2_000 };
   const wait = dueAt(gathered) - gathered.now.getTime();
   if (wait > 0) return { ...told, lookAgainMilliseconds: wait };
-  if (gathered.reader !== undefined) return { ...told, lookAgainMilliseconds: readerPause };
+  if (gathered.reader !== undefined)
+    return { ...told, conditions: conditions.map(waitingFor(gathered.reader)), lookAgainMilliseconds: readerPause };
   if (job !== undefined) return { ...told, removeJob: true, lookAgainMilliseconds: 2_000 };
   const made = buildExpireJob(gathered);
   if (isRefusal(made)) return { ...told, conditions: [retentionApplied(gathered, made)] };
   return { ...told, create: made };
+}
+
+function waitingFor(reader: string) {
+  return (condition: NewCondition): NewCondition => ({
+    ...condition,
+    message: `${condition.message} The next Job waits until ${reader} has ended, which may read what is to go.`,
+  });
 }
 
 /** What stands in the way of every plan. */

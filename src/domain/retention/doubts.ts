@@ -45,7 +45,7 @@ function historyDoubt({ repository, backups, wals }: Doubted): Doubt | undefined
     if (lost === undefined) continue;
     return {
       reason: 'HistoryMissing',
-      message: `${historyName(lost)} of the server ${wal.systemIdentifier} is not in the repository ${repository}, so nobody can tell which backups and which WAL timeline ${lost} needs. Nothing was deleted. Bring the file back from a copy of the repository or from pg_wal of the server into wal/history/.`,
+      message: `${historyName(lost)} of the server ${wal.systemIdentifier} is not in the repository ${repository}, so nobody can tell which backups and which WAL timeline ${lost} needs. Nothing was deleted. Bring the file back from a copy of the repository or from pg_wal of the server into wal/history/; if nobody needs that timeline, remove its folder of wal/ and its backups by hand.`,
     };
   }
   return undefined;

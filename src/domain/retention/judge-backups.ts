@@ -1,4 +1,4 @@
-import type { Retention } from '../../api/backup-policy.ts';
+import type { Retention } from '../../api/retention.ts';
 import { windowBases } from './recovery-window.ts';
 import { chainOf, keyOf, type Method, newestFirst, type RepositoryBackup } from './repository-backup.ts';
 import { countingRules } from './rules.ts';

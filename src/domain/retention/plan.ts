@@ -1,4 +1,4 @@
-import type { RetentionStatus } from '../../api/backup-policy.ts';
+import type { RetentionStatus } from '../../api/retention.ts';
 import { rfc3339 } from '../conditions.ts';
 import { segmentNameAt } from '../wal/file-name.ts';
 import type { Verdict } from './judge-backups.ts';

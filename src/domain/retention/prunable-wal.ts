@@ -39,16 +39,26 @@ function ofServer(wal: ServerWal, isCurrent: boolean, { kept, windowStart, now }
   const known = timelinesOf(wal, own);
   const last = known.at(-1);
   const oldest = Math.min(now.getTime() - leastAge, windowStart?.getTime() ?? Number.POSITIVE_INFINITY);
-  return [...wal.timelines].flatMap(([timeline, { newest }]): readonly Prunable[] => {
-    const firsts = own.flatMap((backup) => firstNeeded(backup, timeline, wal, known) ?? []);
-    if (firsts.length > 0) {
-      const before = firsts.reduce((one, other) => (other < one ? other : one));
-      return before === 0n ? [] : [{ systemIdentifier, timeline, before }];
-    }
-    const isOld = newest !== undefined && newest.getTime() < oldest;
-    const mayCome = (isCurrent && timeline === last) || wal.unfinishedBackups || !isOld;
-    return mayCome ? [] : [{ systemIdentifier, timeline, before: undefined }];
-  });
+  return [...wal.timelines]
+    .sort(([one], [other]) => one - other)
+    .flatMap(([timeline, { newest }]): readonly Prunable[] => {
+      const firsts = own.flatMap((backup) => firstNeeded(backup, timeline, wal, known) ?? []);
+      if (firsts.length > 0) {
+        const before = firsts.reduce((one, other) => (other < one ? other : one));
+        return before === 0n ? [] : [{ systemIdentifier, timeline, before }];
+      }
+      // A later timeline has its backup: what came before is only a gap in the eyes of who follows the archive.
+      if (own.some((backup) => isAncestor(timeline, backup, wal)))
+        return [{ systemIdentifier, timeline, before: undefined }];
+      const isOld = newest !== undefined && newest.getTime() < oldest;
+      const mayCome = (isCurrent && timeline === last) || wal.unfinishedBackups || !isOld;
+      return mayCome ? [] : [{ systemIdentifier, timeline, before: undefined }];
+    });
+}
+
+function isAncestor(timeline: number, { physical }: RepositoryBackup, { histories }: ServerWal): boolean {
+  const ancestors = physical === undefined ? undefined : histories.get(physical.timeline);
+  return ancestors?.some((ancestor) => ancestor.timeline === timeline) === true;
 }
 
 /** The number of the first segment of a timeline that a backup may need; undefined where it needs none. */

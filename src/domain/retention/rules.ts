@@ -1,4 +1,4 @@
-import type { Retention } from '../../api/backup-policy.ts';
+import type { Retention } from '../../api/retention.ts';
 import type { Period } from './calendar.ts';
 import { periodNames } from './calendar.ts';
 import type { RepositoryBackup } from './repository-backup.ts';

@@ -1,20 +1,11 @@
-import {
-  CreateBucketCommand,
-  PutObjectLegalHoldCommand,
-  PutObjectRetentionCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { backupPath, manifestName } from '../../../src/domain/layout.ts';
+import { manifestName } from '../../../src/domain/layout.ts';
 import type { Manifest } from '../../../src/domain/manifest.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
-import { createWorld, hour, system, type World } from './world.ts';
+import { hour, system } from './manifest-of.ts';
+import { createWorld, pathOf, type World, wal } from './world.ts';
 
 const signal = () => AbortSignal.timeout(30_000);
-const pathOf = ({ backupID }: Manifest) =>
-  backupPath({ namespace: 'shop', policy: 'orders', systemIdentifier: system, backupID });
-const wal = `shop/orders/${system}/wal`;
-
 let server: S3Server;
 let buckets = 0;
 let world: World;
@@ -130,153 +121,6 @@ describe.each([
     expect(await segments(), 'a backup is gone that nobody said: the WAL waits anew').toHaveLength(9);
     await world.expire(window, { later: hour * 2 + 10_000 });
     expect(await segments()).toHaveLength(5);
-  });
-});
-
-describe('in doubt nothing is deleted', () => {
-  const rules = { keepLast: 1, minBackups: 1 };
-  let old: Manifest;
-  let last: Manifest;
-  beforeEach(async () => {
-    world = await createWorld();
-    old = await world.backUp(30, { segment: 2 });
-    last = await world.backUp(3, { segment: 8 });
-    await world.archiveWal(1, 1, 9);
-    await world.expire(rules);
-    expect(planned(old)?.action).toBe('Delete');
-  });
-  const stays = async () => {
-    expect([await has(old), await has(last), (await segments()).length]).toEqual([true, true, 9]);
-    expect(planned(old)?.action, 'the plan is still told').toBe('Delete');
-  };
-  const put = (key: string, body = 'something') =>
-    world.store.put(key, Buffer.from(body), { ifAbsent: false, signal: signal() });
-  const due = { later: hour + 5000 };
-
-  it('a manifest that cannot be read', async () => {
-    await put(`shop/orders/${system}/backups/20200101T000000Z-logical/${manifestName}`, '{"format": 99}');
-    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'UnreadableManifest' });
-    await stays();
-  });
-
-  it('an object among the WAL that nobody knows', async () => {
-    await put(`${wal}/00000001/000000010000000000000003.zst.copy`);
-    const said = await world.expire(rules, due);
-    expect(said).toMatchObject({ failed: true, reason: 'UnknownObject' });
-    expect(said.message).toContain('000000010000000000000003.zst.copy');
-    await stays();
-  });
-
-  it('an object in the backup’s folder that its manifest does not name', async () => {
-    await put(`${pathOf(old)}/notes.txt`);
-    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'UnknownObject' });
-    await stays();
-  });
-
-  it('a folder of another kind beside the servers', async () => {
-    await put('shop/orders/exports/a.csv');
-    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'UnknownObject' });
-    await stays();
-  });
-
-  it('a history file that is missing or damaged', async () => {
-    await world.archiveWal(2, 9, 10);
-    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'HistoryMissing' });
-    await put(`${wal}/history/00000002.history`, 'what?');
-    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'DamagedHistory' });
-    await stays();
-  });
-
-  it('a clock that went back, and one that went ahead', async () => {
-    expect(await world.expire(rules, { later: -hour })).toMatchObject({ failed: true, reason: 'ClockWentBack' });
-    const issuedTime = new Date().toISOString();
-    const ahead = await world.expire(rules, { later: 40 * 24 * hour, task: { issuedTime } });
-    expect(ahead).toMatchObject({ failed: true, reason: 'ClockDiffers' });
-    await stays();
-  });
-
-  it('a cluster that does not answer', async () => {
-    world.cluster.unreachable = true;
-    expect(await world.expire(rules, due)).toMatchObject({ failed: true, reason: 'ClusterUnreachable' });
-    await stays();
-  });
-
-  it('rules that let nothing go', async () => {
-    expect(await world.expire({ minBackups: 1, keepLast: 0 }, due)).toMatchObject({ failed: true, reason: 'NoRule' });
-    await stays();
-  });
-
-  it('backups that vanished: all waits anew', async () => {
-    await world.backUp(60, { segment: 1 });
-    await world.expire(rules, { later: 1000 });
-    await world.store.delete([`${pathOf(last)}/${manifestName}`], { signal: signal() });
-    await world.expire({ ...rules, recoveryWindow: '1d' }, due);
-    expect(await has(old)).toBe(true);
-    expect((await segments()).length).toBe(9);
-  });
-});
-
-describe('objects that the store has locked', () => {
-  const rules = { keepLast: 1, minBackups: 1 };
-  const due = { later: hour + 5000 };
-  let client: S3Client;
-  let bucket: string;
-  let old: Manifest;
-  beforeEach(async () => {
-    buckets += 1;
-    bucket = `locked-${buckets}`;
-    const credentials = { accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
-    client = new S3Client({ endpoint: server.endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
-    await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: true }));
-    world = await createWorld({ server, bucket });
-    old = await world.backUp(30, { segment: 2 });
-    await world.backUp(3, { segment: 8 });
-    await world.archiveWal(1, 1, 9);
-    await world.expire(rules);
-  });
-  afterEach(() => client.destroy());
-  const until = new Date(Date.now() + 50 * hour);
-  const retain = (Key: string) =>
-    client.send(
-      new PutObjectRetentionCommand({ Bucket: bucket, Key, Retention: { Mode: 'GOVERNANCE', RetainUntilDate: until } }),
-    );
-  const holdLegally = (Key: string, Status: 'ON' | 'OFF') =>
-    client.send(new PutObjectLegalHoldCommand({ Bucket: bucket, Key, LegalHold: { Status } }));
-  const date = (time: string | undefined) => Math.round(Date.parse(time ?? '') / 60_000);
-
-  it('are a state with a date, and keep the whole backup and its WAL', async () => {
-    await retain(`${pathOf(old)}/base/0.tar.zst`);
-    const before = await world.keys();
-    const said = await world.expire(rules, due);
-    expect(said).toMatchObject({ failed: false, reason: 'Locked' });
-    expect(planned(old)).toMatchObject({
-      action: 'Locked',
-      reason: expect.stringMatching(/locked its objects: until 20/),
-    });
-    expect(date(planned(old)?.dueTime)).toBe(date(until.toISOString()));
-    const kept = before.filter((key) => !key.endsWith('000000010000000000000001.zst'));
-    expect(await world.keys()).toEqual(kept);
-    expect(await world.expire(rules, { later: 2 * hour })).toMatchObject({ reason: 'Locked' });
-    expect(await world.keys()).toEqual(kept);
-  });
-
-  it('without an end are tried again every day, and go when the lock has gone', async () => {
-    await holdLegally(`${pathOf(old)}/${manifestName}`, 'ON');
-    await world.expire(rules, due);
-    expect(planned(old)).toMatchObject({ action: 'Locked', reason: expect.stringContaining('says no end') });
-    await holdLegally(`${pathOf(old)}/${manifestName}`, 'OFF');
-    await world.expire(rules, { later: 20 * hour });
-    expect(await has(old)).toBe(true);
-    await world.expire(rules, { later: 26 * hour });
-    expect(await has(old)).toBe(false);
-  });
-
-  it('of the WAL wait too', async () => {
-    await retain(`${wal}/00000001/000000010000000000000007.zst`);
-    expect(await world.expire(rules, due)).toMatchObject({ failed: false });
-    expect(world.cluster.status.wal).toMatchObject([{ timeline: 1, reason: expect.stringContaining('locked') }]);
-    expect(date(world.cluster.status.wal?.[0]?.dueTime)).toBe(date(until.toISOString()));
-    expect((await segments()).length).toBe(9);
   });
 });
 

@@ -7,7 +7,8 @@ import { backupRepositorySpec } from '../../../src/api/backup-repository.ts';
 import type { PhysicalManifest } from '../../../src/domain/manifest.ts';
 import { createSource, type Source } from '../recover/source.ts';
 import { planOf, refusalOf } from '../recover-plan/plan-of.ts';
-import { expire, FakeCluster, hour } from './world.ts';
+import { hour } from './manifest-of.ts';
+import { expire, FakeCluster } from './world.ts';
 
 let source: Source;
 let first: PhysicalManifest;

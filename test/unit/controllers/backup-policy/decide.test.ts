@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { buildCronJob } from '../../../../src/controllers/backup-policy/cron-jobs.ts';
-import { type Decision, decide, type Gathered, surplusRuns } from '../../../../src/controllers/backup-policy/decide.ts';
+import { type Decision, decide, type Gathered } from '../../../../src/controllers/backup-policy/decide.ts';
+import { surplusRuns } from '../../../../src/controllers/backup-policy/surplus-runs.ts';
 import { missing, refused } from '../../../../src/controllers/refusal.ts';
 import type { CronJob } from '../../../../src/kube/workloads.ts';
 import { agent, condition, now, policy, ready, repository, run } from '../objects.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { surplusRuns } from '../../../../src/controllers/backup-policy/decide.ts';
+import { surplusRuns } from '../../../../src/controllers/backup-policy/surplus-runs.ts';
 import { decideDeletion } from '../../../../src/controllers/backup-run/deletion.ts';
 import { expiredStatus, isExpired } from '../../../../src/controllers/backup-run/expired.ts';
 import { reconcileRun } from '../../../../src/controllers/backup-run/reconcile.ts';

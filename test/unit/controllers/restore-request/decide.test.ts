@@ -164,6 +164,7 @@ describe('the source', () => {
     ['no run', { run: () => undefined }, 'BackupRunNotFound', true],
     ['a run at work', { run: () => run({ status: { phase: 'Running' } }) }, 'SourceNotCompleted', true],
     ['a run that failed', { run: () => run({ status: { phase: 'Failed' } }) }, 'SourceNotCompleted', false],
+    ['a run that retention has expired', { run: () => run({ status: { phase: 'Expired' } }) }, 'SourceExpired', false],
     [
       'a run that stored nothing',
       { run: () => run({ status: { phase: 'Completed', backupID } }) },

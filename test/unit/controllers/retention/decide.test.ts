@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { RetentionStatus } from '../../../../src/api/backup-policy.ts';
+import type { RetentionStatus } from '../../../../src/api/retention.ts';
 import { missing } from '../../../../src/controllers/refusal.ts';
 import { decideRetention, type GatheredRetention } from '../../../../src/controllers/retention/decide.ts';
 import { task as taskSchema } from '../../../../src/domain/task.ts';
@@ -201,6 +201,18 @@ describe('RetentionApplied', () => {
     ],
   ])('says %s', (_, parts, status, reason) => {
     expect(decideRetention(gathered(parts)).conditions).toMatchObject([{ type: 'RetentionApplied', status, reason }]);
+  });
+
+  test('says for whom the next Job waits', () => {
+    const { conditions } = decideRetention(
+      gathered({ policy: planned({ nextDueTime: ago(1) }), reader: 'PitrRecovery x' }),
+    );
+    expect(conditions).toMatchObject([
+      {
+        status: 'True',
+        message: expect.stringMatching(/^3 backups stay The next Job waits until PitrRecovery x has ended/),
+      },
+    ]);
   });
 
   test('is not said of a policy without retention', () => {

@@ -1,4 +1,4 @@
-import type { Retention } from '../../../../src/api/backup-policy.ts';
+import type { Retention } from '../../../../src/api/retention.ts';
 import type { Catalogue } from '../../../../src/domain/recovery/catalogue.ts';
 import { chooseBackups } from '../../../../src/domain/recovery/choose-backup.ts';
 import { neededWal } from '../../../../src/domain/recovery/needed-wal.ts';
@@ -142,12 +142,8 @@ export class History {
     }
   }
 
-  /** Whether a recovery to the instant would be planned, by what plans recoveries. */
-  canRestore(
-    instant: Instant,
-    backups: readonly RepositoryBackup[],
-    files: Iterable<readonly [number, Iterable<bigint>]>,
-  ) {
+  /** Whether a recovery to an instant would be planned, by what plans recoveries. */
+  #planner(backups: readonly RepositoryBackup[], files: Iterable<readonly [number, Iterable<bigint>]>) {
     const catalogue: Catalogue = {
       backups: backups
         .flatMap(({ physical, type }) => (physical === undefined || type !== 'Full' ? [] : [physical]))
@@ -157,26 +153,27 @@ export class History {
       ),
       histories: this.histories,
     };
-    try {
-      const wanted = { lsn: instant.lsn, immediate: false, targetTLI: instant.timeline, backupID: '' };
-      return chooseBackups(wanted, catalogue).some(
-        ({ backup, path }) => neededWal(backup, path, catalogue.files, instant.lsn).missing === undefined,
-      );
-    } catch {
-      return false;
-    }
+    return (instant: Instant): boolean => {
+      try {
+        const wanted = { lsn: instant.lsn, immediate: false, targetTLI: instant.timeline, backupID: '' };
+        return chooseBackups(wanted, catalogue).some(
+          ({ backup, path }) => neededWal(backup, path, catalogue.files, instant.lsn).missing === undefined,
+        );
+      } catch {
+        return false;
+      }
+    };
   }
 
-  canRestoreNow(instant: Instant): boolean {
-    return this.canRestore(
-      instant,
+  restorableNow(): (instant: Instant) => boolean {
+    return this.#planner(
       this.backups,
       [...this.files].map(([timeline, files]) => [timeline, files.keys()]),
     );
   }
 
   /** Had nothing ever been deleted. */
-  couldEver(instant: Instant): boolean {
-    return this.canRestore(instant, this.ever, this.everFiles);
+  restorableEver(): (instant: Instant) => boolean {
+    return this.#planner(this.ever, this.everFiles);
   }
 }
