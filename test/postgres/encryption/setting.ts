@@ -11,7 +11,7 @@ import type { RepositoryTask, RestoreTask } from '../../../src/domain/task.ts';
 import type { Store } from '../../../src/repository/store.ts';
 import type { TestServer } from '../../support/postgres/server.ts';
 import type { S3Server } from '../../support/s3/server.ts';
-import { backupTask, recordingReporter, type Setting } from '../backup/setting.ts';
+import { backUp, backupTask, manifestOf, recordingReporter, type Setting } from '../backup/setting.ts';
 
 /** What age-keygen makes. */
 export interface KeyPair {
@@ -46,6 +46,25 @@ export async function mountIdentity({ folders }: Setting, text: string | undefin
   if (text === undefined) return;
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, identitySecret.key), text, { mode: 0o440 });
+}
+
+export interface MakeOptions {
+  readonly format?: string;
+  readonly algorithm?: string;
+  readonly databases?: readonly string[];
+}
+
+/** Backs up, and reads the manifest back. */
+export async function make(
+  setting: Setting,
+  server: TestServer,
+  { store, into }: { readonly store: Store; readonly into: RepositoryTask },
+  { format = 'Custom', algorithm = 'zstd', databases = ['shop'] }: MakeOptions = {},
+) {
+  const logical = { format, databases: { include: databases } };
+  const task = backupTask(server, { repositories: [into], logical, compression: { algorithm } });
+  const { reporter } = await backUp(setting, task);
+  return manifestOf(store, reporter.status);
 }
 
 export interface Restored {
