@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -163,6 +164,22 @@ test('what was swapped, replayed, cut or added to is found before the target is 
   }
   expect(await databases()).toBe(before);
   expect((await restore(setting, server, repository, manifest.backupID, copy)).error).toBeUndefined();
+  await server.psql('DROP DATABASE copy');
+});
+
+test('a manifest that is not the one which the BackupRun knows is refused, whoever encrypted what it names', async () => {
+  const forged = await makeOne();
+  const { manifest, path } = await makeOne();
+  const checksum = `sha256:${createHash('sha256')
+    .update(await read(store, `${path}/manifest.json`))
+    .digest('hex')}`;
+  const other = Buffer.from(JSON.stringify({ ...forged.manifest, backupID: manifest.backupID }));
+  await withObject(store, `${path}/manifest.json`, other, async () => {
+    const { error } = await restore(setting, server, repository, manifest.backupID, copy, { path, checksum });
+    expect(error).toMatchObject({ reason: 'ChecksumMismatch', retryable: false });
+  });
+  const { error } = await restore(setting, server, repository, manifest.backupID, copy, { path, checksum });
+  expect(error).toBeUndefined();
   await server.psql('DROP DATABASE copy');
 });
 

@@ -78,6 +78,7 @@ export async function restore(
   repository: RepositoryTask,
   backupID: string,
   spec: object,
+  known: { readonly path?: string; readonly checksum?: string } = {},
 ): Promise<Restored> {
   const asked = restoreRequestSpec.parse({
     source: { repository: { repositoryRef: { name: repository.name }, backupID } },
@@ -89,7 +90,7 @@ export async function restore(
     namespace: 'shop',
     request: { name: 'request', uid: randomUUID() },
     repository,
-    backup: { backupID },
+    backup: { backupID, ...known },
     server: backupTask(server).server,
     restore: {
       databases: asked.databases,
