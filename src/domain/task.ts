@@ -48,7 +48,12 @@ const restore = z.object({
   request: owner,
   repository,
   /** Where to look. Known from a BackupRun, or, in a bare cluster, only the ID: then the agent searches for it. */
-  backup: z.object({ backupID, path: z.string().optional() }),
+  backup: z.object({
+    backupID,
+    path: z.string().optional(),
+    /** Of the manifest, as the BackupRun has it: who may write to the repository cannot put another backup in its place. */
+    checksum: z.string().optional(),
+  }),
   server,
   restore: z.object({
     databases: restoreRequestSpec.shape.databases,

@@ -80,11 +80,11 @@ export async function benchDump(size: Size, log: (line: string) => void): Promis
 }
 
 /** pgbench's tables and a table of documents. */
-export async function load(server: TestServer, size: Size): Promise<void> {
+export async function load(server: TestServer, size: Size, database = 'postgres'): Promise<void> {
   const { scale, rows } = sizes[size];
   const environment = { PGPASSWORD: server.password };
   const connection = ['-h', server.host, '-p', String(server.port), '-U', server.superuser];
-  await execa(join(server.bin, 'pgbench'), ['-i', '-q', '-s', String(scale), ...connection, 'postgres'], {
+  await execa(join(server.bin, 'pgbench'), ['-i', '-q', '-s', String(scale), ...connection, database], {
     env: environment,
   });
   await server.psql(`

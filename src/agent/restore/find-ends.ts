@@ -20,7 +20,7 @@ export async function findSource(
   { mountRoot, signal }: { readonly mountRoot: string; readonly signal: AbortSignal },
 ): Promise<{ readonly from: BackupFolder; readonly manifest: LogicalManifest }> {
   const path = backup.path ?? backupPath(await findBackup(store, backup.backupID, signal));
-  const { manifest } = await readManifest(store, path, { signal });
+  const { manifest } = await readManifest(store, path, { signal, expectedSha256: backup.checksum });
   if (manifest.backupID !== backup.backupID) {
     throw corrupted(`the manifest in ${path} of ${store.description} is that of backup ${manifest.backupID}`);
   }

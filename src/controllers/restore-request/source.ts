@@ -6,7 +6,7 @@ import { missing, type Refusal, refused } from '../refusal.ts';
 /** Which backup, and where it lies. Without a path the agent searches the repository for the ID. */
 export interface RestoreSource {
   readonly repository: RepositoryTask;
-  readonly backup: { readonly backupID: string; readonly path?: string };
+  readonly backup: { readonly backupID: string; readonly path?: string; readonly checksum?: string };
 }
 
 /** What the request's source may point at, looked up by whoever has the caches. */
@@ -97,7 +97,11 @@ function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource
     return refused('SourceNotStored', `BackupRun ${name} does not say in which repository its backup is.`);
   return {
     repository: task,
-    backup: { backupID: status.backupID, ...(place.path === undefined ? {} : { path: place.path }) },
+    backup: {
+      backupID: status.backupID,
+      ...(place.path === undefined ? {} : { path: place.path }),
+      ...(status.checksum === undefined ? {} : { checksum: status.checksum }),
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,12 +10,9 @@ import type { Store } from '../../../src/repository/store.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import {
-  backUp,
-  backupTask,
   createSetting,
   inventory,
   leftovers,
-  manifestOf,
   openRepository,
   recordingReporter,
   type Setting,
@@ -23,6 +21,8 @@ import {
   encryptedRepository,
   generateKeys,
   type KeyPair,
+  type MakeOptions,
+  make,
   mountIdentity,
   read,
   restore,
@@ -66,22 +66,7 @@ afterAll(async () => {
   await setting?.remove();
 });
 
-interface Options {
-  readonly format?: string;
-  readonly algorithm?: string;
-  readonly into?: RepositoryTask;
-  readonly databases?: readonly string[];
-}
-
-async function make({ format = 'Custom', algorithm = 'zstd', into = repository, databases = ['shop'] }: Options = {}) {
-  const logical = { format, databases: { include: databases } };
-  const { reporter } = await backUp(
-    setting,
-    backupTask(server, { repositories: [into], logical, compression: { algorithm } }),
-  );
-  return manifestOf(store, reporter.status);
-}
-
+const makeOne = (options: MakeOptions = {}, into = repository) => make(setting, server, { store, into }, options);
 const copy = { databases: [{ name: 'shop', targetName: 'copy' }] };
 const databases = () => server.psql('SELECT string_agg(datname, $$ $$ ORDER BY datname) FROM pg_database');
 
@@ -93,7 +78,7 @@ describe.each([
   ['Tar', 'none'],
 ])('a %s backup (%s) of an encrypted repository', (format, algorithm) => {
   test('comes back the same, and nothing of it can be read but the manifest', async () => {
-    const { manifest, path } = await make({ format, algorithm });
+    const { manifest, path } = await makeOne({ format, algorithm });
     expect(manifest.encryption).toEqual({ scheme: 'age', recipients: [keys.recipient] });
     const objects = await storedObjects(store, path);
     expect(objects.size).toBeGreaterThan(3);
@@ -113,7 +98,7 @@ describe.each([
 });
 
 test('the table of contents that is stored is that of the dump', async () => {
-  const { manifest, path } = await make();
+  const { manifest, path } = await makeOne();
   const [database] = manifest.logical.databases;
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-by-hand-'));
   try {
@@ -134,7 +119,7 @@ test('the table of contents that is stored is that of the dump', async () => {
 });
 
 test('what docs/repository-format.md says decrypts a fetched backup, and pg_restore takes it', async () => {
-  const { manifest, path } = await make({ format: 'Directory' });
+  const { manifest, path } = await makeOne({ format: 'Directory' });
   const page = await readFile('docs/repository-format.md', 'utf8');
   const [command] = page.match(/^find \. -name '\*\.age' .*$/m) ?? [];
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-by-hand-'));
@@ -156,93 +141,9 @@ test('what docs/repository-format.md says decrypts a fetched backup, and pg_rest
   }
 });
 
-describe('without the right identity nothing is begun', () => {
-  let backupID: string;
-  beforeAll(async () => {
-    ({ backupID } = (await make()).manifest);
-  });
-  const attempt = async (into = repository) => {
-    const before = await databases();
-    const { error } = await restore(setting, server, into, backupID, copy);
-    expect(await databases()).toBe(before);
-    expect(error?.retryable).toBe(false);
-    return error;
-  };
-
-  test('another one', async () => {
-    await mountIdentity(setting, (await generateKeys()).identity);
-    const error = await attempt();
-    expect(error?.reason).toBe('WrongIdentity');
-    for (const said of [keys.recipient, 'age-identity', 'identity.txt', 'offsite']) {
-      expect(error?.message).toContain(said);
-    }
-  });
-
-  test('what is none', async () => {
-    await mountIdentity(setting, 'let me in\n');
-    const error = await attempt();
-    expect(error).toMatchObject({ reason: 'WrongIdentity', message: expect.stringContaining('cannot be used') });
-    expect(error?.message).not.toContain('let me in');
-  });
-
-  test.each([
-    ['no Secret', undefined],
-    ['an empty one', '\n'],
-  ])('%s', async (_, text) => {
-    await mountIdentity(setting, text);
-    expect(await attempt()).toMatchObject({
-      reason: 'IdentityMissing',
-      message: expect.stringMatching(/key identity\.txt of the Secret age-identity/),
-    });
-  });
-
-  test('a repository that names none', async () => {
-    const nameless = encryptedRepository(s3, [keys.recipient]);
-    delete nameless.spec.encryption?.age?.identitySecretRef;
-    expect(await attempt(nameless)).toMatchObject({
-      reason: 'IdentityMissing',
-      message: expect.stringContaining('identitySecretRef'),
-    });
-  });
-});
-
-test('after a change of recipients old and new backups restore with a file that has both identities', async () => {
-  const next = await generateKeys();
-  const rotated = encryptedRepository(s3, [next.recipient]);
-  const older = (await make()).manifest;
-  const newer = (await make({ into: rotated })).manifest;
-  expect(newer.encryption?.recipients).toEqual([next.recipient]);
-  await mountIdentity(setting, next.identity);
-  const { error } = await restore(setting, server, rotated, older.backupID, copy);
-  expect(error).toMatchObject({ reason: 'WrongIdentity', message: expect.stringContaining(keys.recipient) });
-  await mountIdentity(setting, `${next.identity}\n${keys.identity}`);
-  for (const { backupID } of [older, newer]) {
-    expect((await restore(setting, server, rotated, backupID, copy)).error).toBeUndefined();
-    await server.psql('DROP DATABASE copy');
-  }
-});
-
-test('each of several recipients can restore, an SSH key too', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'tidemark-ssh-'));
-  try {
-    await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'key')]);
-    const ssh = await execa('cat', [join(folder, 'key')]);
-    const sshRecipient = (await execa('cat', [join(folder, 'key.pub')])).stdout;
-    const both = encryptedRepository(s3, [keys.recipient, sshRecipient]);
-    const { manifest } = await make({ into: both });
-    for (const identity of [keys.identity, `${ssh.stdout}\n`]) {
-      await mountIdentity(setting, identity);
-      expect((await restore(setting, server, both, manifest.backupID, copy)).error).toBeUndefined();
-      await server.psql('DROP DATABASE copy');
-    }
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-});
-
 test('what was swapped, replayed, cut or added to is found before the target is touched', async () => {
-  const older = await make({ databases: ['shop', 'other'] });
-  const { manifest, path } = await make({ databases: ['shop', 'other'] });
+  const older = await makeOne({ databases: ['shop', 'other'] });
+  const { manifest, path } = await makeOne({ databases: ['shop', 'other'] });
   const keyOf = (name: string) =>
     `${path}/${manifest.logical.databases.find((each) => each.name === name)?.objects[0]?.path}`;
   const own = await read(store, keyOf('shop'));
@@ -266,11 +167,45 @@ test('what was swapped, replayed, cut or added to is found before the target is 
   await server.psql('DROP DATABASE copy');
 });
 
+test('a manifest that is not the one which the BackupRun knows is refused, whoever encrypted what it names', async () => {
+  const forged = await makeOne();
+  const { manifest, path } = await makeOne();
+  const checksum = `sha256:${createHash('sha256')
+    .update(await read(store, `${path}/manifest.json`))
+    .digest('hex')}`;
+  const other = Buffer.from(JSON.stringify({ ...forged.manifest, backupID: manifest.backupID }));
+  await withObject(store, `${path}/manifest.json`, other, async () => {
+    const { error } = await restore(setting, server, repository, manifest.backupID, copy, { path, checksum });
+    expect(error).toMatchObject({ reason: 'ChecksumMismatch', retryable: false });
+  });
+  const { error } = await restore(setting, server, repository, manifest.backupID, copy, { path, checksum });
+  expect(error).toBeUndefined();
+  await server.psql('DROP DATABASE copy');
+});
+
+test('what keeps a database from being dumped is told as without encryption', async () => {
+  await server.psql("CREATE ROLE reader LOGIN PASSWORD 'pw'");
+  await setting.setCredentials('reader', 'pw');
+  try {
+    const before = await inventory(store);
+    for (const format of ['Custom', 'Plain']) {
+      await expect(makeOne({ format })).rejects.toMatchObject({
+        reason: 'PermissionDenied',
+        message: expect.stringContaining('orders'),
+      });
+    }
+    expect(await inventory(store)).toEqual(before);
+    expect(await leftovers(setting)).toEqual([]);
+  } finally {
+    await setting.setCredentials(server.superuser, server.password);
+  }
+});
+
 test('a recipient that is none ends the backup, and leaves nothing', async () => {
   const mistyped = keys.recipient.replace(/.$/, (last) => (last === 'q' ? 'p' : 'q'));
   const before = await inventory(store);
   for (const format of ['Custom', 'Plain', 'Directory']) {
-    const failing = make({ format, into: encryptedRepository(s3, [mistyped]) });
+    const failing = makeOne({ format }, encryptedRepository(s3, [mistyped]));
     await expect(failing).rejects.toMatchObject({
       reason: 'EncryptionFailed',
       retryable: false,

@@ -11,7 +11,7 @@ import type { RepositoryTask, RestoreTask } from '../../../src/domain/task.ts';
 import type { Store } from '../../../src/repository/store.ts';
 import type { TestServer } from '../../support/postgres/server.ts';
 import type { S3Server } from '../../support/s3/server.ts';
-import { backupTask, recordingReporter, type Setting } from '../backup/setting.ts';
+import { backUp, backupTask, manifestOf, recordingReporter, type Setting } from '../backup/setting.ts';
 
 /** What age-keygen makes. */
 export interface KeyPair {
@@ -48,6 +48,25 @@ export async function mountIdentity({ folders }: Setting, text: string | undefin
   await writeFile(join(folder, identitySecret.key), text, { mode: 0o440 });
 }
 
+export interface MakeOptions {
+  readonly format?: string;
+  readonly algorithm?: string;
+  readonly databases?: readonly string[];
+}
+
+/** Backs up, and reads the manifest back. */
+export async function make(
+  setting: Setting,
+  server: TestServer,
+  { store, into }: { readonly store: Store; readonly into: RepositoryTask },
+  { format = 'Custom', algorithm = 'zstd', databases = ['shop'] }: MakeOptions = {},
+) {
+  const logical = { format, databases: { include: databases } };
+  const task = backupTask(server, { repositories: [into], logical, compression: { algorithm } });
+  const { reporter } = await backUp(setting, task);
+  return manifestOf(store, reporter.status);
+}
+
 export interface Restored {
   readonly outcome?: ActionOutcome;
   readonly error?: { readonly reason?: string; readonly message: string; readonly retryable?: boolean };
@@ -59,6 +78,7 @@ export async function restore(
   repository: RepositoryTask,
   backupID: string,
   spec: object,
+  known: { readonly path?: string; readonly checksum?: string } = {},
 ): Promise<Restored> {
   const asked = restoreRequestSpec.parse({
     source: { repository: { repositoryRef: { name: repository.name }, backupID } },
@@ -70,7 +90,7 @@ export async function restore(
     namespace: 'shop',
     request: { name: 'request', uid: randomUUID() },
     repository,
-    backup: { backupID },
+    backup: { backupID, ...known },
     server: backupTask(server).server,
     restore: {
       databases: asked.databases,

@@ -126,6 +126,9 @@ describe('the source', () => {
 
   test('is what the run stored, and where', () => {
     expect(resolveSource(restore(), lookup())).toEqual({ ...source, backup: { backupID, path: 'shop/orders/x' } });
+    const checksum = `sha256:${'0'.repeat(64)}`;
+    const known = run({ status: { ...stored, checksum } });
+    expect(resolveSource(restore(), lookup({ run: () => known }))).toMatchObject({ backup: { backupID, checksum } });
   });
 
   test('is the newest completed backup of a policy', () => {
