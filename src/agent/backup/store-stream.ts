@@ -13,6 +13,8 @@ export interface StreamToStore {
   readonly stages: readonly (Stage | undefined)[];
   readonly input?: AsyncIterable<Buffer>;
   readonly signal: AbortSignal;
+  /** How many streams the caller stores at a time; default 1. */
+  readonly concurrent?: number;
   /** Told when the processes run, so that they can be watched. */
   readonly onStart?: (pipeline: Pipeline) => void;
 }
@@ -27,6 +29,7 @@ export async function storeStream({
   stages,
   input,
   signal,
+  concurrent = 1,
   onStart,
 }: StreamToStore): Promise<StoredObject> {
   const stopping = new AbortController();
@@ -44,7 +47,7 @@ export async function storeStream({
     try {
       const part = bodies[index];
       if (part === undefined) throw new Error('a repository without a stream');
-      return await store.upload(`${backupPath(location)}/${path}`, part, { signal: either });
+      return await store.upload(`${backupPath(location)}/${path}`, part, { signal: either, concurrent });
     } catch (error) {
       stopping.abort(error);
       throw error;
