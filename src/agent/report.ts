@@ -129,7 +129,7 @@ async function persist(
   }
 }
 
-const usualKeyFacts = ['backupID', 'checksum', 'repositories', 'size', 'globals'];
+const usualKeyFacts = ['backupID', 'checksum', 'repositories', 'size', 'globals', 'databases'];
 
 /** Kubernetes shows it in the pod's status, where the operator finds it if the API server was away. */
 async function terminate(status: Readonly<Record<string, unknown>>, options: ReporterOptions): Promise<void> {
@@ -141,17 +141,48 @@ async function terminate(status: Readonly<Record<string, unknown>>, options: Rep
   });
 }
 
-/** JSON that is cut in its message, not in its middle. */
-export function fitting(said: { readonly report: AgentReport; readonly [fact: string]: unknown }): string {
+interface LastWords {
+  readonly report: AgentReport;
+  readonly databases?: unknown;
+  readonly [fact: string]: unknown;
+}
+
+/** So much of the message stays for the sake of no fact. */
+const messageKept = 1500;
+
+/**
+ * JSON that is cut in its messages, not in its middle. The databases are all in it or none: a list that ends early would
+ * say that the others are not in the backup.
+ */
+export function fitting(said: LastWords): string {
   const whole = JSON.stringify(said);
-  if (Buffer.byteLength(whole) <= messageLimit) return whole;
+  if (fits(whole)) return whole;
+  const { databases, ...others } = said;
+  if (!Array.isArray(databases))
+    return fittingMessage(others, 0) ?? fittingMessage({ report: others.report }, 0) ?? '{}';
+  const brief = databases.map(({ name, bytes, storedBytes, state, message }) => ({
+    ...{ name, bytes, storedBytes, state },
+    ...(typeof message === 'string' ? { message: shortened(message, 60) } : {}),
+  }));
+  return fittingMessage({ ...others, databases: brief }, messageKept) ?? fitting(others);
+}
+
+/** Undefined where it does not fit though its message has no more than this left. */
+function fittingMessage(said: LastWords, atLeast: number): string | undefined {
   const { message } = said.report;
-  const cut = (length: number) => {
-    const shortened = `${[...message].slice(0, length).join('')}…`;
-    return JSON.stringify({ ...said, report: { ...said.report, message: shortened } });
-  };
+  const cut = (length: number) =>
+    JSON.stringify({ ...said, report: { ...said.report, message: shortened(message, length) } });
+  const least = Math.min(atLeast, [...message].length);
   let length = [...message].length;
-  while (length > 0 && Buffer.byteLength(cut(length)) > messageLimit) length = Math.floor(length * 0.8);
-  const text = cut(length);
-  return Buffer.byteLength(text) <= messageLimit ? text : JSON.stringify({ report: JSON.parse(cut(length)).report });
+  while (length > least && !fits(cut(length))) length = Math.max(least, Math.floor(length * 0.8));
+  return fits(cut(length)) ? cut(length) : undefined;
+}
+
+function shortened(text: string, length: number): string {
+  const characters = [...text];
+  return characters.length <= length ? text : `${characters.slice(0, length).join('')}…`;
+}
+
+function fits(text: string): boolean {
+  return Buffer.byteLength(text) <= messageLimit;
 }

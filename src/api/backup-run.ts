@@ -55,8 +55,11 @@ const databaseFacts = z.object({
   bytes: wideInteger.optional(),
   storedBytes: wideInteger.optional(),
   encoding: text(64).optional(),
-  /** Failed: it is not in the backup, and the run failed; `message` says why. Those that are Stored stay usable. */
-  state: z.enum(['Pending', 'Stored', 'Failed']).optional(),
+  /**
+   * Failed: it is not in the backup, and the run failed; `message` says why. Those that are Stored stay usable. Dropped: it
+   * is not in the backup, since somebody dropped it meanwhile and the policy does not name it.
+   */
+  state: z.enum(['Pending', 'Stored', 'Failed', 'Dropped']).optional(),
   message: text(1024).optional(),
 });
 

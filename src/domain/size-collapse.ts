@@ -1,8 +1,8 @@
 /** What a backup takes in a repository, in bytes. */
 export interface StoredSize {
   readonly stored: number;
-  /** By name; none for a physical backup. */
-  readonly databases: ReadonlyMap<string, number>;
+  /** By name; none for a physical backup; undefined where nobody knows them. */
+  readonly databases: ReadonlyMap<string, number> | undefined;
 }
 
 /** What has become so small that a person should look. */
@@ -29,12 +29,15 @@ const tooSmall = 16 * 1024;
 export function findCollapses(now: StoredSize, before: readonly StoredSize[]): readonly Collapse[] {
   const compared = before.slice(0, comparedRuns);
   const whole = { database: undefined, bytes: now.stored, usual: median(compared.map(({ stored }) => stored)) };
-  const databases = [...new Set(compared.flatMap((each) => [...each.databases.keys()]))].flatMap((database) => {
-    const usual = median(compared.flatMap((each) => each.databases.get(database) ?? []));
-    const bytes = now.databases.get(database);
+  const known = now.databases;
+  const names = new Set(compared.flatMap((each) => [...(each.databases?.keys() ?? [])]));
+  const databases = [...(known === undefined ? [] : names)].flatMap((database) => {
+    const usual = median(compared.flatMap((each) => each.databases?.get(database) ?? []));
+    const bytes = known?.get(database);
     if (bytes !== undefined) return [{ database, bytes, usual }];
     // One that was gone before is no news.
-    return compared[0]?.databases.has(database) === true ? [{ database, bytes: 0, usual }] : [];
+    const last = compared.find((each) => each.databases !== undefined);
+    return last?.databases?.has(database) === true ? [{ database, bytes: 0, usual }] : [];
   });
   return [whole, ...databases].filter(({ bytes, usual }) => usual >= tooSmall && bytes < usual * collapsed);
 }

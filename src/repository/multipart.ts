@@ -44,13 +44,13 @@ export async function uploadStream(
   pool: BufferPool,
   key: string,
   body: AsyncIterable<Buffer>,
-  { signal, onProgress = () => undefined }: UploadOptions,
+  { signal, onProgress = () => undefined, concurrent = 1 }: UploadOptions,
 ): Promise<Uploaded> {
   if ((await headObject(s3, key, signal)) !== undefined) throw objectExists(s3, key);
   const stop = new AbortController();
   const onAbort = () => stop.abort(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  const budget = createMemoryBudget(pool, memoryFor, stop.signal);
+  const budget = createMemoryBudget(pool, (size) => memoryFor(size) / concurrent, stop.signal);
   const upload: Upload = { s3, key, mark: randomUUID(), stop, budget, onProgress };
   const parts = rechunk(interruptible(body, stop.signal), {
     sizeOf: (index) => partSize(index) ?? tooLarge(s3, key),

@@ -66,6 +66,8 @@ export interface PutOptions extends CallOptions {
 export interface UploadOptions extends CallOptions {
   /** Called with the bytes of this upload that the store has acknowledged so far. */
   readonly onProgress?: (stored: number) => void;
+  /** How many uploads the caller has under way at a time, which share the memory of one; default 1. */
+  readonly concurrent?: number;
 }
 
 export interface Uploaded {

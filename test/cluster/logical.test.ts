@@ -22,7 +22,7 @@ describe('a role that may not read everything backs a server up', () => {
       create role reader login password 'reader';
       create database shop; create database payroll; create database guarded;`);
     await postgres.psql(
-      'create table orders as select i, md5(i::text) as text from generate_series(1, 40000) i; grant select on orders to reader',
+      'create table orders as select i, md5(i::text) as text from generate_series(1, 40000) i; grant select on orders to reader; create extension pg_trgm',
       'shop',
     );
     await postgres.psql('create table salaries as select 1 as one', 'payroll');
@@ -93,7 +93,11 @@ describe('a role that may not read everything backs a server up', () => {
         databases: [{ name: 'shop', targetName: 'shop_again' }],
       }),
     );
-    expect((await scenario.finished('restorerequest', 'by-name')).status).toMatchObject({ phase: 'Completed' });
+    const version = await postgres.psql("select extversion from pg_extension where extname = 'pg_trgm'", 'shop');
+    expect((await scenario.finished('restorerequest', 'by-name')).status).toMatchObject({
+      phase: 'Completed',
+      restored: { extensions: [{ database: 'shop_again', name: 'pg_trgm', version, sourceVersion: version }] },
+    });
     expect(await postgres.psql('select count(*) from orders', 'shop_again')).toBe('40000');
     expect(conditions((await scenario.finished('restorerequest', 'latest')).status ?? {})).toEqual({
       Succeeded: 'False NoBackup',

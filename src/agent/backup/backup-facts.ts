@@ -54,13 +54,16 @@ export interface StoredBackup {
   readonly targets: readonly Target[];
   /** All that the policy means. */
   readonly databases: readonly Database[];
+  /** Those of them that are no more, and are left out. */
+  readonly dropped: readonly string[];
   readonly warnings: Warnings;
   readonly scope: Logical['globals'];
 }
 
 /** `checksum` is the manifest's. */
 export function factsAtEnd(told: StoredBackup, checksum: string): Partial<BackupRunStatus> {
-  const { backup, targets, databases, warnings } = told;
+  const { backup, targets, dropped, warnings } = told;
+  const databases = told.databases.filter(({ name }) => !dropped.includes(name));
   const { source, stored } = backup.size;
   const { failed = [] } = backup.logical;
   const seconds = Math.max(1, (Date.parse(backup.completionTime) - Date.parse(backup.startTime)) / 1000);
@@ -83,7 +86,7 @@ export function factsAtEnd(told: StoredBackup, checksum: string): Partial<Backup
       stored: String(stored),
       ...(stored === 0 ? {} : { compressionRatio: (source / stored).toFixed(2) }),
     },
-    databases: failedFirst([...(factsOfPending(missing, failed).databases ?? []), ...whole]),
+    databases: failedFirst([...(factsOfPending(missing, failed).databases ?? []), ...factsOfDropped(told), ...whole]),
     ...factsOfGlobals(told),
     repositories: targets.map(({ name, location }) => ({
       name,
@@ -103,6 +106,18 @@ export function factsAtEnd(told: StoredBackup, checksum: string): Partial<Backup
   };
 }
 
+function factsOfDropped({ databases, dropped }: StoredBackup): NonNullable<BackupRunStatus['databases']> {
+  return databases
+    .filter(({ name }) => dropped.includes(name))
+    .map(({ name, bytes, encoding }) => ({
+      name,
+      bytes: String(bytes),
+      encoding,
+      state: 'Dropped' as const,
+      message: 'It was dropped while the backup ran, and is not in it.',
+    }));
+}
+
 function factsOfGlobals({ backup, scope }: StoredBackup): Pick<BackupRunStatus, 'globals'> {
   const { globals } = backup.logical;
   if (globals === undefined) return {};
@@ -110,9 +125,9 @@ function factsOfGlobals({ backup, scope }: StoredBackup): Pick<BackupRunStatus, 
   return { globals: { storedBytes: String(globals.size), ...roles } };
 }
 
-/** What the status has no room for is never what went wrong. */
+/** What the status has no room for is never what is not in the backup. */
 function failedFirst(databases: NonNullable<BackupRunStatus['databases']>): BackupRunStatus['databases'] {
-  const isFailed = ({ state }: (typeof databases)[number]) => state === 'Failed';
+  const isFailed = ({ state }: (typeof databases)[number]) => state === 'Failed' || state === 'Dropped';
   const shown = [...databases.filter(isFailed), ...databases.filter((each) => !isFailed(each))];
   return shown.slice(0, databasesShown);
 }
@@ -139,6 +154,7 @@ export function summarize(told: StoredBackup): string {
   const globals = logical.globals === undefined ? '' : ' and globals';
   const passwords = factsOfGlobals(told).globals?.withPasswords === false ? ' (roles without passwords)' : '';
   const where = told.targets.map(({ name }) => name).join(', ');
+  const gone = told.dropped.map((name) => ` ${printable(name)} was dropped while the backup ran, and is not in it.`);
   const said = [...told.warnings].map(([name, each]) => ` pg_dump warned of ${printable(name)}: ${each.join('; ')}.`);
-  return `${backupID}: ${count} database${count === 1 ? '' : 's'}${globals}${passwords}, ${size.stored} bytes stored in ${where}.${cut(said.join(''), 1500)}`;
+  return `${backupID}: ${count} database${count === 1 ? '' : 's'}${globals}${passwords}, ${size.stored} bytes stored in ${where}.${cut([...gone, ...said].join(''), 1500)}`;
 }

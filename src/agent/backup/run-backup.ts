@@ -74,7 +74,7 @@ export async function runBackup(context: BackupContext): Promise<ActionOutcome> 
     const work: Work = { context, server, tools, compression, files, scratch, meter, targets };
     // First: where the roles cannot be read, nothing else is read in vain.
     const globals = await dumpRoles(work);
-    const { dumped, failed, warnings } = await dumpAll(work, databases);
+    const { dumped, failed, dropped, warnings } = await dumpAll(work, databases);
     const backup = buildManifest({
       task,
       run: context.attempt.run,
@@ -91,7 +91,7 @@ export async function runBackup(context: BackupContext): Promise<ActionOutcome> 
     });
     const checksum = await commitEverywhere(targets, backup, signal);
     meter.stop();
-    const told = { backup, targets, databases, warnings, scope: task.logical.globals };
+    const told = { backup, targets, databases, dropped, warnings, scope: task.logical.globals };
     await reporter.facts(factsAtEnd(told, checksum));
     ended = conclude(backup, summarize(told));
   } catch (error) {
@@ -198,6 +198,7 @@ function dumpAll(work: Work, databases: readonly Database[]): Promise<DumpedData
   return dumpDatabases({
     ...{ access: server.access, files, tools, logical, compression, targets, meter, scratch, signal },
     databases,
+    maintenance: task.server.database,
     onBegin: ({ name, bytes }, step) => log.info({ database: name, bytes, format: logical.format }, step),
     onFailed: async (failed) => {
       const latest = failed.at(-1);

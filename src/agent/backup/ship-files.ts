@@ -29,7 +29,7 @@ export interface Shipper {
 
 /** Full enough to be worth an object, small enough for scratch and for parallel restores. */
 const chunkSize = 64 * 1024 ** 2;
-/** Each takes a zstd and the buffers of an upload. */
+/** Each takes a zstd, and the buffers of uploads are shared between them. */
 const concurrency = 2;
 
 export function createShipper(
@@ -109,6 +109,7 @@ async function storeChunk(
     path: `${path}${compressedSuffix(compression)}`,
     stages: [tarPacker(folder, files), compressor(compression)],
     signal,
+    concurrent: concurrency,
   });
   for (const { path: name, size } of files) {
     const file = join(folder, name);

@@ -15,6 +15,8 @@ export interface StreamToStore {
   readonly stages: readonly (Stage | undefined)[];
   readonly input?: AsyncIterable<Buffer>;
   readonly signal: AbortSignal;
+  /** How many streams the caller stores at a time; default 1. */
+  readonly concurrent?: number;
   /** Told when the processes run, so that they can be watched. */
   readonly onStart?: (pipeline: Pipeline) => void;
 }
@@ -30,6 +32,7 @@ export async function storeStream({
   stages,
   input,
   signal,
+  concurrent = 1,
   onStart,
 }: StreamToStore): Promise<StoredObject> {
   const stopping = new AbortController();
@@ -51,7 +54,7 @@ export async function storeStream({
     try {
       const part = bodies[index];
       if (part === undefined) throw new Error('a repository without a stream');
-      return await store.upload(`${backupPath(location)}/${path}`, part, { signal: either });
+      return await store.upload(`${backupPath(location)}/${path}`, part, { signal: either, concurrent });
     } catch (error) {
       stopping.abort(failureOfEncrypting(error) ?? error);
       throw error;

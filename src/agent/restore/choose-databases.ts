@@ -62,6 +62,12 @@ export function wayOf({ asked, targetName }: ChosenDatabase, server: TargetServe
     requireCreation(asked, targetName, server, username);
     return 'Create';
   }
+  if (there.isHalfDropped) {
+    throw terminal(
+      'DatabaseRefusesConnections',
+      `A DROP DATABASE of ${targetName} on the target server was interrupted, and nothing can be done with it but to finish that. Nothing was changed. Run: DROP DATABASE "${targetName.replaceAll('"', '""')}"; or restore into another one (targetName).`,
+    );
+  }
   if (!there.allowsConnections) {
     throw terminal(
       'DatabaseRefusesConnections',

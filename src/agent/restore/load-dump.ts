@@ -1,9 +1,11 @@
+import { withConnection } from '../../postgres/query.ts';
 import type { Archive } from './archive.ts';
 import { isCleaned, isDataOnly, type PgRestoreCall } from './plan-database.ts';
 import type { RestoreJob } from './restore-job.ts';
 import { isForeignTo, type LoadResult, runPgRestore } from './run-pg-restore.ts';
 import type { Script } from './script/read-script.ts';
 import { restoreScript } from './script/restore-script.ts';
+import { readReplicaTriggers } from './trigger-states.ts';
 
 /** Runs the dump into a database, with the tool of its format. */
 export async function loadDump(job: RestoreJob, database: string): Promise<LoadResult> {
@@ -60,9 +62,13 @@ function callPgRestore(
   });
 }
 
-function runScript(job: RestoreJob, script: Script, database: string): Promise<LoadResult> {
+async function runScript(job: RestoreJob, script: Script, database: string): Promise<LoadResult> {
   const { plan, options, progress, tools, files, access, server, serverMajor, signal } = job;
   const { role, exitOnError, noOwner, noPrivileges } = options;
+  const asReplica = isDataOnly(plan) && server.isSuperuser;
+  const asleep = asReplica
+    ? await withConnection(access, database, signal, (query) => readReplicaTriggers(plan.selection.entries, query))
+    : [];
   return restoreScript({
     tool: tools.psql,
     access,
@@ -79,7 +85,8 @@ function runScript(job: RestoreJob, script: Script, database: string): Promise<L
       serverMajor,
       singleTransaction: plan.way === 'Into' && isAtomic(job),
     },
-    options: { role, exitOnError, asReplica: isDataOnly(plan) && server.isSuperuser },
+    options: { role, exitOnError, asReplica },
+    asleep,
     signal,
     onProgress: (entry, objects) => progress.restoring(`${plan.targetName}: ${entry}`, objects),
   });

@@ -11,6 +11,14 @@ export interface TriggerState {
   readonly state: 'D' | 'R' | 'A';
 }
 
+/** These fire for a replica too (session_replication_role), unlike those that are simply enabled. */
+export async function readReplicaTriggers(
+  entries: readonly ArchiveEntry[],
+  query: Query,
+): Promise<readonly TriggerState[]> {
+  return (await readTriggerStates(entries, query)).filter(({ state }) => state !== 'D');
+}
+
 /** pg_restore --disable-triggers leaves every trigger of a table enabled, also one that was not before. */
 export async function readTriggerStates(
   entries: readonly ArchiveEntry[],
@@ -29,10 +37,14 @@ export async function readTriggerStates(
 }
 
 export async function setTriggerStates(states: readonly TriggerState[], query: Query): Promise<void> {
-  for (const { schema, table, name, state } of states) {
+  for (const statement of triggerStatements(states)) await query(statement);
+}
+
+export function triggerStatements(states: readonly TriggerState[]): readonly string[] {
+  return states.map(({ schema, table, name, state }) => {
     const relation = `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
-    await query(`ALTER TABLE ONLY ${relation} ${words[state]} TRIGGER ${quoteIdentifier(name)}`);
-  }
+    return `ALTER TABLE ONLY ${relation} ${words[state]} TRIGGER ${quoteIdentifier(name)}`;
+  });
 }
 
 const words = { D: 'DISABLE', R: 'ENABLE REPLICA', A: 'ENABLE ALWAYS' } as const;

@@ -9,8 +9,8 @@ import { isScheduled } from './decide.ts';
 /** Facts of the agent's that the operator carries from the pod into the status; never those that it judges itself. */
 const fieldManager = 'tidemark-operator-adopted';
 
-const { report, backupID, checksum, repositories, size, globals } = backupRunStatus.shape;
-const lastWords = z.object({ report: report.unwrap(), backupID, checksum, repositories, size, globals });
+const { report, backupID, checksum, repositories, size, globals, databases } = backupRunStatus.shape;
+const lastWords = z.object({ report: report.unwrap(), backupID, checksum, repositories, size, globals, databases });
 
 /**
  * An agent that ended while the API server was away, or whose BackupRun was gone, left its last words and the key facts

@@ -17,7 +17,7 @@ export function judgeStored(
 ): readonly NewCondition[] {
   // One that lacks databases says so by itself.
   const size = state === 'Completed' ? judgeSize(run, others) : [];
-  return [...judgeGlobals(run.status), ...judgeWarnings(run.status), ...size];
+  return [...judgeGlobals(run.status), ...judgeDumps(run), ...size];
 }
 
 /** A Warning for each that is not as it should be, when that becomes known. */
@@ -43,19 +43,44 @@ function judgeGlobals(status: BackupRunStatus | undefined): readonly NewConditio
   return [{ type, status: 'False', reason: 'RolesWithoutPasswords', message }];
 }
 
-function judgeWarnings(status: BackupRunStatus | undefined): readonly NewCondition[] {
-  const warned = (status?.databases ?? []).filter(({ state, message }) => state === 'Stored' && message !== undefined);
-  if (warned.length === 0) return [];
-  const said = warned.map(({ name, message }) => `${name}: ${message}`).join(' ');
-  const message = `pg_dump succeeded and warned, so that a dump may lack what it names. Look whether you need it; some of it only a superuser may read. ${said}`;
-  return [{ type: 'DumpsComplete', status: 'False', reason: 'DumpWarnings', message }];
+function judgeDumps(run: BackupRun): readonly NewCondition[] {
+  const type = 'DumpsComplete';
+  const databases = run.status?.databases ?? [];
+  if (!isTold(run)) {
+    const message =
+      'The API server was away when the agent ended, and the databases are more than its last words can hold, so that status.databases says nothing of what is stored. The manifest in the repository has all of them, and a restore reads it there.';
+    return [{ type, status: 'Unknown', reason: 'DatabasesNotTold', message }];
+  }
+  const warned = databases.filter(({ state, message }) => state === 'Stored' && message !== undefined);
+  const dropped = databases.filter(({ state }) => state === 'Dropped');
+  const messages: string[] = [];
+  if (dropped.length > 0) {
+    const names = dropped.map(({ name }) => name).join(', ');
+    messages.push(
+      `Dropped by somebody while the backup ran, and not in it: ${names}. If that was no accident there is nothing to do; else restore them from an earlier backup, and name them in logical.databases.include, so that a backup without them fails.`,
+    );
+  }
+  if (warned.length > 0) {
+    const said = warned.map(({ name, message }) => `${name}: ${message}`).join(' ');
+    messages.push(
+      `pg_dump succeeded and warned, so that a dump may lack what it names. Look whether you need it; some of it only a superuser may read. ${said}`,
+    );
+  }
+  const reason = warned.length > 0 ? 'DumpWarnings' : 'DatabasesDropped';
+  return messages.length === 0 ? [] : [{ type, status: 'False', reason, message: messages.join(' ') }];
+}
+
+/** A stored backup has databases, none of them pending, unless what the agent said of them got lost. */
+function isTold({ spec, status }: BackupRun): boolean {
+  const { databases = [] } = status ?? {};
+  return spec.method === 'Physical' || (databases.length > 0 && databases.every(({ state }) => state !== 'Pending'));
 }
 
 function judgeSize(run: BackupRun, others: readonly BackupRun[]): readonly NewCondition[] {
   const type = 'SizeAsExpected';
   const before = others.filter((other) => isLike(run, other)).sort(newestFirst);
-  const sizes = before.flatMap(({ status }) => sizeOf(status) ?? []);
-  const now = sizeOf(run.status);
+  const sizes = before.flatMap((other) => sizeOf(other) ?? []);
+  const now = sizeOf(run);
   if (now === undefined || sizes.length === 0) return [];
   const collapses = findCollapses(now, sizes);
   if (collapses.length === 0) {
@@ -89,9 +114,11 @@ function newestFirst(a: BackupRun, b: BackupRun): number {
 }
 
 /** undefined where the agent could not tell. */
-function sizeOf(status: BackupRunStatus | undefined): StoredSize | undefined {
+function sizeOf(run: BackupRun): StoredSize | undefined {
+  const { status } = run;
   const stored = status?.size?.stored;
   if (stored === undefined) return undefined;
+  if (!isTold(run)) return { stored: Number(stored), databases: undefined };
   const databases = (status?.databases ?? []).flatMap(({ name, storedBytes }) =>
     storedBytes === undefined ? [] : [[name, Number(storedBytes)] as const],
   );

@@ -70,6 +70,38 @@ async function store(logical: object): Promise<Stored> {
   return { dump: await unpack(database?.objects[0]?.path ?? ''), list: await unpack(database?.contents.path ?? '') };
 }
 
+/** The stored roles and tablespaces as SQL; undefined where the backup has none. */
+async function storedGlobals(globals: string): Promise<string | undefined> {
+  const { reporter } = await backUp(setting, backupTask(server, { logical: { content: 'SchemaOnly', globals } }));
+  const repository = await openRepository(setting, volumeRepository);
+  const { manifest, path } = await manifestOf(repository, reporter.status);
+  const stored = manifest.logical.globals;
+  const packed = stored === undefined ? undefined : await repository.get(`${path}/${stored.path}`, { signal });
+  await repository.close();
+  return packed === undefined ? undefined : (await execa('zstd', ['-dc'], { input: packed })).stdout;
+}
+
+const signal = new AbortController().signal;
+
+test.each<readonly [string, boolean, boolean]>([
+  ['All', true, true],
+  ['Roles', true, false],
+  ['Tablespaces', false, true],
+])('globals: %s stores roles: %j, tablespaces: %j', async (globals, roles, tablespaces) => {
+  await server.psql("SET allow_in_place_tablespaces = on; CREATE TABLESPACE shelf LOCATION ''");
+  try {
+    const sql = await storedGlobals(globals);
+    expect(sql?.includes('CREATE ROLE clerk;')).toBe(roles);
+    expect(sql?.includes('CREATE TABLESPACE shelf ')).toBe(tablespaces);
+  } finally {
+    await server.psql('DROP TABLESPACE shelf');
+  }
+});
+
+test('globals: None stores none', async () => {
+  expect(await storedGlobals('None')).toBeUndefined();
+});
+
 /** What the list names, without the numbers. */
 function entries(list: string): readonly string[] {
   return list.split('\n').flatMap((line) => /^\d+; \d+ \d+ (.+)$/.exec(line)?.[1] ?? []);

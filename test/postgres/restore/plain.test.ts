@@ -195,6 +195,42 @@ test('rows only go into empty tables, and wake no trigger', async () => {
   await drop('rows', 'rows2');
 });
 
+test.each([{ exitOnError: true }, { exitOnError: false }])(
+  'rows only wake no trigger that fires always or for a replica either (%j), and leave each as it was',
+  async ({ exitOnError }) => {
+    await server.psql('create database waking; create role clerk');
+    const tables = `create schema "S;"; create table "S;"."T'" (id int); grant all on schema "S;" to clerk; grant all on "S;"."T'" to clerk;
+     create table log (what text); grant all on log to clerk;
+     create function note() returns trigger language plpgsql as $$ begin insert into public.log values (tg_name); return new; end $$;
+     create trigger "al""ways" before insert on "S;"."T'" for each row execute function note();
+     create trigger replica after insert on "S;"."T'" for each statement execute function note();
+     create trigger usual before insert on "S;"."T'" for each row execute function note();
+     alter table "S;"."T'" enable always trigger "al""ways", enable replica trigger replica`;
+    await server.psql(`${tables}; set session_replication_role = replica; truncate log`, 'waking');
+    await server.psql(`insert into "S;"."T'" values (1), (2); truncate log`, 'waking');
+    const backup = await store('waking', '--data-only');
+    await server.psql('create database waking2');
+    await server.psql(tables, 'waking2');
+    const states = () => server.psql('select tgname, tgenabled from pg_trigger order by 1', 'waking2');
+    const spec = { databases: [{ name: 'waking', targetName: 'waking2', content: 'DataOnly' }] };
+    for (const role of ['', 'clerk']) {
+      const { error } = await world.restore(backup, { ...spec, role, exitOnError });
+      expect(error).toBeUndefined();
+      expect(await server.psql(`select id from "S;"."T'"; select * from log`, 'waking2')).toBe('1\n2');
+      expect(await states()).toBe('al"ways|A\nreplica|R\nusual|O');
+      await server.psql(`truncate "S;"."T'"`, 'waking2');
+    }
+    // A row that is not wanted there ends it, or is counted; the triggers are what they were.
+    await server.psql(`alter table "S;"."T'" add check (id < 2)`, 'waking2');
+    const { error, status } = await world.restore(backup, { ...spec, exitOnError });
+    if (exitOnError) expect(error?.message).toMatch(/one transaction/);
+    else expect(status['restored']).toMatchObject({ errors: 1 });
+    expect(await states()).toBe('al"ways|A\nreplica|R\nusual|O');
+    await drop('waking', 'waking2');
+    await server.psql('drop role clerk');
+  },
+);
+
 const proof = '/tmp/tidemark-restore-proof';
 test.each([
   { way: 'a command between statements', line: `\\! touch ${proof}\n` },

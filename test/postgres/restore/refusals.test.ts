@@ -94,6 +94,15 @@ test.each([
   expect(error?.message).toMatch(words);
 });
 
+test.each(['Fail', 'Replace'])('a target that was dropped half-way is refused (onConflict: %s)', async (onConflict) => {
+  await server.psql("create database half; update pg_database set datconnlimit = -2 where datname = 'half'");
+  const spec = { databases: [{ name: 'shop', targetName: 'half', onConflict }] };
+  const { error } = await world.restore(await backUp(), spec);
+  await server.psql('drop database half');
+  expect(error).toMatchObject({ reason: 'DatabaseRefusesConnections', retryable: false });
+  expect(error?.message).toMatch(/interrupted.*Nothing was changed\. Run: DROP DATABASE "half"/);
+});
+
 test('a backup that is not there is refused', async () => {
   const { error } = await world.restore('20200101T000000Z-logical', {});
   expect(error).toMatchObject({ reason: 'BackupNotFound' });

@@ -94,6 +94,17 @@ test('noOwner and noPrivileges leave owners and grants out', async () => {
     'owned',
   );
   const backup = await world.backUp({ logical: { databases: { include: ['owned'] } } });
+  const state = `select relname, relowner::regrole, relacl from pg_class where relname in ('t', 'u') order by 1`;
+  for (const [choice, expected] of [
+    [{}, 't|hidden|\nu|postgres|{postgres=arwdDxt/postgres,hidden=r/postgres}'],
+    [{ noOwner: true }, 't|postgres|\nu|postgres|{postgres=arwdDxt/postgres,hidden=r/postgres}'],
+    [{ noPrivileges: true }, 't|hidden|\nu|postgres|'],
+  ] as const) {
+    const each = await world.restore(backup, { databases: [{ name: 'owned', targetName: 'owned2' }], ...choice });
+    expect(each.error).toBeUndefined();
+    expect(await server.psql(state, 'owned2'), JSON.stringify(choice)).toBe(expected);
+    await drop('owned2');
+  }
   await drop('owned');
   await server.psql('drop role hidden');
   const refused = await world.restore(backup, { databases: [{ name: 'owned' }] });

@@ -112,7 +112,7 @@ describe('an API server that is away', () => {
     await reporter.finish({ outcome: 'Succeeded', reason: 'BackupStored', message: 'done' });
     const said = JSON.parse(await readFile(terminationMessage, 'utf8'));
     expect(said).toMatchObject({ report: { outcome: 'Succeeded' }, backupID: 'x', checksum: 'sha256:1' });
-    expect(said).not.toHaveProperty('databases');
+    expect(said).toHaveProperty('databases', [{ name: 'a' }]);
   });
 });
 
@@ -126,4 +126,44 @@ test('a termination message is whole JSON of at most 4096 bytes, however long th
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(4096);
     expect(JSON.parse(text)).toMatchObject({ report: { outcome: 'Failed', reason: 'X' }, backupID: 'x' });
   }
+});
+
+describe('the databases in a termination message', () => {
+  const databases = (count: number, message = '') =>
+    Array.from({ length: count }, (_, index) => ({
+      name: `database_${index}`,
+      bytes: '123456789',
+      storedBytes: '12345678',
+      encoding: 'UTF8',
+      state: 'Stored',
+      ...(message === '' ? {} : { message }),
+    }));
+  const said = (message: string, list: readonly object[]) => {
+    const text = fitting({
+      report: { outcome: 'Failed', reason: 'DatabasesFailed', message },
+      backupID: 'x',
+      databases: list,
+    });
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(4096);
+    return JSON.parse(text);
+  };
+
+  test('are told whole where there is room', () => {
+    expect(said('short', databases(20)).databases).toEqual(databases(20));
+  });
+
+  test('are all named with their sizes where their messages and that of the report are long', () => {
+    const told = said('m'.repeat(4096), databases(10, 'why '.repeat(250)));
+    expect(told.databases.map(({ name, storedBytes }: Record<string, string>) => [name, storedBytes])).toEqual(
+      databases(10).map(({ name, storedBytes }) => [name, storedBytes]),
+    );
+    expect(told.databases[0].message).toMatch(/^why .{10,}…$/);
+    expect(told.report.message.length).toBeGreaterThan(1500);
+  });
+
+  test('are left out rather than told in part', () => {
+    const told = said('m'.repeat(3000), databases(200));
+    expect(told).not.toHaveProperty('databases');
+    expect(told).toMatchObject({ backupID: 'x', report: { message: 'm'.repeat(3000) } });
+  });
 });

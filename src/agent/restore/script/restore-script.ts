@@ -1,5 +1,7 @@
 import { createReadStream } from 'node:fs';
+import { quoteIdentifier } from '../../../postgres/advice.ts';
 import { type LoadResult, RestoreToolFailed } from '../run-pg-restore.ts';
+import { type TriggerState, triggerStatements } from '../trigger-states.ts';
 import type { Range, Script } from './read-script.ts';
 import { type PsqlOptions, type PsqlResult, type PsqlRun, runPsql, scriptError } from './run-psql.ts';
 import { partsToRun, type ScriptOptions, within } from './script-parts.ts';
@@ -9,6 +11,8 @@ export interface ScriptRun extends Pick<PsqlRun, 'tool' | 'access' | 'files' | '
   readonly script: Script;
   readonly parts: ScriptOptions;
   readonly options: Pick<PsqlOptions, 'role' | 'asReplica'> & { readonly exitOnError: boolean };
+  /** Triggers that are switched off for as long as the script runs. */
+  readonly asleep: readonly TriggerState[];
   /** Told of the entry that psql is given, and of how many it has been given before. */
   readonly onProgress: (entry: string, objects: number) => void;
 }
@@ -18,14 +22,57 @@ export async function restoreScript(run: ScriptRun): Promise<LoadResult> {
   const { script, parts, options } = run;
   const wanted = partsToRun(script, parts);
   const objects = script.entries.length;
-  if (!options.exitOnError) return { objects, ...(await countErrors(run, wanted)) };
+  if (!options.exitOnError) return { objects, ...(await asleepMeanwhile(run, () => countErrors(run, wanted))) };
   const { singleTransaction } = parts;
   const result = await runPsql({
     ...run,
     options: { ...options, stopAtError: true, singleTransaction },
-    input: readParts(run, wanted),
+    input: withTriggersAsleep(run, readParts(run, wanted)),
   });
   return { objects, ...result };
+}
+
+/** In the script's own transaction: where it ends early, no trigger has been switched off. */
+async function* withTriggersAsleep(
+  { asleep, options }: ScriptRun,
+  script: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  const role = options.role === '' ? '' : `SET ROLE ${quoteIdentifier(options.role)};\n`;
+  if (asleep.length > 0) yield Buffer.from(`RESET ROLE;\n${statements(disabled(asleep))}${role}`);
+  yield* script;
+  if (asleep.length > 0) yield Buffer.from(`RESET SESSION AUTHORIZATION;\nRESET ROLE;\n${statements(asleep)}`);
+}
+
+/** Long enough for the statements of a few thousand triggers, within the grace period of a pod that is being ended. */
+const wakingTime = 15_000;
+
+/** Around the sessions of a script that goes on after errors. */
+async function asleepMeanwhile<Result>(run: ScriptRun, fill: () => Promise<Result>): Promise<Result> {
+  if (run.asleep.length === 0) return fill();
+  const alter = async (states: readonly TriggerState[], signal: AbortSignal) => {
+    const options = { role: '', asReplica: false, stopAtError: true, singleTransaction: true };
+    await runPsql({ ...run, options, input: only(statements(states)), signal });
+  };
+  await alter(disabled(run.asleep), run.signal);
+  try {
+    return await fill();
+  } finally {
+    await alter(run.asleep, AbortSignal.timeout(wakingTime));
+  }
+}
+
+function disabled(states: readonly TriggerState[]): readonly TriggerState[] {
+  return states.map((each) => ({ ...each, state: 'D' }));
+}
+
+function statements(states: readonly TriggerState[]): string {
+  return triggerStatements(states)
+    .map((statement) => `${statement};\n`)
+    .join('');
+}
+
+async function* only(text: string): AsyncGenerator<Buffer> {
+  yield Buffer.from(text);
 }
 
 /**

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { chooseDatabases, type Database } from '../../../../src/agent/backup/databases.ts';
+import { chooseDatabases, type Database, isNamed } from '../../../../src/agent/backup/databases.ts';
 import { parseNamePattern } from '../../../../src/agent/backup/name-pattern.ts';
 
 describe('a pattern matches as in psql', () => {
@@ -45,6 +45,7 @@ describe('a pattern matches as in psql', () => {
 });
 
 const database = (name: string, more: Partial<Database> = {}): Database => ({
+  oid: 1,
   name,
   encoding: 'UTF8',
   collate: 'C',
@@ -53,6 +54,7 @@ const database = (name: string, more: Partial<Database> = {}): Database => ({
   bytes: 1,
   isTemplate: false,
   allowsConnections: true,
+  isHalfDropped: false,
   ...more,
 });
 
@@ -64,6 +66,7 @@ const all = [
   database('template0', { isTemplate: true, allowsConnections: false }),
   database('template1', { isTemplate: true }),
   database('closed', { allowsConnections: false }),
+  database('half', { isHalfDropped: true }),
 ];
 const choose = (include: string[], exclude: string[] = []) =>
   chooseDatabases(all, { include, exclude }).map(({ name }) => name);
@@ -82,6 +85,7 @@ describe('the databases of a policy', () => {
     ['Sales', /the server has Sales\. Letters mean lower case unless they are quoted: write '"Sales"'/],
     ['template1', /is a template/],
     ['closed', /allows no connections/],
+    ['half', /was dropped half-way \(finish it: DROP DATABASE\)/],
   ])('must have %s where it is spelled out', (name, message) => {
     expect(() => choose(['*', name])).toThrow(
       expect.objectContaining({
@@ -96,4 +100,14 @@ describe('the databases of a policy', () => {
     expect(() => choose(['x*'])).toThrow(expect.objectContaining({ reason: 'NothingToBackUp', retryable: false }));
     expect(() => choose(['*'], ['*'])).toThrow(expect.objectContaining({ reason: 'NothingToBackUp' }));
   });
+});
+
+test.each([
+  ['orders', ['*', 'orders'], true],
+  ['orders', ['ORDERS'], true],
+  ['Sales', ['"Sales"'], true],
+  ['Sales', ['Sales'], false],
+  ['orders', ['*', 'ord*'], false],
+])('whether %s is named by %j: %j', (name, include, expected) => {
+  expect(isNamed({ include, exclude: [] }, name)).toBe(expected);
 });

@@ -53,6 +53,45 @@ test('what pg_dump warned of is named with its database', () => {
   expect(condition?.message).toMatch(/b: pg_dump: subscriptions not dumped$/);
 });
 
+test('databases that were dropped meanwhile are named, beside what pg_dump warned of', () => {
+  const gone = { name: 'gone', state: 'Dropped', message: 'It was dropped' };
+  const [dropped] = judgeStored(
+    run({ status: { databases: [{ name: 'a', state: 'Stored' }, gone] } }),
+    [],
+    'Completed',
+  );
+  expect(dropped).toMatchObject({ type: 'DumpsComplete', status: 'False', reason: 'DatabasesDropped' });
+  expect(dropped?.message).toMatch(/not in it: gone\. .*databases\.include/);
+  const warned = { name: 'a', state: 'Stored', message: 'pg_dump: subscriptions not dumped' };
+  const [both] = judgeStored(run({ status: { databases: [warned, gone] } }), [], 'Completed');
+  expect(both).toMatchObject({ reason: 'DumpWarnings', message: expect.stringMatching(/gone\..*subscriptions/) });
+});
+
+describe('a stored backup whose databases the agent could not tell', () => {
+  const lost = (databases: readonly object[] | undefined) =>
+    judgeStored(stored('b', 9e5, { status: { databases } }), [stored('a', 1e6)], 'Completed').map(
+      ({ type, status, reason }) => [type, status, reason].join(' '),
+    );
+
+  test.each([[[{ name: 'shop', state: 'Pending' }]], [[]], [undefined]])(
+    '%j is unknown, and has not collapsed',
+    (told) => {
+      expect(lost(told)).toEqual(['DumpsComplete Unknown DatabasesNotTold', 'SizeAsExpected True AsBefore']);
+    },
+  );
+
+  test('is compared as a whole', () => {
+    const own = stored('b', 1000, { status: { databases: [{ name: 'shop', state: 'Pending' }] } });
+    const condition = judgeStored(own, [stored('a', 1e6)], 'Completed').find(({ type }) => type === 'SizeAsExpected');
+    expect(condition?.message).toMatch(/as a whole 1000 bytes instead of 1000000\. Look/);
+  });
+
+  test('of a physical backup there are none to tell', () => {
+    const own = stored('b', 1e6, { spec: { method: 'Physical' }, status: { databases: undefined } });
+    expect(judged(own)).toEqual([]);
+  });
+});
+
 describe('a size that collapsed', () => {
   test('is a warning that names both sizes and the backup to keep', () => {
     const own = stored('c', 1000);
