@@ -57,7 +57,7 @@ export const retentionStatus = z.object({
   wal: list(prunedWal, 64).optional(),
   repositories: list(counted, 4).optional(),
   /** The last ones, the newest first. */
-  deleted: list(z.object({ run: text(253), time, reason: text(1024).optional(), ...stored }), 64).optional(),
+  deleted: list(z.object({ run: text(253), time, reason: text(1024).optional(), ...stored }), 256).optional(),
   /** By the last Job that pruned any. */
   pruned: z.object({ time, segments: integer(0, Number.MAX_SAFE_INTEGER), bytes: wideInteger }).optional(),
   plannedTime: time.optional(),

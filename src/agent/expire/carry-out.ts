@@ -31,7 +31,8 @@ export interface Undertaking {
 
 type Deleted = NonNullable<RetentionStatus['deleted']>[number];
 
-const rememberedDeletions = 64;
+/** All that one Job can delete, and what some before it did: each is told. */
+const rememberedDeletions = 192;
 
 /** Deletes what is due, the backups first, then the WAL that those which are left do not need; says what became of it. */
 export async function carryOut(

@@ -77,7 +77,8 @@ async function knownKeys(store: Store, { path }: RepositoryBackup, signal: Abort
   const keys: string[] = [];
   for await (const { key } of store.list(`${path}/`, { signal })) {
     const name = key.slice(path.length + 1);
-    if (!known.has(name) && !folders.some((folder) => name.startsWith(folder))) throw unknown(key, store);
+    if (!known.has(name) && !folders.some((folder) => name.startsWith(folder)))
+      throw unknown(key, store, 'This backup stays, and so does all WAL');
     keys.push(key);
   }
   return keys;

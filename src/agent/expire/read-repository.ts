@@ -95,9 +95,10 @@ async function newestOf(
   return { newest };
 }
 
-export function unknown(key: string, store: Store): Failure {
+/** `stays`: what is not deleted for it, as a sentence. */
+export function unknown(key: string, store: Store, stays = 'Nothing was deleted'): Failure {
   return terminal(
     'UnknownObject',
-    `${key} in ${store.description} is nothing that Tidemark writes there, so it may be somebody's who would miss it. Nothing was deleted. Move it away.`,
+    `${key} in ${store.description} is nothing that Tidemark writes there, so it may be somebody's who would miss it. ${stays}. Move it away.`,
   );
 }

@@ -34,7 +34,6 @@ export class History {
   timeline = 1;
   lsn = BigInt(size) * 3n;
   readonly #starts = new Map([[1, this.lsn]]);
-  #ends = new Map<number, bigint>();
 
   /** Time passes, the server writes, and what is whole is archived. */
   write(hours: number, bytes: number): void {
@@ -57,12 +56,13 @@ export class History {
     this.everFiles.set(this.timeline, ever);
   }
 
-  /** A standby is promoted, or the server was brought back to `share` of what its timeline has. */
+  /** The server is brought back to `share` of what its timeline has, where that can be restored; else a standby is promoted. */
   fork(share: number): void {
     const start = this.#starts.get(this.timeline) ?? 0n;
-    const at = start + ((this.lsn - start) * BigInt(Math.round(share * 1000))) / 1000n;
+    const earlier = start + ((this.lsn - start) * BigInt(Math.round(share * 1000))) / 1000n;
+    const isThere = this.restorableNow()({ time: this.now, timeline: this.timeline, lsn: earlier });
+    const at = isThere ? earlier : this.lsn;
     const ancestors = [...(this.histories.get(this.timeline) ?? []), { timeline: this.timeline, end: at }];
-    this.#ends.set(this.timeline, this.lsn);
     this.timeline = Math.max(this.timeline, ...this.histories.keys()) + 1;
     this.histories.set(this.timeline, ancestors);
     this.#starts.set(this.timeline, at);

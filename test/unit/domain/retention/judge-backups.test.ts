@@ -11,10 +11,10 @@ import { durationOf } from '../../../../src/domain/retention/window.ts';
 
 const now = new Date('2026-11-21T12:00:00Z');
 const size = 1024 ** 2;
-const before = (days: number) => new Date(now.getTime() - days * 86_400_000);
+const daysAgo = (days: number) => new Date(now.getTime() - days * 86_400_000);
 
 function backup(backupID: string, days: number, more: Partial<RepositoryBackup> = {}): RepositoryBackup {
-  const completionTime = before(days);
+  const completionTime = daysAgo(days);
   return {
     backupID,
     run: `run-${backupID}`,
@@ -57,7 +57,7 @@ function base(
 function wal(parts: Partial<ServerWal> & { readonly written?: Readonly<Record<number, number>> } = {}): ServerWal {
   const { written = { 1: 0 }, ...rest } = parts;
   const timelines = new Map(
-    Object.entries(written).map(([timeline, days]) => [Number(timeline), { newest: before(days) }]),
+    Object.entries(written).map(([timeline, days]) => [Number(timeline), { newest: daysAgo(days) }]),
   );
   return { systemIdentifier: '1', timelines, histories: new Map(), unfinishedBackups: false, ...rest };
 }
@@ -154,7 +154,7 @@ describe('the rules', () => {
 
 describe('the WAL', () => {
   const prunable = (kept: readonly RepositoryBackup[], parts: Parameters<typeof wal>[0]) =>
-    prunableWal({ wals: [wal(parts)], kept, windowStart: before(14), now }).map(({ timeline, before: first }) => [
+    prunableWal({ wals: [wal(parts)], kept, windowStart: daysAgo(14), now }).map(({ timeline, before: first }) => [
       timeline,
       first,
     ]);
@@ -175,6 +175,23 @@ describe('the WAL', () => {
       [1, undefined],
       [2, 4n],
     ]);
+  });
+
+  test('of a server that another one has replaced goes whole, when it is old', () => {
+    const pruned = (days: number, unfinishedBackups = false) => {
+      const wals = [wal({ written: { 1: days }, unfinishedBackups }), wal({ systemIdentifier: '2' })];
+      const kept = [base('new', 1, 4, { systemIdentifier: '2' })];
+      return prunableWal({ wals, kept, windowStart: daysAgo(14), now }).map((each) => [
+        each.systemIdentifier,
+        each.before,
+      ]);
+    };
+    expect(pruned(15)).toEqual([
+      ['1', undefined],
+      ['2', 4n],
+    ]);
+    expect(pruned(13)).toEqual([['2', 4n]]);
+    expect(pruned(15, true)).toEqual([['2', 4n]]);
   });
 
   test('of a present server without a backup stays, and of a timeline that may get one', () => {
