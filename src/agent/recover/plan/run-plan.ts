@@ -51,25 +51,27 @@ const floors = [
   'max_locks_per_transaction',
 ];
 
+function floorsOf({ settings }: PhysicalManifest['physical']) {
+  return floors.flatMap((name) => {
+    const value = settings[name];
+    return value === undefined ? [] : [{ name, value }];
+  });
+}
+
 async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, followed: Followed, signal: AbortSignal) {
   const { backup, path } = followed.candidate;
   const manifest = catalogue.manifests.get(backup);
   if (manifest === undefined) throw new Error(`no manifest of ${backup.backupID}`);
   const { physical } = manifest;
-  const { archive, identity } = catalogue;
-  const stored = { store: archive.store, path: backup.path, manifest, identity };
-  await openEncrypted(stored, identity, signal);
-  await checkHistory(path.timeline, catalogue, stored, signal);
   const { stop, wal } = followed;
   const segments = wal.segments.filter((name) => stop === undefined || beginOf(name, backup.segmentSize) < stop);
-  await checkDecryption(segments, catalogue, stored, signal);
+  const stored = { store: catalogue.archive.store, path: backup.path, manifest, identity: catalogue.identity };
+  await checkDecryption(task, segments, catalogue, stored, signal);
+  await checkHistory(path.timeline, catalogue, stored, signal);
   const walBytes = segments.length * backup.segmentSize;
   checkSpace(task, manifest, walBytes);
   const dataDirectory = task.dataDirectory ?? physical.dataDirectory;
-  const settings = floors.flatMap((name) => {
-    const value = physical.settings[name];
-    return value === undefined ? [] : [{ name, value }];
-  });
+  const settings = floorsOf(physical);
   const { lastCommit, endOfRecords } = followed.end;
   const recovery: RecoveryPlan = recoveryPlan.parse({
     backupID: backup.backupID,
@@ -131,14 +133,17 @@ async function checkHistory(
   );
 }
 
-/** With recipients that changed meanwhile, an identity may fit the backup and not its WAL: its ends are tried. */
+/** With recipients that changed meanwhile, an identity may fit the backup and not its WAL: its ends are tried too. */
 async function checkDecryption(
+  task: PlanRecoveryTask,
   segments: readonly string[],
   { archive }: ReadCatalogue,
   stored: BackupWithWal,
   signal: AbortSignal,
 ): Promise<void> {
-  if (stored.manifest.encryption === undefined && stored.identity.file === undefined) return;
+  await openEncrypted(stored, stored.identity, signal);
+  const isPlain = stored.manifest.encryption === undefined && task.source.repository.spec.encryption === undefined;
+  if (isPlain) return;
   const source = openWalSource(archive, stored);
   for (const name of new Set([segments[0], segments.at(-1)])) {
     if (name !== undefined) await source.get(name, { signal });
