@@ -44,6 +44,11 @@ export function walPath({ namespace, policy, systemIdentifier }: WalLocation): s
   return `${namespace}/${policy}/${systemIdentifier}/wal`;
 }
 
+/** What is known without an identity of an encrypted file of WAL; apart, so that a listing of a timeline is one of its WAL. */
+export function walIndexPath(location: WalLocation, timeline: number, name: string): string {
+  return `${walPath(location)}/index/${timeline.toString(16).toUpperCase().padStart(8, '0')}/${name}.json`;
+}
+
 export function parseBackupPath(path: string): BackupLocation | undefined {
   const [namespace, policy, systemIdentifier, backups, backupID, ...rest] = path.split('/');
   if (!namespace || !policy || !systemIdentifier || backups !== 'backups' || !backupID || rest.length > 0)

@@ -1,6 +1,6 @@
 import type { Encryption } from '../domain/encryption.ts';
 import { Failure, terminal } from '../domain/failure.ts';
-import { type WalLocation, walPath } from '../domain/layout.ts';
+import { type WalLocation, walIndexPath, walPath } from '../domain/layout.ts';
 import { parseWalFileName } from '../domain/wal/file-name.ts';
 import { type Ancestor, parseTimelineHistory } from '../domain/wal/timeline-history.ts';
 import type { Identity } from './identity.ts';
@@ -61,7 +61,7 @@ export function openWalArchive(
 ): WalArchive {
   const path = walPath(location);
   const keyOf = (name: string) => `${path}/${placeOf(name)}`;
-  const indexKeyOf = (name: string) => `${path}/${indexPlaceOf(name)}`;
+  const indexKeyOf = (name: string) => walIndexPath(location, timelineOf(name), name);
   const encryptionOf = async (name: string, options: CallOptions) =>
     (await readIndex(store, indexKeyOf(name), options))?.encryption;
   const unpacked = (name: string, bytes: Stored, options: CallOptions) =>
@@ -123,11 +123,10 @@ function placeOf(name: string): string {
   return file.kind === 'History' ? `history/${name}` : `${eight(file.timeline)}/${name}.zst`;
 }
 
-/** Apart, so that a listing of a timeline is one of its WAL. */
-function indexPlaceOf(name: string): string {
+function timelineOf(name: string): number {
   const file = parseWalFileName(name);
   if (file === undefined) throw terminal('NoWalFile', `${JSON.stringify(name)} is no name of a WAL file.`);
-  return `index/${eight(file.timeline)}/${name}.json`;
+  return file.timeline;
 }
 
 async function historyNames(store: Store, path: string, options: CallOptions): Promise<readonly string[]> {

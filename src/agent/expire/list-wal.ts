@@ -5,6 +5,8 @@ import type { Store } from '../../repository/store.ts';
 
 export interface StoredWal {
   readonly key: string;
+  /** As PostgreSQL has it. */
+  readonly name: string;
   /** Of a segment, a .partial or a .backup file; counted from the beginning of the WAL. */
   readonly numberIn: (segmentSize: number) => bigint;
   readonly isSegment: boolean;
@@ -25,7 +27,8 @@ export async function* listWal(
 ): AsyncGenerator<StoredWal, void, void> {
   const folder = `${walPath(location)}/${timeline.toString(16).toUpperCase().padStart(8, '0')}/`;
   for await (const { key, size, lastModified } of store.list(folder, { signal })) {
-    const file = parseWalFileName(packed.exec(key.slice(folder.length))?.[1] ?? '');
+    const name = packed.exec(key.slice(folder.length))?.[1] ?? '';
+    const file = parseWalFileName(name);
     if (file === undefined || file.kind === 'History' || file.timeline !== timeline) {
       throw terminal(
         'UnknownObject',
@@ -34,6 +37,7 @@ export async function* listWal(
     }
     yield {
       key,
+      name,
       numberIn: (segmentSize) => startOfSegment(file.number, segmentSize) / BigInt(segmentSize),
       isSegment: file.kind === 'Segment',
       time: lastModified,

@@ -1,7 +1,7 @@
-import type { WalLocation } from '../../domain/layout.ts';
+import { type WalLocation, walIndexPath } from '../../domain/layout.ts';
 import type { DueWal } from '../../domain/retention/plan.ts';
 import type { Store } from '../../repository/store.ts';
-import { listWalBefore } from './list-wal.ts';
+import { listWalBefore, type StoredWal } from './list-wal.ts';
 import { isLockRefusal, type Lock, lockAmong } from './locked.ts';
 
 export interface Pruned {
@@ -18,7 +18,7 @@ const batchSize = 1000;
 export async function pruneWal(store: Store, location: WalLocation, due: DueWal, signal: AbortSignal): Promise<Pruned> {
   let segments = 0;
   let bytes = 0;
-  let batch: { readonly key: string; readonly size: number; readonly isSegment: boolean }[] = [];
+  let batch: StoredWal[] = [];
   const flush = async (): Promise<Lock | undefined> => {
     const last = batch.at(-1);
     if (last === undefined) return undefined;
@@ -27,6 +27,11 @@ export async function pruneWal(store: Store, location: WalLocation, due: DueWal,
     if (lock !== undefined) return lock;
     await store.delete(
       batch.map(({ key }) => key),
+      { signal },
+    );
+    // After them: a file without its index could be read, but not be archived again.
+    await store.delete(
+      batch.map(({ name }) => walIndexPath(location, due.timeline, name)),
       { signal },
     );
     segments += batch.filter(({ isSegment }) => isSegment).length;

@@ -61,6 +61,10 @@ describe.each([
     expect(await has(old)).toBe(true);
     expect(await segments()).toHaveLength(9);
     const { dueTime } = planned(old) ?? {};
+    // As beside encrypted WAL.
+    const indexOf = (number: number) => `${wal}/index/00000001/00000001000000000000000${number}.json`;
+    for (const number of [4, 5])
+      await world.store.put(indexOf(number), Buffer.from('{}'), { ifAbsent: true, signal: signal() });
 
     const said = await world.expire(window, { later: hour + 5000 });
     expect(dueTime).toBeDefined();
@@ -69,6 +73,7 @@ describe.each([
     expect([await has(base), await has(last)]).toEqual([true, true]);
     expect(await segments()).toEqual([5, 6, 7, 8, 9].map((number) => `00000001000000000000000${number}.zst`));
     expect(await world.keys()).toContain(`${wal}/history/00000002.history`);
+    expect((await world.keys()).filter((key) => key.includes('/index/'))).toEqual([indexOf(5)]);
     expect(world.cluster.removed).toEqual(['run-1']);
     expect(world.cluster.status).toMatchObject({
       deleted: [{ run: 'run-1', backupID: old.backupID, repository: 'store' }],
