@@ -42,9 +42,13 @@ export interface Dumped {
 
 /** The operator refuses what is not there yet; an older operator with a newer policy may not. */
 export function requireStreamCompression(compression: Compression): StreamCompression {
-  const { algorithm, level } = compression;
-  if (algorithm === 'zstd' || algorithm === 'none') return { algorithm, level };
+  if (isOfStreams(compression)) return compression;
+  const { algorithm } = compression;
   throw terminal('NotImplemented', `compression.algorithm ${algorithm} is not implemented: use zstd or none.`);
+}
+
+function isOfStreams(compression: Compression): compression is Compression & StreamCompression {
+  return compression.algorithm === 'zstd' || compression.algorithm === 'none';
 }
 
 /** What a tool that succeeded warns of on its standard error, each thing once. */
