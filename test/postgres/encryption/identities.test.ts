@@ -3,42 +3,38 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { RepositoryTask } from '../../../src/domain/task.ts';
-import type { Store } from '../../../src/repository/store.ts';
-import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
-import { type S3Server, startS3Server } from '../../support/s3/server.ts';
-import { createSetting, openRepository, type Setting } from '../backup/setting.ts';
-import { encryptedRepository, generateKeys, type KeyPair, make, mountIdentity, restore } from './setting.ts';
+import {
+  type EncryptedWorld,
+  encryptedRepository,
+  generateKeys,
+  make,
+  mountIdentity,
+  restore,
+  startEncryptedWorld,
+} from './setting.ts';
 
-let server: TestServer;
-let s3: S3Server;
-let setting: Setting;
-let keys: KeyPair;
-let repository: RepositoryTask;
-let store: Store;
+let world: EncryptedWorld;
+let server: EncryptedWorld['server'];
+let s3: EncryptedWorld['s3'];
+let setting: EncryptedWorld['setting'];
+let keys: EncryptedWorld['keys'];
+let repository: EncryptedWorld['repository'];
+let store: EncryptedWorld['store'];
+let databases: EncryptedWorld['databases'];
 
 beforeAll(async () => {
-  [server, s3, keys] = await Promise.all([startPostgres(), startS3Server(), generateKeys()]);
-  await s3.createBucket('backups');
-  setting = await createSetting(server, s3);
-  repository = encryptedRepository(s3, [keys.recipient]);
-  store = await openRepository(setting, repository);
+  world = await startEncryptedWorld();
+  ({ server, s3, setting, keys, repository, store, databases } = world);
   await server.psql('CREATE DATABASE shop');
   await server.psql('CREATE TABLE orders AS SELECT 1 AS id', 'shop');
 });
 
 beforeEach(() => mountIdentity(setting, keys.identity));
 
-afterAll(async () => {
-  await store?.close();
-  await server?.stop();
-  await s3?.stop();
-  await setting?.remove();
-});
+afterAll(() => world?.remove());
 
 const makeOne = (into = repository) => make(setting, server, { store, into });
 const copy = { databases: [{ name: 'shop', targetName: 'copy' }] };
-const databases = () => server.psql('SELECT string_agg(datname, $$ $$ ORDER BY datname) FROM pg_database');
 
 describe('without the right identity nothing is begun', () => {
   let backupID: string;

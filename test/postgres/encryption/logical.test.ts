@@ -5,27 +5,16 @@ import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { runProbe } from '../../../src/agent/probe.ts';
-import type { RepositoryTask } from '../../../src/domain/task.ts';
-import type { Store } from '../../../src/repository/store.ts';
-import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
-import { type S3Server, startS3Server } from '../../support/s3/server.ts';
+import { inventory, leftovers, recordingReporter } from '../backup/setting.ts';
 import {
-  createSetting,
-  inventory,
-  leftovers,
-  openRepository,
-  recordingReporter,
-  type Setting,
-} from '../backup/setting.ts';
-import {
+  type EncryptedWorld,
   encryptedRepository,
-  generateKeys,
-  type KeyPair,
   type MakeOptions,
   make,
   mountIdentity,
   read,
   restore,
+  startEncryptedWorld,
   storedObjects,
   withObject,
 } from './setting.ts';
@@ -33,19 +22,18 @@ import {
 const marker = 'the-marker-that-nobody-may-read';
 const sum = "SELECT count(*), md5(string_agg(note, '' ORDER BY id)) FROM orders";
 
-let server: TestServer;
-let s3: S3Server;
-let setting: Setting;
-let keys: KeyPair;
-let repository: RepositoryTask;
-let store: Store;
+let world: EncryptedWorld;
+let server: EncryptedWorld['server'];
+let s3: EncryptedWorld['s3'];
+let setting: EncryptedWorld['setting'];
+let keys: EncryptedWorld['keys'];
+let repository: EncryptedWorld['repository'];
+let store: EncryptedWorld['store'];
+let databases: EncryptedWorld['databases'];
 
 beforeAll(async () => {
-  [server, s3, keys] = await Promise.all([startPostgres(), startS3Server(), generateKeys()]);
-  await s3.createBucket('backups');
-  setting = await createSetting(server, s3);
-  repository = encryptedRepository(s3, [keys.recipient]);
-  store = await openRepository(setting, repository);
+  world = await startEncryptedWorld();
+  ({ server, s3, setting, keys, repository, store, databases } = world);
   await server.psql(
     "CREATE ROLE clerk_of_the_shop LOGIN PASSWORD 's3cret'; CREATE DATABASE shop; CREATE DATABASE other",
   );
@@ -59,16 +47,10 @@ beforeAll(async () => {
 
 beforeEach(() => mountIdentity(setting, keys.identity));
 
-afterAll(async () => {
-  await store?.close();
-  await server?.stop();
-  await s3?.stop();
-  await setting?.remove();
-});
+afterAll(() => world?.remove());
 
 const makeOne = (options: MakeOptions = {}, into = repository) => make(setting, server, { store, into }, options);
 const copy = { databases: [{ name: 'shop', targetName: 'copy' }] };
-const databases = () => server.psql('SELECT string_agg(datname, $$ $$ ORDER BY datname) FROM pg_database');
 
 describe.each([
   ['Custom', 'zstd'],

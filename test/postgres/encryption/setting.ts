@@ -9,9 +9,47 @@ import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
 import type { RepositoryTask, RestoreTask } from '../../../src/domain/task.ts';
 import type { Store } from '../../../src/repository/store.ts';
-import type { TestServer } from '../../support/postgres/server.ts';
-import type { S3Server } from '../../support/s3/server.ts';
-import { backUp, backupTask, manifestOf, recordingReporter, type Setting } from '../backup/setting.ts';
+import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
+import { type S3Server, startS3Server } from '../../support/s3/server.ts';
+import {
+  backUp,
+  backupTask,
+  createSetting,
+  manifestOf,
+  openRepository,
+  recordingReporter,
+  type Setting,
+} from '../backup/setting.ts';
+
+/** A server, and an S3 repository that is encrypted for one key. */
+export interface EncryptedWorld {
+  readonly server: TestServer;
+  readonly s3: S3Server;
+  readonly setting: Setting;
+  readonly keys: KeyPair;
+  readonly repository: RepositoryTask;
+  readonly store: Store;
+  readonly databases: () => Promise<string>;
+  readonly remove: () => Promise<void>;
+}
+
+export async function startEncryptedWorld(): Promise<EncryptedWorld> {
+  const [server, s3, keys] = await Promise.all([startPostgres(), startS3Server(), generateKeys()]);
+  await s3.createBucket('backups');
+  const setting = await createSetting(server, s3);
+  const repository = encryptedRepository(s3, [keys.recipient]);
+  const store = await openRepository(setting, repository);
+  return {
+    ...{ server, s3, setting, keys, repository, store },
+    databases: () => server.psql('SELECT string_agg(datname, $$ $$ ORDER BY datname) FROM pg_database'),
+    async remove() {
+      await store.close();
+      await server.stop();
+      await s3.stop();
+      await setting.remove();
+    },
+  };
+}
 
 /** What age-keygen makes. */
 export interface KeyPair {

@@ -9,17 +9,12 @@ import { manifestName } from '../../../src/domain/layout.ts';
 import type { Manifest } from '../../../src/domain/manifest.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { hour } from './manifest-of.ts';
-import { createWorld, pathOf, type World, wal } from './world.ts';
+import { createWorld, lookInto, pathOf, type World, wal } from './world.ts';
 
 let server: S3Server;
 let buckets = 0;
 let world: World;
-const has = async (backup: Manifest) => (await world.keys()).some((key) => key.startsWith(`${pathOf(backup)}/`));
-const segments = async (timeline = '00000001') =>
-  (await world.keys())
-    .filter((key) => key.startsWith(`${wal}/${timeline}/`) && key.endsWith('.zst'))
-    .map((key) => key.split('/').at(-1));
-const planned = (backup: Manifest) => world.cluster.status.plan?.find(({ backupID }) => backupID === backup.backupID);
+const { has, segments, planned } = lookInto(() => world);
 
 beforeAll(async () => {
   server = await startS3Server();

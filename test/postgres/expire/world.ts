@@ -173,3 +173,15 @@ async function onS3(
   const s3 = { bucket, endpoint: server.endpoint, credentialsSecretRef: { name: 'keys' } };
   return { name: 'store', spec: backupRepositorySpec.parse({ s3 }) };
 }
+
+/** What the tests ask of the world that they stand in. */
+export function lookInto(current: () => World) {
+  return {
+    has: async (backup: Manifest) => (await current().keys()).some((key) => key.startsWith(`${pathOf(backup)}/`)),
+    segments: async (timeline = '00000001') =>
+      (await current().keys())
+        .filter((key) => key.startsWith(`${wal}/${timeline}/`) && key.endsWith('.zst'))
+        .map((key) => key.split('/').at(-1)),
+    planned: (backup: Manifest) => current().cluster.status.plan?.find(({ backupID }) => backupID === backup.backupID),
+  };
+}
