@@ -1,11 +1,10 @@
 import type { Encryption } from '../domain/encryption.ts';
-import { terminal } from '../domain/failure.ts';
 import { decryptBytes, decryptor, encryptBytes, whyNotDecrypted } from '../stream/encrypt.ts';
 import { runPipeline } from '../stream/pipeline.ts';
 import { type Identity, requireIdentityFile, wrongIdentity } from './identity.ts';
 import type { CallOptions, Store } from './store.ts';
 import { type Stored, tellEncrypted } from './stored-wal.ts';
-import { pack, unpack } from './wal-packing.ts';
+import { damagedWal, pack, unpack } from './wal-packing.ts';
 
 /** A WAL file as it is stored: a zstd frame, in an age file where the archive is encrypted. */
 export interface StoredWal {
@@ -44,7 +43,7 @@ async function decrypt(wal: StoredWal, { identity = nobody, encryption }: OpenWi
   const explain = async (error: unknown) => {
     const why = whyNotDecrypted(error);
     if (why === undefined) return error;
-    if (why === 'Damaged') return damaged({ key, store }, 'it cannot be decrypted', error);
+    if (why === 'Damaged') return damagedWal(what, 'it cannot be decrypted', error);
     return wrongIdentity(why, identity, what, await encryption().catch(() => undefined));
   };
   if (!Buffer.isBuffer(bytes))
@@ -68,11 +67,3 @@ async function* explained(
 }
 
 const nobody: Identity = { file: undefined, described: 'no identity', repository: 'of this archive' };
-
-function damaged({ key, store }: Pick<StoredWal, 'key' | 'store'>, why: string, cause: unknown) {
-  return terminal(
-    'ChecksumMismatch',
-    `${key} in ${store.description} is damaged (${why}): its WAL cannot be used. Recover to a moment before it, or bring the object back from a copy of the repository.`,
-    cause,
-  );
-}

@@ -1,7 +1,6 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { constants, createZstdDecompress, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import { Failure, terminal } from '../domain/failure.ts';
+import { unzstd } from '../stream/unzstd.ts';
 import type { Stored } from './stored-wal.ts';
 
 /** Bytes that a thread hands over at once; the default of 16 KiB has it wait for the main thread a thousand times. */
@@ -23,12 +22,16 @@ export async function unpack(stored: Stored, where: string): Promise<Buffer> {
     return Buffer.isBuffer(stored) ? await unpackWhole(stored) : await unpackPieces(stored);
   } catch (error) {
     if (error instanceof Failure || !(error instanceof Error)) throw error;
-    throw terminal(
-      'ChecksumMismatch',
-      `${where} is damaged (${error.message}): its WAL cannot be used. Recover to a moment before it, or bring the object back from a copy of the repository.`,
-      error,
-    );
+    throw damagedWal(where, error.message, error);
   }
+}
+
+export function damagedWal(where: string, why: string, cause: unknown): Failure {
+  return terminal(
+    'ChecksumMismatch',
+    `${where} is damaged (${why}): its WAL cannot be used. Recover to a moment before it, or bring the object back from a copy of the repository.`,
+    cause,
+  );
 }
 
 /** Whether this content was packed. What cannot be unpacked is not the same. */
@@ -79,11 +82,9 @@ function grown(content: Buffer, least: number): Buffer {
 
 async function eachPiece(stored: AsyncIterable<Buffer>, take: (piece: Buffer) => void): Promise<void> {
   let length = 0;
-  await pipeline(Readable.from(stored), createZstdDecompress({ chunkSize }), async (pieces) => {
-    for await (const piece of pieces as AsyncIterable<Buffer>) {
-      length += piece.length;
-      if (length > largest) throw new RangeError('it is larger than a segment can be');
-      take(piece);
-    }
-  });
+  for await (const piece of unzstd(stored)) {
+    length += piece.length;
+    if (length > largest) throw new RangeError('it is larger than a segment can be');
+    take(piece);
+  }
 }

@@ -20,6 +20,15 @@ export function decryptor(identityFile: string): Stage {
   return { command, args: ['--decrypt', '--identity', identityFile], env: environment() };
 }
 
+/** The same bytes, decrypted where there is an identity: that is where they are encrypted. */
+export function decrypted(
+  input: AsyncIterable<Buffer>,
+  identityFile: string | undefined,
+  signal: AbortSignal,
+): AsyncIterable<Buffer> {
+  return identityFile === undefined ? input : runPipeline([decryptor(identityFile)], { signal, input }).output;
+}
+
 export function isEncrypted(stored: Buffer): boolean {
   return stored.subarray(0, intro.length).equals(intro);
 }

@@ -2,21 +2,16 @@ import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createZstdDecompress } from 'node:zlib';
 import { extract } from 'tar-stream';
 import type { Compression } from './compress.ts';
 import { interruptible } from './interruptible.ts';
+import { unzstd } from './unzstd.ts';
 
 export interface ExtractOptions {
   readonly folder: string;
   readonly compression: Pick<Compression, 'algorithm'>;
   readonly signal: AbortSignal;
 }
-
-/** What a thread unpacks at once: much of it saves turns of the main thread, and each open stream holds a few of them. */
-const pieceSize = 1024 ** 2;
 
 /**
  * Unpacks a tar sequence into a folder, with the modes that it names and as the account that this is. In this process,
@@ -34,7 +29,7 @@ export async function extractTar(source: AsyncIterable<Buffer>, options: Extract
     entries.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   };
-  const bytes = compression.algorithm === 'none' ? source : unpacked(source, either);
+  const bytes = compression.algorithm === 'none' ? source : unzstd(source, either);
   const feeding = feed(bytes, entries, either).catch(stop);
   const laying = layEntries(entries, folder).catch((error: unknown) => stop(isOfFiles(error) ? error : notATar(error)));
   await Promise.allSettled([feeding, laying]);
@@ -51,25 +46,6 @@ async function feed(
     if (!entries.write(piece)) await once(entries, 'drain', { signal });
   }
   entries.end(undefined);
-}
-
-async function* unpacked(source: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
-  const unpack = createZstdDecompress({ chunkSize: pieceSize });
-  let late: Error | undefined;
-  // That a frame is cut short it says when everything has ended already.
-  unpack.on('error', (error) => {
-    late = error;
-  });
-  const packed = Readable.from(source, { objectMode: false, highWaterMark: pieceSize });
-  const feeding = pipeline(packed, unpack, { signal });
-  feeding.catch(() => undefined);
-  try {
-    yield* unpack;
-  } finally {
-    await feeding;
-  }
-  if (!unpack.closed) await once(unpack, 'close');
-  if (late !== undefined) throw late;
 }
 
 function notATar(error: unknown): NotATar {

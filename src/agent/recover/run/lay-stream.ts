@@ -3,9 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../../domain/failure.ts';
 import type { PackedStream, StoredObject } from '../../../domain/manifest.ts';
 import { verified } from '../../../stream/digest.ts';
-import { decryptor } from '../../../stream/encrypt.ts';
+import { decrypted } from '../../../stream/encrypt.ts';
 import { extractTar } from '../../../stream/extract-tar.ts';
-import { runPipeline } from '../../../stream/pipeline.ts';
 import { corrupted } from './corrupted.ts';
 import type { BaseBackup, LayOptions } from './lay-base.ts';
 import { counted, failureOf } from './unpack-chunk.ts';
@@ -128,9 +127,7 @@ async function fetchPart(
   const pieces: Buffer[] = [];
   try {
     const stored = verified(counted(await store.download(key, { signal }), onBytes), part, where);
-    const bytes =
-      identityFile === undefined ? stored : runPipeline([decryptor(identityFile)], { signal, input: stored }).output;
-    for await (const piece of bytes) pieces.push(piece);
+    for await (const piece of decrypted(stored, identityFile, signal)) pieces.push(piece);
   } catch (error) {
     throw failureOf(error, where, path);
   }

@@ -1,9 +1,9 @@
 import { Failure, terminal, transient } from '../../../domain/failure.ts';
 import type { StoredObject } from '../../../domain/manifest.ts';
 import { verified } from '../../../stream/digest.ts';
-import { decryptor, whyNotDecrypted } from '../../../stream/encrypt.ts';
+import { decrypted, whyNotDecrypted } from '../../../stream/encrypt.ts';
 import { extractTar, NotATar } from '../../../stream/extract-tar.ts';
-import { runPipeline, type Stage } from '../../../stream/pipeline.ts';
+import { runPipeline } from '../../../stream/pipeline.ts';
 import { StageFailed } from '../../../stream/stage-failed.ts';
 import { unpackers } from '../../../stream/unpack.ts';
 import { corrupted } from './corrupted.ts';
@@ -29,27 +29,21 @@ export async function unpackChunk(
   const where = `${key} in ${store.description}`;
   try {
     const input = verified(counted(await store.download(key, { signal }), onBytes), chunk, where);
-    const packed =
-      identityFile === undefined ? input : runPipeline([decryptor(identityFile)], { signal, input }).output;
-    await extractTar(packed, { folder, compression: manifest.compression, signal });
+    await extractTar(decrypted(input, identityFile, signal), { folder, compression: manifest.compression, signal });
   } catch (error) {
     signal.throwIfAborted();
     throw failureOf(error, where, folder);
   }
 }
 
-function unpackersOf({ manifest: { compression }, identityFile }: BaseBackup): readonly Stage[] {
-  return unpackers({ compression, identityFile });
-}
-
 /** An object whole and unpacked. */
 export async function fetchWhole(base: BaseBackup, object: StoredObject, signal: AbortSignal): Promise<Buffer> {
-  const { store, path } = base;
+  const { store, path, manifest, identityFile } = base;
   const key = `${path}/${object.path}`;
   const where = `${key} in ${store.description}`;
   try {
     const stored = verified(await store.download(key, { signal }), object, where);
-    const stages = unpackersOf(base);
+    const stages = unpackers({ compression: manifest.compression, identityFile });
     const parts: Buffer[] = [];
     const bytes = stages.length === 0 ? stored : runPipeline(stages, { signal, input: stored }).output;
     for await (const part of bytes) parts.push(part);
