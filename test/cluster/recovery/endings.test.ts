@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
-import { backUpWhole, eventsAbout, untilQuiet, untilReady } from '../../support/tidemark/recovered-server.ts';
+import { backUpWhole, untilQuiet, untilReady, untilToldOf } from '../../support/tidemark/recovered-server.ts';
 import { pitrRecovery } from '../../support/tidemark/recovery.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
 import { until } from '../../support/tidemark/until.ts';
@@ -78,7 +78,7 @@ describe('a recovery that', () => {
         conditions: [{ type: 'Succeeded', status: 'False', reason: 'Cancelled' }],
       });
       await untilQuiet(scenario, name);
-      expect((await eventsAbout(scenario, name)).join('\n')).toMatch(/^Cancelled: /m);
+      await untilToldOf(scenario, name, /^Cancelled: /);
     }
     expect(await postgres.psql(`select count(*) ${waiting}`)).toBe('0');
     await postgres.psql(
@@ -194,6 +194,6 @@ describe('a recovery that', () => {
         }),
       ]),
     });
-    expect((await eventsAbout(scenario, 'quick')).join('\n')).toMatch(/^ObjectivesMissed: /m);
+    await untilToldOf(scenario, 'quick', /^ObjectivesMissed: /);
   });
 });

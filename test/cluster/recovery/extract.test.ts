@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
-import { eventsAbout, untilQuiet } from '../../support/tidemark/recovered-server.ts';
+import { untilQuiet, untilToldOf } from '../../support/tidemark/recovered-server.ts';
 import { Clockwork, type Moment, physicalRun, pitrRecovery, startArchiving } from '../../support/tidemark/recovery.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
 import { fingerprintOfRows, loadShop } from '../../support/tidemark/shop.ts';
@@ -99,7 +99,7 @@ describe('a table that was dropped by accident', () => {
     const table = await kubectl.run(['get', 'pitr', 'one-table', '-o', 'wide'], { namespace });
     expect(table).toMatch(/^NAME +PHASE +TARGET +REACHED +SERVICE +SECONDS +REASON +ERROR +AGE$/m);
     expect(table).toMatch(/^one-table +Completed +20\S+Z +20\S+Z /m);
-    expect((await eventsAbout(scenario, 'one-table')).join('\n')).toMatch(/^Extracted: .*orders-db/m);
+    await untilToldOf(scenario, 'one-table', /^Extracted: .*orders-db/);
   });
 
   test('a table that is there already is refused by its name, and nothing of the server changes', async () => {

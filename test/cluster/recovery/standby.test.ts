@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
-import { eventsAbout, serverIn, untilReady } from '../../support/tidemark/recovered-server.ts';
+import { serverIn, untilReady, untilToldOf } from '../../support/tidemark/recovered-server.ts';
 import { physicalRun, pitrRecovery, startArchiving } from '../../support/tidemark/recovery.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
 import { until } from '../../support/tidemark/until.ts';
@@ -71,7 +71,7 @@ describe('target.instance.standbyOf', () => {
     expect(await replica.psql('show archive_mode')).toBe('off');
     const table = await kubectl.run(['get', 'pitr', 'replica', '-o', 'wide'], { namespace });
     expect(table).toMatch(/^replica +Completed .* replica +\d+ +StandbyReady /m);
-    expect((await eventsAbout(scenario, 'replica')).join('\n')).toMatch(/^StandbyReady: .*a standby of orders-db-0/m);
+    await untilToldOf(scenario, 'replica', /^StandbyReady: .*a standby of orders-db-0/);
   });
 
   test('a role that the primary does not take ends it before anything is restored', async () => {

@@ -51,12 +51,20 @@ export async function backUpWhole(scenario: Scenario, spec: Readonly<Record<stri
   return status.backupID ?? '';
 }
 
-/** The notes of an object's Events, `reason: note` each. */
-export async function eventsAbout({ kubectl, namespace }: Scenario, name: string): Promise<readonly string[]> {
-  const events = await kubectl.list<{
-    readonly reason: string;
-    readonly note?: string;
-    readonly regarding: { readonly name: string };
-  }>('events.events.k8s.io', namespace);
-  return events.filter(({ regarding }) => regarding.name === name).map(({ reason, note }) => `${reason}: ${note}`);
+/** An Event is written after the status it tells of: awaits one about the object whose `reason: note` fits. */
+export async function untilToldOf({ kubectl, namespace }: Scenario, name: string, words: RegExp): Promise<void> {
+  let told: readonly string[] = [];
+  await until(
+    `an Event about ${name} that says ${words}`,
+    async () => {
+      const events = await kubectl.list<{
+        readonly reason: string;
+        readonly note?: string;
+        readonly regarding: { readonly name: string };
+      }>('events.events.k8s.io', namespace);
+      told = events.filter(({ regarding }) => regarding.name === name).map(({ reason, note }) => `${reason}: ${note}`);
+      return told.some((each) => words.test(each));
+    },
+    { seconds: 60, seen: () => told.join('\n') },
+  );
 }
