@@ -1,4 +1,4 @@
-import { request } from 'undici';
+import { errors, request } from 'undici';
 import { ApiError, ApiUnreachable, errorOf } from './api-error.ts';
 import type { KubeClient, Method, Query, RequestOptions, WatchEvent } from './client.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -11,7 +11,7 @@ export interface Endpoint {
   readonly url: string;
   readonly namespace: string;
   credentials(): Promise<Credentials>;
-  /** Milliseconds without a word after which a watch is taken for a dead connection; default 150,000. */
+  /** Milliseconds without a word after which a watch is ended, since its connection may be dead; default 150,000. */
   readonly watchSilence?: number;
 }
 
@@ -93,6 +93,10 @@ interface Watch {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Ends without an error where nothing was heard for long: of a kind that nobody has touched since the API server began, not
+ * even a bookmark comes. Whether the server is there, the next call shows.
+ */
 async function* watchOnce(
   endpoint: Endpoint,
   connections: Connections,
@@ -113,6 +117,7 @@ async function* watchOnce(
       throw errorOf({ status: statusCode, body: await body.text(), retryAfter: retryAfter(headers), what });
     for await (const line of readLines(body)) yield JSON.parse(line) as WatchEvent;
   } catch (error) {
+    if (error instanceof errors.BodyTimeoutError) return;
     throw explain(error, signal, what);
   }
 }
