@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildLabelProvider } from '../../support/postgres/label-provider.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
-import { fingerprint, stateOf } from '../restore/state.ts';
+import { databases, fingerprint, stateOf } from '../restore/state.ts';
 import { createWorld, type World } from '../restore/world.ts';
 
 let server: TestServer;
@@ -95,4 +95,37 @@ test.each(['Plain', 'Custom', 'Tar'])('as %s over what is there, with onConflict
   const { error } = await world.restore(backup, { databases: [{ name: 'clean', onConflict: 'Clean' }] });
   expect(error).toBeUndefined();
   expect(await stateOf(server, 'clean')).toBe(whole);
+});
+
+describe.each(['Custom', 'Plain'])('as %s, a label whose provider the target does not have', (format) => {
+  const name = `labelled ${format}`;
+  const without = { username: 'without', password: 'without' };
+  let backup: string;
+  beforeAll(async () => {
+    await server.psql(`create database "${name}"`);
+    await server.psql("create table t (a int); security label for dummy on table t is 'secret'", name);
+    backup = await world.backUp({ logical: { format, databases: { include: [`"${name}"`] } } });
+    // Other modules than the server's own setting names.
+    await server.psql(`
+      drop role if exists without;
+      create role without superuser login password 'without';
+      alter role without set session_preload_libraries = 'auto_explain'`);
+  });
+
+  test('ends the restore in words that say what to do', async () => {
+    const { error } = await world.restore(backup, { databases: [{ name, targetName: 'unlabelled' }] }, without);
+    expect(error).toMatchObject({ reason: 'LabelProviderMissing', retryable: false });
+    expect(error?.message).toContain('security label provider "dummy" is not loaded');
+    expect(error?.message).toContain('session_preload_libraries');
+    expect(await databases(server)).not.toContain('unlabelled');
+  });
+
+  test('is counted and told where errors are, and the rest is there', async () => {
+    const asked = { databases: [{ name, targetName: 'unlabelled' }], exitOnError: false };
+    const { error, status } = await world.restore(backup, asked, without);
+    expect(error?.message ?? '').toBe('');
+    expect(status).toMatchObject({ restored: { errors: 1 } });
+    expect(await server.psql("select to_regclass('t')", 'unlabelled')).toBe('t');
+    await server.psql('drop database unlabelled');
+  });
 });
