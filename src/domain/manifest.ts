@@ -130,7 +130,7 @@ const common = {
     timeline: z.int(),
     role: z.enum(['Primary', 'Standby']),
   }),
-  compression: z.object({ algorithm: z.enum(['zstd', 'none']), level: z.int().optional() }),
+  compression: z.object({ algorithm: z.enum(['zstd', 'gzip', 'lz4', 'none']), level: z.int().optional() }),
   /** Of every object, packed before; absent: they are stored as they were packed. */
   encryption: encryption.optional(),
   size: z.object({ source: z.int().nonnegative(), stored: z.int().nonnegative() }),

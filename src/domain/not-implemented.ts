@@ -13,14 +13,8 @@ export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
   );
   return [
     ...types,
-    ...(spec.walArchiving.mode === 'None' || spec.walArchiving.compression.algorithm === 'zstd'
-      ? []
-      : [`spec.walArchiving.compression.algorithm: ${spec.walArchiving.compression.algorithm}`]),
     ...(spec.verification === undefined ? [] : ['spec.verification']),
     ...(hasHooks(spec) ? ['spec.hooks'] : []),
-    ...(['zstd', 'none'].includes(spec.compression.algorithm)
-      ? []
-      : [`spec.compression.algorithm: ${spec.compression.algorithm}`]),
     ...(spec.repositoryRefs.length > 1 ? ['more than one entry of spec.repositoryRefs'] : []),
   ];
 }

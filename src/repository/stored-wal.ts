@@ -1,5 +1,6 @@
 import { Failure } from '../domain/failure.ts';
-import { isEncrypted } from '../stream/encrypt.ts';
+import { introLength, isEncrypted } from '../stream/encrypt.ts';
+import { peek } from '../stream/peek.ts';
 import type { CallOptions, Store } from './store.ts';
 
 /** A file as it is stored: whole where it is small, else in pieces. */
@@ -25,28 +26,6 @@ export interface Told {
 /** Its first bytes tell; what has been read of it is given back. */
 export async function tellEncrypted(stored: Stored): Promise<Told> {
   if (Buffer.isBuffer(stored)) return { encrypted: isEncrypted(stored), stored, close: async () => undefined };
-  const pieces = stored[Symbol.asyncIterator]();
-  const first = await pieces.next();
-  const head = first.done === true ? Buffer.alloc(0) : first.value;
-  const close = async () => {
-    await pieces.return?.();
-  };
-  return { encrypted: isEncrypted(head), stored: following(head, pieces), close };
-}
-
-async function* following(head: Buffer, pieces: AsyncIterator<Buffer>): AsyncGenerator<Buffer, void, void> {
-  let ended = false;
-  try {
-    yield head;
-    for (;;) {
-      const next = await pieces.next();
-      if (next.done === true) {
-        ended = true;
-        return;
-      }
-      yield next.value;
-    }
-  } finally {
-    if (!ended) await pieces.return?.();
-  }
+  const { head, stream, close } = await peek(stored, introLength);
+  return { encrypted: isEncrypted(head), stored: stream, close };
 }

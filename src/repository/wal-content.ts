@@ -1,4 +1,5 @@
 import type { Encryption } from '../domain/encryption.ts';
+import type { Compression } from '../stream/compress.ts';
 import { decryptBytes, decryptor, encryptBytes, whyNotDecrypted } from '../stream/encrypt.ts';
 import { runPipeline } from '../stream/pipeline.ts';
 import { type Identity, requireIdentityFile, wrongIdentity } from './identity.ts';
@@ -6,7 +7,7 @@ import type { CallOptions, Store } from './store.ts';
 import { type Stored, tellEncrypted } from './stored-wal.ts';
 import { damagedWal, pack, unpack } from './wal-packing.ts';
 
-/** A WAL file as it is stored: a zstd frame, in an age file where the archive is encrypted. */
+/** A WAL file as it is stored: packed with whatever its first bytes tell, in an age file where the archive is encrypted. */
 export interface StoredWal {
   readonly bytes: Stored;
   readonly store: Store;
@@ -22,10 +23,10 @@ export interface OpenWith {
 
 export async function packWal(
   content: Buffer,
-  { level, encryption }: { readonly level: number; readonly encryption: Encryption | undefined },
+  { compression, encryption }: { readonly compression: Compression; readonly encryption: Encryption | undefined },
   { signal }: CallOptions,
 ): Promise<Buffer> {
-  const packed = await pack(content, level);
+  const packed = await pack(content, compression, signal);
   return encryption === undefined ? packed : encryptBytes(packed, encryption, signal);
 }
 
@@ -33,7 +34,7 @@ export async function packWal(
 export async function unpackWal(file: StoredWal, open: OpenWith, { signal }: CallOptions): Promise<Buffer> {
   const { encrypted, stored } = await tellEncrypted(file.bytes);
   const packed = encrypted ? await decrypt({ ...file, bytes: stored }, open, signal) : stored;
-  return await unpack(packed, `${file.key} in ${file.store.description}`);
+  return await unpack(packed, `${file.key} in ${file.store.description}`, signal);
 }
 
 async function decrypt(wal: StoredWal, { identity = nobody, encryption }: OpenWith, signal: AbortSignal) {

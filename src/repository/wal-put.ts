@@ -1,5 +1,6 @@
 import type { Encryption } from '../domain/encryption.ts';
 import { Failure, terminal } from '../domain/failure.ts';
+import type { Compression } from '../stream/compress.ts';
 import type { CallOptions, Store } from './store.ts';
 import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
 import { packWal } from './wal-content.ts';
@@ -16,7 +17,7 @@ export interface WalFileToPut {
 }
 
 export interface WalPacking {
-  readonly level: number;
+  readonly compression: Compression;
   readonly encryption: Encryption | undefined;
 }
 
@@ -33,7 +34,7 @@ export async function putPlainly(file: WalFileToPut, options: CallOptions): Prom
  */
 export async function putPacked(
   file: WalFileToPut,
-  { level, encryption }: WalPacking,
+  { compression, encryption }: WalPacking,
   options: CallOptions,
 ): Promise<'Stored' | 'AlreadyThere'> {
   const { store, key, indexKey, name, content } = file;
@@ -47,7 +48,7 @@ export async function putPacked(
     const written = await writeIndex(store, indexKey, indexOf(name, content, encryption), options);
     if (written === 'AlreadyThere' && !(await isDescribed(file, options))) throw conflict(indexKey, store);
   }
-  return putBody(file, await packWal(content, { level, encryption }, options), isSame, options);
+  return putBody(file, await packWal(content, { compression, encryption }, options), isSame, options);
 }
 
 async function putBody(
@@ -71,7 +72,7 @@ async function putBody(
 
 async function holdsSame(file: WalFileToPut, there: Stored, options: CallOptions): Promise<boolean> {
   const { encrypted, stored, close } = await tellEncrypted(there);
-  if (!encrypted) return await isPacked(stored, file.content);
+  if (!encrypted) return await isPacked(stored, file.content, options.signal);
   await close();
   return await isDescribed(file, options);
 }

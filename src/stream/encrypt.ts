@@ -9,6 +9,8 @@ export const encryptedSuffix = '.age';
 
 /** Every age file of the binary format begins so (age-encryption.org/v1, "Header"). */
 const intro = Buffer.from('age-encryption.org/v1\n');
+/** So many bytes tell whether something is encrypted. */
+export const introLength = intro.length;
 
 /** The stage that encrypts a stream for all recipients; it knows no secret. */
 export function encryptor({ recipients }: Encryption): Stage {

@@ -44,7 +44,14 @@ const kinds = [
     'SEQUENCE SET',
   ],
   ...['SEQUENCE OWNED BY', 'SERVER', 'SHELL TYPE', 'STATISTICS', 'SUBSCRIPTION', 'TABLE', 'TABLE ATTACH', 'TABLE DATA'],
-  ...['SECURITY LABEL', 'TEXT SEARCH CONFIGURATION', 'TEXT SEARCH DICTIONARY', 'TEXT SEARCH PARSER', 'TEXT SEARCH TEMPLATE', 'TRANSFORM'],
+  ...[
+    'SECURITY LABEL',
+    'TEXT SEARCH CONFIGURATION',
+    'TEXT SEARCH DICTIONARY',
+    'TEXT SEARCH PARSER',
+    'TEXT SEARCH TEMPLATE',
+    'TRANSFORM',
+  ],
   ...['TRIGGER', 'TYPE', 'USER MAPPING', 'VIEW'],
 ];
 
@@ -83,7 +90,8 @@ describe.each([
 test.each(['Plain', 'Custom', 'Tar'])('as %s over what is there, with onConflict: Clean', async (format) => {
   // What a database gives to new objects (ALTER DEFAULT PRIVILEGES) it gives to these too, as the plan says.
   const script = await readFile('test/postgres/round-trip/everything.sql', 'utf8');
-  const left = /^(create role|alter default privileges|create subscription|comment on subscription|security label .* on subscription) .*$/gm;
+  const left =
+    /^(create role|alter default privileges|create subscription|comment on subscription|security label .* on subscription) .*$/gm;
   await server.psql('drop database if exists "clean" with (force)');
   await server.psql('create database clean');
   await server.psql(script.replaceAll(left, ''), 'clean');
