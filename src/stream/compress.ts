@@ -36,7 +36,7 @@ export function decompressor({ algorithm }: Compression): Stage | undefined {
       return { command: 'zstd', args: ['-q', '-d', '-c'] };
     case 'gzip':
       // Not pigz, which says nothing of bytes behind the end, and unpacks with one thread as well.
-      return { command: 'gzip', args: ['-q', '-d', '-c'] };
+      return { command: 'gzip', args: ['-d', '-c'] };
     case 'lz4':
       return { command: 'lz4', args: ['-q', '-d', '-c'] };
     case 'none':
