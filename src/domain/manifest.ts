@@ -111,8 +111,8 @@ const physicalBackup = z.object({
 });
 
 const encryption = z.object({
-  scheme: z.literal('age'),
-  /** The public keys that every object of the backup was encrypted for. */
+  scheme: z.enum(['age', 'gpg']),
+  /** The public keys, of gpg the fingerprints, that every object of the backup was encrypted for. */
   recipients: z.array(z.string()).min(1),
 });
 

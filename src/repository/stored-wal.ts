@@ -1,5 +1,6 @@
+import type { Scheme } from '../domain/encryption.ts';
 import { Failure } from '../domain/failure.ts';
-import { introLength, isEncrypted } from '../stream/encrypt.ts';
+import { encryptedWith, introLength } from '../stream/encrypt.ts';
 import { peek } from '../stream/peek.ts';
 import type { CallOptions, Store } from './store.ts';
 
@@ -17,7 +18,8 @@ export async function getStored(store: Store, key: string, options: CallOptions)
 }
 
 export interface Told {
-  readonly encrypted: boolean;
+  /** With what; undefined: not at all. */
+  readonly encrypted: Scheme | undefined;
   readonly stored: Stored;
   /** For who does not read it to its end. */
   readonly close: () => Promise<void>;
@@ -25,7 +27,7 @@ export interface Told {
 
 /** Its first bytes tell; what has been read of it is given back. */
 export async function tellEncrypted(stored: Stored): Promise<Told> {
-  if (Buffer.isBuffer(stored)) return { encrypted: isEncrypted(stored), stored, close: async () => undefined };
+  if (Buffer.isBuffer(stored)) return { encrypted: encryptedWith(stored), stored, close: async () => undefined };
   const { head, stream, close } = await peek(stored, introLength);
-  return { encrypted: isEncrypted(head), stored: stream, close };
+  return { encrypted: encryptedWith(head), stored: stream, close };
 }

@@ -88,7 +88,7 @@ export function openWalArchive(
       const there = await orUndefined(getStored(store, keyOf(name), options));
       if (there === undefined) return undefined;
       const { encrypted, stored, close } = await tellEncrypted(there);
-      if (!encrypted) return commitTimesIn(name, await unpacked(name, stored, options));
+      if (encrypted === undefined) return commitTimesIn(name, await unpacked(name, stored, options));
       await close();
       const told = await index();
       return told === undefined ? undefined : commitTimesOf(told);
