@@ -103,8 +103,8 @@ export async function mountGpgKeys(
   }
 }
 
-/** Those of this machine. */
+/** Those of this machine that the agent has started: the account's number, state and command. */
 export async function gpgAgents(): Promise<readonly string[]> {
-  const { stdout } = await execa('ps', ['-eo', 'stat=,args=']);
-  return stdout.split('\n').filter((line) => /gpg-agent .*tidemark-gpg-/.test(line) && !/^Z/.test(line));
+  const { stdout } = await execa('ps', ['-eo', 'uid:1=,stat=,args=']);
+  return stdout.split('\n').filter((line) => /gpg-agent .*tidemark-gpg-/.test(line) && !/^\s*\d+ Z/.test(line));
 }

@@ -33,13 +33,6 @@ test.each<[string, object]>([
 test.each<[string, object]>([
   ['spec.azureBlob', { azureBlob: { container: 'backups' } }],
   ['spec.googleCloudStorage', { googleCloudStorage: { bucket: 'backups' } }],
-  [
-    'spec.encryption.gpg',
-    {
-      volume: { claimName: 'c' },
-      encryption: { gpg: { publicKeySecretRef: { name: 'g', key: 'k' }, recipients: ['x'] } },
-    },
-  ],
 ])('%s of a repository is refused by its name', (field, spec) => {
   expect(missingForRepository(repository({ spec: { ...spec } }).spec)).toEqual([field]);
 });

@@ -113,6 +113,44 @@ test.each(['backup', 'archive', 'watch-wal', 'delete', 'probe'])('a pod that doe
   expect(JSON.stringify(volumesOf(task as never, jobTemplate.parse({})))).not.toContain('identity');
 });
 
+describe('of a repository that is encrypted by gpg', () => {
+  const gpg = {
+    publicKeySecretRef: { name: 'gpg-public', key: 'public.asc' },
+    recipients: ['0123456789ABCDEF0123456789ABCDEF01234567'],
+    identitySecretRef: { name: 'gpg-private', key: 'private.asc' },
+  };
+  const spec = { volume: { claimName: 'backups' }, encryption: { gpg } };
+  const sealed = { name: 'store', spec: repository({ spec }).spec };
+
+  test.each(['backup', 'archive', 'watch-wal', 'probe'])('a pod that does %s has the public keys alone', (action) => {
+    const task = { action, repository: sealed, repositories: [sealed] };
+    const { mounts } = volumesOf(task as never, jobTemplate.parse({}));
+    expect(mounts).toContainEqual({
+      name: 'repository-0-public-keys',
+      mountPath: '/var/run/tidemark/repositories/0/public-keys',
+      readOnly: true,
+    });
+    expect(JSON.stringify(volumesOf(task as never, jobTemplate.parse({})))).not.toMatch(/identity|gpg-private/);
+  });
+
+  test('a pod that restores has the private ones', () => {
+    const task = { action: 'restore', repository: sealed, restore: { databases: [] } };
+    const { volumes } = volumesOf(task as never, jobTemplate.parse({}));
+    expect(JSON.stringify(volumes)).toContain('gpg-private');
+  });
+
+  test('what a backup is told says nothing of those', () => {
+    const told = backupTask({
+      policy: policy({ spec: { source } }),
+      repositories: [repository({ spec })],
+      hosts: ['db'],
+      method: 'Logical',
+    });
+    expect(JSON.stringify(told)).toContain('gpg-public');
+    expect(JSON.stringify(told)).not.toMatch(/identity|gpg-private/);
+  });
+});
+
 test('what a backup is told says nothing of it either', () => {
   const task = backupTask({
     policy: policy({ spec: { source } }),
