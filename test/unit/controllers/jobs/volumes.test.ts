@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { jobTemplate } from '../../../../src/api/job-template.ts';
 import { backupTask } from '../../../../src/controllers/backup-task.ts';
 import { volumesOf } from '../../../../src/controllers/jobs/volumes.ts';
