@@ -84,6 +84,13 @@ const recipient = formed(
   'must be the public key age1… that age-keygen -y prints, or an ssh-ed25519 or ssh-rsa public key; never an identity (AGE-SECRET-KEY-1…)',
 );
 
+/** A name or a short ID can be another's too. */
+const fingerprint = formed(
+  '^([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$',
+  64,
+  'must be the whole fingerprint of a key, 40 hexadecimal digits without spaces, as gpg --list-keys prints it',
+);
+
 const encryption = ruled(
   z.object({
     age: z
@@ -95,7 +102,7 @@ const encryption = ruled(
     gpg: z
       .object({
         publicKeySecretRef: secretKeyRef,
-        recipients: list(text(256, 1), 16, 1),
+        recipients: list(fingerprint, 16, 1),
         identitySecretRef: secretKeyRef.optional(),
       })
       .optional(),

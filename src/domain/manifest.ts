@@ -111,8 +111,8 @@ const physicalBackup = z.object({
 });
 
 const encryption = z.object({
-  scheme: z.literal('age'),
-  /** The public keys that every object of the backup was encrypted for. */
+  scheme: z.enum(['age', 'gpg']),
+  /** The public keys, of gpg the fingerprints, that every object of the backup was encrypted for. */
   recipients: z.array(z.string()).min(1),
 });
 
@@ -130,7 +130,7 @@ const common = {
     timeline: z.int(),
     role: z.enum(['Primary', 'Standby']),
   }),
-  compression: z.object({ algorithm: z.enum(['zstd', 'none']), level: z.int().optional() }),
+  compression: z.object({ algorithm: z.enum(['zstd', 'gzip', 'lz4', 'none']), level: z.int().optional() }),
   /** Of every object, packed before; absent: they are stored as they were packed. */
   encryption: encryption.optional(),
   size: z.object({ source: z.int().nonnegative(), stored: z.int().nonnegative() }),

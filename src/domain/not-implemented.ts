@@ -13,14 +13,8 @@ export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
   );
   return [
     ...types,
-    ...(spec.walArchiving.mode === 'None' || spec.walArchiving.compression.algorithm === 'zstd'
-      ? []
-      : [`spec.walArchiving.compression.algorithm: ${spec.walArchiving.compression.algorithm}`]),
     ...(spec.verification === undefined ? [] : ['spec.verification']),
     ...(hasHooks(spec) ? ['spec.hooks'] : []),
-    ...(['zstd', 'none'].includes(spec.compression.algorithm)
-      ? []
-      : [`spec.compression.algorithm: ${spec.compression.algorithm}`]),
     ...(spec.repositoryRefs.length > 1 ? ['more than one entry of spec.repositoryRefs'] : []),
   ];
 }
@@ -31,10 +25,7 @@ export function missingForRun(spec: Pick<BackupRunSpec, 'type'>): readonly strin
 
 export function missingForRepository(spec: BackupRepositorySpec): readonly string[] {
   const kinds = ['azureBlob', 'googleCloudStorage', 'rclone'] as const;
-  return [
-    ...kinds.filter((kind) => spec[kind] !== undefined).map((kind) => `spec.${kind}`),
-    ...(spec.encryption?.gpg === undefined ? [] : ['spec.encryption.gpg']),
-  ];
+  return [...kinds.filter((kind) => spec[kind] !== undefined).map((kind) => `spec.${kind}`)];
 }
 
 /** Of a Logical backup; a Physical one is a recovery, which has these targets and no other. */

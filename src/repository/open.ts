@@ -25,7 +25,6 @@ export async function openStore(
   { mountRoot = '' }: OpenOptions = {},
 ): Promise<Store> {
   const { name, spec } = repository;
-  if (spec.encryption?.gpg !== undefined) throw notImplemented(name, 'encryption.gpg');
   if (spec.s3 !== undefined) return s3Store(await s3Settings(spec.s3, index, mountRoot));
   if (spec.volume !== undefined) {
     return volumeStore({ mount: mountRoot + mounts.repository.volume(index), ...spec.volume });

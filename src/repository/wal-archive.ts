@@ -3,6 +3,7 @@ import { Failure, terminal } from '../domain/failure.ts';
 import { type WalLocation, walIndexPath, walPath } from '../domain/layout.ts';
 import { parseWalFileName } from '../domain/wal/file-name.ts';
 import { type Ancestor, parseTimelineHistory } from '../domain/wal/timeline-history.ts';
+import type { Compression } from '../stream/compress.ts';
 import type { Identity } from './identity.ts';
 import type { CallOptions, Store } from './store.ts';
 import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
@@ -42,8 +43,8 @@ export interface ArchivedFile {
 }
 
 export interface WalArchiveOptions {
-  /** Of zstd, for what is written. */
-  readonly level?: number | undefined;
+  /** For what is written; absent: zstd. What is there is read whatever it is packed with. */
+  readonly compression?: Compression | undefined;
   /** For whom it is encrypted, what is written; absent: nobody. */
   readonly encryption?: Encryption | undefined;
   /** For reading what is encrypted. */
@@ -51,13 +52,13 @@ export interface WalArchiveOptions {
 }
 
 /**
- * A file has one key, encrypted or not, so that two contents can never stand beside one another; what it is its first
- * bytes tell.
+ * A file has one key, however it is packed and encrypted or not, so that two contents can never stand beside one another;
+ * what it is its first bytes tell.
  */
 export function openWalArchive(
   store: Store,
   location: WalLocation,
-  { level = 1, encryption, identity }: WalArchiveOptions = {},
+  { compression = { algorithm: 'zstd' }, encryption, identity }: WalArchiveOptions = {},
 ): WalArchive {
   const path = walPath(location);
   const keyOf = (name: string) => `${path}/${placeOf(name)}`;
@@ -77,7 +78,7 @@ export function openWalArchive(
     path,
     put(name, content, options) {
       const file = { store, key: keyOf(name), indexKey: indexKeyOf(name), name, content };
-      return isHistory(name) ? putPlainly(file, options) : putPacked(file, { level, encryption }, options);
+      return isHistory(name) ? putPlainly(file, options) : putPacked(file, { compression, encryption }, options);
     },
     get,
     async commitTimes(name, options) {
@@ -87,7 +88,7 @@ export function openWalArchive(
       const there = await orUndefined(getStored(store, keyOf(name), options));
       if (there === undefined) return undefined;
       const { encrypted, stored, close } = await tellEncrypted(there);
-      if (!encrypted) return commitTimesIn(name, await unpacked(name, stored, options));
+      if (encrypted === undefined) return commitTimesIn(name, await unpacked(name, stored, options));
       await close();
       const told = await index();
       return told === undefined ? undefined : commitTimesOf(told);

@@ -37,7 +37,6 @@ interface Place {
 /** Nothing is opened before it is needed: a Secret that is missing must not keep the server from starting. */
 export function openDestinations(task: ArchiveTask, mountRoot: string | undefined): Destinations {
   const { namespace, policy, compression } = task;
-  const level = compression.algorithm === 'zstd' ? compression.level : undefined;
   const places = new Map<string, readonly Place[]>();
   let opened: Promise<readonly Repository[]> | undefined;
   const open = () => {
@@ -54,7 +53,7 @@ export function openDestinations(task: ArchiveTask, mountRoot: string | undefine
       places.get(systemIdentifier) ??
       repositories.map(({ name, store, encryption }) => ({
         repository: name,
-        archive: openWalArchive(store, location, { level, encryption }),
+        archive: openWalArchive(store, location, { compression, encryption }),
       }));
     places.set(systemIdentifier, known);
     return known;

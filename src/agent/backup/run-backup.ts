@@ -17,7 +17,7 @@ import type { ActionContext, ActionOutcome } from '../action.ts';
 import { factsAtBegin, factsAtEnd, factsAtFailure, factsOfPending, summarize } from './backup-facts.ts';
 import { buildManifest, totalBytes } from './build-manifest.ts';
 import { chooseDatabases, type Database, listDatabases } from './databases.ts';
-import { requireStreamCompression, type StreamCompression } from './dump.ts';
+import type { StreamCompression } from './dump.ts';
 import { type DumpedDatabases, dumpDatabases } from './dump-databases.ts';
 import { tellFailed } from './failed-databases.ts';
 import { dumpGlobals } from './globals.ts';
@@ -54,7 +54,7 @@ export interface Folders {
 export async function runBackup(context: BackupContext): Promise<ActionOutcome> {
   const { task, signal, reporter } = context;
   const folders = context.folders ?? { scratch: mounts.scratch, temporary: mounts.temporary };
-  const compression = requireStreamCompression(task.compression);
+  const { compression } = task;
   const startTime = new Date();
   const access = await readAccess(task.server, task.namespace, folders.access);
   const server = await chooseServer(task.server, access, signal);

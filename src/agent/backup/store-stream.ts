@@ -38,7 +38,7 @@ export async function storeStream({
   const stopping = new AbortController();
   const either = AbortSignal.any([signal, stopping.signal]);
   const encryption = commonEncryption(targets);
-  const path = encryption === undefined ? plainPath : `${plainPath}${encryptedSuffix}`;
+  const path = encryption === undefined ? plainPath : `${plainPath}${encryptedSuffix(encryption)}`;
   const encrypting = encryption === undefined ? [] : [encryptor(encryption)];
   const present = [...stages, ...encrypting].filter((stage) => stage !== undefined);
   const pipeline =

@@ -1,10 +1,11 @@
-import { type Encryption, encryptionOf, sameEncryption } from '../../domain/encryption.ts';
+import { type Encryption, sameEncryption } from '../../domain/encryption.ts';
 import { terminal, transient } from '../../domain/failure.ts';
 import { type BackupLocation, backupPath } from '../../domain/layout.ts';
 import type { Started } from '../../domain/started.ts';
 import type { RepositoryTask } from '../../domain/task.ts';
 import { beginBackup, removeBackup } from '../../repository/backups.ts';
 import { openStore } from '../../repository/open.ts';
+import { openEncryption } from '../../repository/open-encryption.ts';
 import type { Store } from '../../repository/store.ts';
 
 /** A repository that is to have the backup. */
@@ -33,7 +34,8 @@ export async function openRepositories(
       );
     }
     const store = await openStore(repository, index, mountRoot === undefined ? {} : { mountRoot });
-    opened.push({ name: repository.name, store, encryption: encryptionOf(repository.spec) });
+    const encryption = await openEncryption(repository, index, mountRoot === undefined ? {} : { mountRoot });
+    opened.push({ name: repository.name, store, encryption });
   }
   return opened;
 }

@@ -34,7 +34,7 @@ export interface Copied {
 
 /** The base backup and, for walMethod Stream, the WAL that comes meanwhile. Every process has ended when it settles. */
 export async function copyWithWal(work: Work): Promise<Copied> {
-  const { context, server, targets } = work;
+  const { context, server, compression, targets } = work;
   const { task, log } = context;
   const stopping = new AbortController();
   const signal = AbortSignal.any([context.signal, stopping.signal]);
@@ -43,7 +43,7 @@ export async function copyWithWal(work: Work): Promise<Copied> {
   let receiver: WalReceiver | undefined;
   try {
     if (task.physical.walMethod === 'Stream') {
-      receiver = await openWalReceiver({ access: server.access, targets, log, signal });
+      receiver = await openWalReceiver({ access: server.access, targets, compression, log, signal });
     }
     const copied = await copyAsPossible(work, { signal, fail, receiver, warnings });
     return { ...copied, wal: (await receiver?.finish(copied.end.lsn)) ?? [] };

@@ -5,7 +5,6 @@ import { readAccess } from '../../postgres/access.ts';
 import { chooseServer } from '../../postgres/choose-server.ts';
 import type { ActionOutcome } from '../action.ts';
 import { factsAtFailure } from '../backup/backup-facts.ts';
-import { requireStreamCompression } from '../backup/dump.ts';
 import { type BackupContext, claim, commitEverywhere, sweep } from '../backup/run-backup.ts';
 import { commonEncryption, openRepositories, removeEverywhere, type Target } from '../backup/targets.ts';
 import { archivesOf, awaitArchived, requireArchiving, segmentsBetween } from './await-archive.ts';
@@ -21,7 +20,7 @@ import { switchWal } from './switch-wal.ts';
  */
 export async function runPhysicalBackup(context: BackupContext): Promise<ActionOutcome> {
   const { task, signal, reporter, folders } = context;
-  const compression = requireStreamCompression(task.compression);
+  const { compression } = task;
   const startTime = new Date();
   const access = await readAccess(task.server, task.namespace, folders?.access);
   const server = await chooseServer(task.server, access, signal);

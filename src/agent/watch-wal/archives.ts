@@ -18,6 +18,6 @@ export async function openArchives(
   const location = { namespace, policy: policy.name, systemIdentifier };
   return opened.map(({ name, store, encryption }) => ({
     name,
-    archive: openWalArchive(store, location, { level: compression.level, encryption }),
+    archive: openWalArchive(store, location, { compression, encryption }),
   }));
 }

@@ -48,13 +48,16 @@ export const backupRepository: Documentation = {
     'The identities, needed by restores and verification only, and mounted in no other pod. A file may hold several.',
   'encryption.age.identitySecretRef.name': "The Secret's name.",
   'encryption.age.identitySecretRef.key': 'The key in the Secret, such as identity.txt.',
-  'encryption.gpg': 'By GnuPG.',
-  'encryption.gpg.publicKeySecretRef': 'The public keys.',
+  'encryption.gpg': 'By GnuPG: every object of a backup and every WAL segment is an OpenPGP message.',
+  'encryption.gpg.publicKeySecretRef':
+    'The public keys, as gpg --export writes them, armored or not: all that a backup needs.',
   'encryption.gpg.publicKeySecretRef.name': "The Secret's name.",
-  'encryption.gpg.publicKeySecretRef.key': 'The key in the Secret.',
-  'encryption.gpg.recipients': 'The names or fingerprints of the keys to encrypt to.',
-  'encryption.gpg.identitySecretRef': 'The private key, needed by restores and verification only.',
+  'encryption.gpg.publicKeySecretRef.key': 'The key in the Secret, such as public.asc.',
+  'encryption.gpg.recipients':
+    'The fingerprints of those of them that can restore; any one of their private keys does.',
+  'encryption.gpg.identitySecretRef':
+    'Private keys without a passphrase, needed by restores and verification only, and mounted in no other pod. A file may hold several.',
   'encryption.gpg.identitySecretRef.name': "The Secret's name.",
-  'encryption.gpg.identitySecretRef.key': 'The key in the Secret.',
+  'encryption.gpg.identitySecretRef.key': 'The key in the Secret, such as private.asc.',
   accessMode: "ReadOnly: nothing is ever written, as when a second cluster reads the first one's repository.",
 };

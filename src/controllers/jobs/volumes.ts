@@ -18,6 +18,7 @@ export function volumesOf(
     temporaryVolume(task, template),
     ...('server' in task ? serverVolumes(task.server) : []),
     ...repositoriesOf(task).flatMap(repositoryVolumes),
+    ...repositoriesOf(task).flatMap(publicKeyVolumes),
     ...(decrypts(task) ? repositoriesOf(task).flatMap(identityVolumes) : []),
     ...(task.action === 'backup' || task.action === 'restore' ? [scratchVolume(template)] : []),
     ...(task.action === 'recover' ? recoveryVolumes(task, template) : []),
@@ -81,13 +82,20 @@ function repositoryVolumes({ spec }: RepositoryTask, index: number): readonly Mo
   ];
 }
 
+/** gpg needs the keys of whom it encrypts for. */
+function publicKeyVolumes({ spec }: RepositoryTask, index: number): readonly Mounted[] {
+  const keys = spec.encryption?.gpg?.publicKeySecretRef;
+  if (keys === undefined) return [];
+  return [secret(`repository-${index}-public-keys`, places.repository.publicKeys(index), keys.name, [keys.key])];
+}
+
 /** A pod that backs up, archives, watches, probes or deletes never sees what could decrypt. */
 function decrypts({ action }: Task): boolean {
   return action === 'restore' || action === 'plan-recovery' || action === 'recover';
 }
 
 function identityVolumes({ spec }: RepositoryTask, index: number): readonly Mounted[] {
-  const identity = spec.encryption?.age?.identitySecretRef;
+  const identity = (spec.encryption?.age ?? spec.encryption?.gpg)?.identitySecretRef;
   if (identity === undefined) return [];
   return [secret(`repository-${index}-identity`, places.repository.identity(index), identity.name, [identity.key])];
 }

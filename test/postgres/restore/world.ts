@@ -14,6 +14,7 @@ import type { Progress } from '../../../src/api/report.ts';
 import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
 import { type BackupTask, type RestoreTask, task as taskSchema } from '../../../src/domain/task.ts';
+import type { Compression } from '../../../src/stream/compress.ts';
 import type { TestServer } from '../../support/postgres/server.ts';
 
 /** A server, a repository on a volume, and an agent's folders: what a Job's pod has. */
@@ -31,7 +32,7 @@ export interface World {
 
 interface BackupOptions {
   readonly logical?: object;
-  readonly compression?: { readonly algorithm: 'zstd' | 'none' };
+  readonly compression?: Compression;
 }
 
 interface RestoreOptions {

@@ -18,11 +18,6 @@ test('what stands is not refused', () => {
 test.each<[string, object]>([
   ['spec.verification', { verification: { cron: '0 0 * * *' } }],
   ['spec.hooks', { hooks: { preBackup: [{ http: { url: 'http://hook' } }] } }],
-  [
-    'spec.walArchiving.compression.algorithm: gzip',
-    { walArchiving: { mode: 'Stream', compression: { algorithm: 'gzip' } } },
-  ],
-  ['spec.compression.algorithm: gzip', { compression: { algorithm: 'gzip' } }],
   ['more than one entry of spec.repositoryRefs', { repositoryRefs: [{ name: 'a' }, { name: 'b' }] }],
   [
     'spec.schedules[base].type: Incremental',
@@ -38,13 +33,6 @@ test.each<[string, object]>([
 test.each<[string, object]>([
   ['spec.azureBlob', { azureBlob: { container: 'backups' } }],
   ['spec.googleCloudStorage', { googleCloudStorage: { bucket: 'backups' } }],
-  [
-    'spec.encryption.gpg',
-    {
-      volume: { claimName: 'c' },
-      encryption: { gpg: { publicKeySecretRef: { name: 'g', key: 'k' }, recipients: ['x'] } },
-    },
-  ],
 ])('%s of a repository is refused by its name', (field, spec) => {
   expect(missingForRepository(repository({ spec: { ...spec } }).spec)).toEqual([field]);
 });

@@ -57,13 +57,6 @@ test.each([
   ['azureBlob', { azureBlob: { container: 'backups' } }],
   ['googleCloudStorage', { googleCloudStorage: { bucket: 'backups' } }],
   ['rclone', { rclone: { remote: 'offsite:backups', configSecretRef: { name: 'rclone', key: 'rclone.conf' } } }],
-  [
-    'encryption.gpg',
-    {
-      s3,
-      encryption: { gpg: { publicKeySecretRef: { name: 'gpg', key: 'public' }, recipients: ['ops@example.com'] } },
-    },
-  ],
 ])('%s is refused as not implemented', async (what, spec) => {
   await expect(open(spec)).rejects.toMatchObject({
     reason: 'NotImplemented',

@@ -36,7 +36,7 @@ export function openWalSource(archive: WalArchive, backup: BackupWithWal): WalSo
 }
 
 function nameOf({ path }: StoredObject): string {
-  return path.slice(path.lastIndexOf('/') + 1).replace(/\.zst(\.age)?$/, '');
+  return path.slice(path.lastIndexOf('/') + 1).replace(/\.(zst|gz|lz4)(\.(age|gpg))?$/, '');
 }
 
 async function getOwn(

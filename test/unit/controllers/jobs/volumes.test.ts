@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { jobTemplate } from '../../../../src/api/job-template.ts';
 import { backupTask } from '../../../../src/controllers/backup-task.ts';
 import { volumesOf } from '../../../../src/controllers/jobs/volumes.ts';
@@ -111,6 +111,44 @@ test.each(['restore', 'plan-recovery', 'recover'])('a pod that does %s has the i
 test.each(['backup', 'archive', 'watch-wal', 'delete', 'probe'])('a pod that does %s never has it', (action) => {
   const task = { action, repository: stored, repositories: [stored] };
   expect(JSON.stringify(volumesOf(task as never, jobTemplate.parse({})))).not.toContain('identity');
+});
+
+describe('of a repository that is encrypted by gpg', () => {
+  const gpg = {
+    publicKeySecretRef: { name: 'gpg-public', key: 'public.asc' },
+    recipients: ['0123456789ABCDEF0123456789ABCDEF01234567'],
+    identitySecretRef: { name: 'gpg-private', key: 'private.asc' },
+  };
+  const spec = { volume: { claimName: 'backups' }, encryption: { gpg } };
+  const sealed = { name: 'store', spec: repository({ spec }).spec };
+
+  test.each(['backup', 'archive', 'watch-wal', 'probe'])('a pod that does %s has the public keys alone', (action) => {
+    const task = { action, repository: sealed, repositories: [sealed] };
+    const { mounts } = volumesOf(task as never, jobTemplate.parse({}));
+    expect(mounts).toContainEqual({
+      name: 'repository-0-public-keys',
+      mountPath: '/var/run/tidemark/repositories/0/public-keys',
+      readOnly: true,
+    });
+    expect(JSON.stringify(volumesOf(task as never, jobTemplate.parse({})))).not.toMatch(/identity|gpg-private/);
+  });
+
+  test('a pod that restores has the private ones', () => {
+    const task = { action: 'restore', repository: sealed, restore: { databases: [] } };
+    const { volumes } = volumesOf(task as never, jobTemplate.parse({}));
+    expect(JSON.stringify(volumes)).toContain('gpg-private');
+  });
+
+  test('what a backup is told says nothing of those', () => {
+    const told = backupTask({
+      policy: policy({ spec: { source } }),
+      repositories: [repository({ spec })],
+      hosts: ['db'],
+      method: 'Logical',
+    });
+    expect(JSON.stringify(told)).toContain('gpg-public');
+    expect(JSON.stringify(told)).not.toMatch(/identity|gpg-private/);
+  });
 });
 
 test('what a backup is told says nothing of it either', () => {
