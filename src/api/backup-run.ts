@@ -47,6 +47,10 @@ const storedIn = z.object({
   state: z.enum(['Stored', 'Failed', 'Pending', 'Removed']),
   /** Where the backup lies under the repository's prefix. */
   path: text(1024).optional(),
+  /** Of the manifest there: where repositories are encrypted for others, the manifests of one backup differ. */
+  checksum: text(80).optional(),
+  /** Why it is not stored there, in one word, or how it came there later. */
+  reason: text(128).optional(),
   message: text(1024).optional(),
 });
 

@@ -21,7 +21,6 @@ export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
     ...(['zstd', 'none'].includes(spec.compression.algorithm)
       ? []
       : [`spec.compression.algorithm: ${spec.compression.algorithm}`]),
-    ...(spec.repositoryRefs.length > 1 ? ['more than one entry of spec.repositoryRefs'] : []),
   ];
 }
 

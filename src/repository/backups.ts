@@ -2,14 +2,8 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Failure, terminal, transient } from '../domain/failure.ts';
 import { type BackupLocation, backupPath, manifestName, startedName } from '../domain/layout.ts';
-import {
-  baseObjects,
-  type Manifest,
-  manifest,
-  manifestFormat,
-  type StoredObject,
-  streamsFormat,
-} from '../domain/manifest.ts';
+import { type Manifest, manifest, manifestFormat, type StoredObject, streamsFormat } from '../domain/manifest.ts';
+import { objectsOf } from '../domain/manifest-objects.ts';
 import { type Started, startedFormat, started as startedSchema } from '../domain/started.ts';
 import type { Store } from './store.ts';
 
@@ -151,17 +145,6 @@ export async function removeBackup(store: Store, path: string, signal: AbortSign
   await flush();
   await store.sweepUnfinished(`${path}/`, new Date(8.64e15), { signal });
   await store.delete([started], { signal });
-}
-
-/** Every stored object that a manifest names. */
-export function objectsOf(backup: Manifest): readonly StoredObject[] {
-  if (backup.method === 'Physical') {
-    const { backupManifest, wal } = backup.physical;
-    return [...baseObjects(backup.physical), backupManifest, ...wal];
-  }
-  const { logical } = backup;
-  const databases = logical.databases.flatMap(({ objects, contents }) => [...objects, contents]);
-  return logical.globals === undefined ? databases : [...databases, logical.globals];
 }
 
 async function checkObjects(store: Store, folder: string, objects: readonly StoredObject[], signal: AbortSignal) {
