@@ -180,7 +180,28 @@ const expire = z.object({
   issuedTime: z.string(),
 });
 
+/**
+ * Copies what one repository lacks out of others, as it is stored or encrypted anew. The operator makes it for a run that
+ * not every repository has; a person by hand (docs/copy-backups.md).
+ */
+const copy = z.object({
+  action: z.literal('copy'),
+  /** Of the Job. */
+  namespace: z.string(),
+  /** The BackupRun that is told how it went; absent: nobody is, but the log. */
+  run: owner.optional(),
+  /** The first is written to; the others are read, in their order. */
+  repositories: z.array(repository).min(2),
+  /** Where in the repositories: all that lies under it, unless `backups` names some. */
+  source: z.object({ namespace: z.string(), policy: z.string(), systemIdentifier: z.string().optional() }),
+  backups: z.array(backupID).optional(),
+  wal: z.boolean(),
+  /** activeDeadlineSeconds of the Job. */
+  deadlineSeconds: z.int().positive(),
+});
+
 export const task = z.discriminatedUnion('action', [
+  copy,
   backup,
   restore,
   probe,
@@ -203,6 +224,7 @@ export type ArchiveTask = z.output<typeof archive>;
 export type WatchWalTask = z.output<typeof watchWal>;
 export type PlanRecoveryTask = z.output<typeof planRecovery>;
 export type RecoverTask = z.output<typeof recover>;
+export type CopyTask = z.output<typeof copy>;
 export type RepositoryTask = z.output<typeof repository>;
 
 /** The environment of an agent's container, by the downward API where it is about the pod itself. */

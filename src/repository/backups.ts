@@ -54,10 +54,18 @@ export async function commitBackup(
   backup: Manifest,
   signal: AbortSignal,
 ): Promise<{ readonly sha256: string }> {
-  const folder = backupPath(location);
+  return commitManifest(store, backupPath(location), { manifest: backup, bytes: toJson(manifest.parse(backup)) }, signal);
+}
+
+/** The same with a manifest's bytes as another repository has them: a copy has its digest. */
+export async function commitManifest(
+  store: Store,
+  folder: string,
+  { manifest: backup, bytes: body }: { readonly manifest: Manifest; readonly bytes: Buffer },
+  signal: AbortSignal,
+): Promise<{ readonly sha256: string }> {
   await checkObjects(store, folder, objectsOf(backup), signal);
   const key = `${folder}/${manifestName}`;
-  const body = toJson(manifest.parse(backup));
   await store.put(key, body, { ifAbsent: true, contentType: 'application/json', signal });
   const stored = await store.get(key, { signal });
   if (!stored.equals(body)) {
@@ -77,7 +85,7 @@ export async function readManifest(
   store: Store,
   path: string,
   { signal, expectedSha256 }: { readonly signal: AbortSignal; readonly expectedSha256?: string | undefined },
-): Promise<{ readonly manifest: Manifest; readonly sha256: string }> {
+): Promise<{ readonly manifest: Manifest; readonly sha256: string; readonly bytes: Buffer }> {
   const key = `${path}/${manifestName}`;
   const bytes = await getManifest(store, key, signal);
   const sha256 = digest(bytes);
@@ -87,7 +95,7 @@ export async function readManifest(
       `${key} in ${store.description} has the digest ${sha256}, but ${expectedSha256} was recorded when the backup was made: it was changed since. Use another backup, or find out who wrote to the repository.`,
     );
   }
-  return { manifest: checked(parse(bytes), key, store), sha256 };
+  return { manifest: checked(parse(bytes), key, store), sha256, bytes };
 }
 
 async function getManifest(store: Store, key: string, signal: AbortSignal): Promise<Buffer> {

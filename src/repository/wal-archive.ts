@@ -15,6 +15,10 @@ export interface WalArchive {
   readonly store: Store;
   /** The archive's folder under the repository's prefix. */
   readonly path: string;
+  /** For whom what is written is encrypted. */
+  readonly encryption: Encryption | undefined;
+  /** Where a file lies, and what stands beside it where it is encrypted. */
+  keysOf(name: string): { readonly key: string; readonly indexKey: string };
   /**
    * Stores a file whole; it is durable when this resolves. A file that is there with the same content is AlreadyThere;
    * one with other content stays as it is, and the call rejects with a terminal WalConflict.
@@ -75,6 +79,8 @@ export function openWalArchive(
   return {
     store,
     path,
+    encryption,
+    keysOf: (name) => ({ key: keyOf(name), indexKey: indexKeyOf(name) }),
     put(name, content, options) {
       const file = { store, key: keyOf(name), indexKey: indexKeyOf(name), name, content };
       return isHistory(name) ? putPlainly(file, options) : putPacked(file, { level, encryption }, options);

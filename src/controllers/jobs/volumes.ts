@@ -81,9 +81,12 @@ function repositoryVolumes({ spec }: RepositoryTask, index: number): readonly Mo
   ];
 }
 
-/** A pod that backs up, archives, watches, probes or deletes never sees what could decrypt. */
+/**
+ * A pod that backs up, archives, watches, probes or deletes never sees what could decrypt; one that copies does where its
+ * task names an identity, because what it copies is to be encrypted for others.
+ */
 function decrypts({ action }: Task): boolean {
-  return action === 'restore' || action === 'plan-recovery' || action === 'recover';
+  return action === 'restore' || action === 'plan-recovery' || action === 'recover' || action === 'copy';
 }
 
 function identityVolumes({ spec }: RepositoryTask, index: number): readonly Mounted[] {
