@@ -49,7 +49,7 @@ export function storedIn(
     return {
       name,
       state: 'Failed',
-      path: backupPath(location),
+      ...(left === '' ? {} : { path: backupPath(location) }),
       reason: failure.reason,
       message: cut(`${failure.message}${left}`, messageShown),
     };

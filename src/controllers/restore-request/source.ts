@@ -1,5 +1,6 @@
 import type { BackupPolicy, BackupRepository, BackupRun, RestoreRequest } from '../../api/kinds.ts';
 import type { RepositoryTask } from '../../domain/task.ts';
+import { isStoredInSome } from '../../domain/stored-in-some.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
 import { missing, type Refusal, refused } from '../refusal.ts';
 
@@ -67,7 +68,7 @@ function fromLatest(
 export function newestOf(policy: string, method: string, lookup: Lookup): BackupRun | undefined {
   const completed = lookup
     .runsOf(policy)
-    .filter(({ spec, status }) => spec.method === method && status?.phase === 'Completed');
+    .filter(({ spec, status }) => spec.method === method && (status?.phase === 'Completed' || isStoredInSome(status)));
   return [...completed].sort((a, b) => (b.status?.backupID ?? '').localeCompare(a.status?.backupID ?? ''))[0];
 }
 
@@ -78,7 +79,7 @@ function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource
       'SourceExpired',
       `The backup of BackupRun ${name} was deleted by retention, as the policy asks. Choose a BackupRun that is Completed.`,
     );
-  if (status === undefined || (status.phase !== 'Completed' && !holdsSome(status))) {
+  if (status === undefined || (status.phase !== 'Completed' && !holdsSome(status) && !isStoredInSome(status))) {
     const explain = status?.phase === 'Failed' || status?.phase === 'Cancelled' ? refused : missing;
     return explain(
       'SourceNotCompleted',
@@ -100,9 +101,13 @@ function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource
     backup: {
       backupID: status.backupID,
       ...(place.path === undefined ? {} : { path: place.path }),
-      ...(status.checksum === undefined ? {} : { checksum: status.checksum }),
+      ...checksumOf(place.checksum ?? status.checksum),
     },
   };
+}
+
+function checksumOf(checksum: string | undefined): { readonly checksum?: string } {
+  return checksum === undefined ? {} : { checksum };
 }
 
 /** It failed, but what it stored of some databases stays usable; the agent refuses what is not there, and says why. */
