@@ -96,6 +96,7 @@ const archive = z.object({
   /** Where it is known: WAL of any other server is refused. */
   systemIdentifier: z.string().optional(),
   maxParallel: walArchiving.shape.maxParallel,
+  minRepositories: walArchiving.shape.minRepositories,
   compression,
 });
 
@@ -111,6 +112,7 @@ const watchWal = z.object({
   systemIdentifier: z.string().optional(),
   archiveTimeoutSeconds: walArchiving.shape.archiveTimeoutSeconds,
   maxParallel: walArchiving.shape.maxParallel,
+  minRepositories: walArchiving.shape.minRepositories,
   compression,
   /** Stream: the physical replication slot. */
   slot: z.string(),

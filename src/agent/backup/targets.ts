@@ -36,12 +36,11 @@ export async function openRepositories(
   for (const [index, repository] of repositories.entries()) {
     const { name, spec } = repository;
     requireWritable(repository);
-    const store = await openStore(repository, index, mountRoot === undefined ? {} : { mountRoot }).catch(
-      (error: unknown) => {
-        failures.push(error);
-        return unopenedStore(name, error);
-      },
-    );
+    const open = () => openStore(repository, index, mountRoot === undefined ? {} : { mountRoot });
+    const store = await open().catch((error: unknown) => {
+      failures.push(error);
+      return unopenedStore(name, open);
+    });
     opened.push({ name, store, encryption: encryptionOf(spec) });
   }
   if (failures.length === opened.length) throw failures[0];

@@ -72,7 +72,8 @@ async function openAll(
   for (const [index, repository] of repositories.entries()) {
     if (index === 0) continue;
     const { name } = repository;
-    const opened = await openStore(repository, index, { mountRoot }).catch((error) => unopenedStore(name, error));
+    const open = () => openStore(repository, index, { mountRoot });
+    const opened = await open().catch(() => unopenedStore(name, open));
     sources.push({ name, store: opened, identity: identityOf(repository, index, { mountRoot }) });
   }
   return { to: { name: target.name, store, encryption: encryptionOf(target.spec) }, sources };
