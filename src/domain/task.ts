@@ -47,12 +47,16 @@ const restore = z.object({
   namespace: z.string(),
   request: owner,
   repository,
+  /** Those that have the same backup, read where the first cannot be. */
+  others: z.array(repository).optional(),
   /** Where to look. Known from a BackupRun, or, in a bare cluster, only the ID: then the agent searches for it. */
   backup: z.object({
     backupID,
     path: z.string().optional(),
     /** Of the manifest, as the BackupRun has it: who may write to the repository cannot put another backup in its place. */
     checksum: z.string().optional(),
+    /** Of the manifests of the others, where they are encrypted otherwise. */
+    otherChecksums: z.array(z.string()).optional(),
   }),
   server,
   restore: z.object({
@@ -121,6 +125,8 @@ const watchWal = z.object({
 /** Where the backups and the WAL are that a recovery reads. */
 const recoverySource = z.object({
   repository,
+  /** Those of the same policy, read where the first cannot be. */
+  others: z.array(repository).optional(),
   /** Both or none: none where the backup's ID is all that is known. */
   namespace: z.string().optional(),
   policy: z.string().optional(),

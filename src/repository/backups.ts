@@ -5,6 +5,7 @@ import { type BackupLocation, backupPath, manifestName, startedName } from '../d
 import { type Manifest, manifest, manifestFormat, type StoredObject, streamsFormat } from '../domain/manifest.ts';
 import { objectsOf } from '../domain/manifest-objects.ts';
 import { type Started, startedFormat, started as startedSchema } from '../domain/started.ts';
+import { orFromAnother } from './mirrored-store.ts';
 import type { Store } from './store.ts';
 
 /** An ID is the second of its beginning, so that two of one second are told apart by a number at its end. */
@@ -84,15 +85,23 @@ export async function commitManifest(
 export async function readManifest(
   store: Store,
   path: string,
-  { signal, expectedSha256 }: { readonly signal: AbortSignal; readonly expectedSha256?: string | undefined },
+  {
+    signal,
+    expectedSha256,
+  }: { readonly signal: AbortSignal; readonly expectedSha256?: string | readonly string[] | undefined },
 ): Promise<{ readonly manifest: Manifest; readonly sha256: string; readonly bytes: Buffer }> {
   const key = `${path}/${manifestName}`;
+  const expected = expectedSha256 === undefined ? undefined : [expectedSha256].flat();
+  return orFromAnother(store, key, () => readOnce(store, key, expected, signal));
+}
+
+async function readOnce(store: Store, key: string, expected: readonly string[] | undefined, signal: AbortSignal) {
   const bytes = await getManifest(store, key, signal);
   const sha256 = digest(bytes);
-  if (expectedSha256 !== undefined && expectedSha256 !== sha256) {
+  if (expected !== undefined && !expected.includes(sha256)) {
     throw terminal(
       'ChecksumMismatch',
-      `${key} in ${store.description} has the digest ${sha256}, but ${expectedSha256} was recorded when the backup was made: it was changed since. Use another backup, or find out who wrote to the repository.`,
+      `${key} in ${store.description} has the digest ${sha256}, but ${expected.join(' or ')} was recorded when the backup was made: it was changed since. Use another backup, or find out who wrote to the repository.`,
     );
   }
   return { manifest: checked(parse(bytes), key, store), sha256, bytes };

@@ -4,6 +4,7 @@ import { type WalLocation, walIndexPath, walPath } from '../domain/layout.ts';
 import { parseWalFileName } from '../domain/wal/file-name.ts';
 import { type Ancestor, parseTimelineHistory } from '../domain/wal/timeline-history.ts';
 import type { Identity } from './identity.ts';
+import { orFromAnother } from './mirrored-store.ts';
 import type { CallOptions, Store } from './store.ts';
 import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
 import { unpackWal } from './wal-content.ts';
@@ -73,8 +74,10 @@ export function openWalArchive(
   const get = async (name: string, options: CallOptions) => {
     const key = keyOf(name);
     if (isHistory(name)) return await orUndefined(store.get(key, options));
-    const stored = await orUndefined(getStored(store, key, options));
-    return stored === undefined ? undefined : await unpacked(name, stored, options);
+    return orFromAnother(store, key, async () => {
+      const stored = await orUndefined(getStored(store, key, options));
+      return stored === undefined ? undefined : await unpacked(name, stored, options);
+    });
   };
   return {
     store,

@@ -33,7 +33,9 @@ export function volumesOf(
 
 function repositoriesOf(task: Task): readonly RepositoryTask[] {
   if ('repositories' in task) return task.repositories;
-  return [task.action === 'plan-recovery' || task.action === 'recover' ? task.source.repository : task.repository];
+  if (task.action === 'probe') return [task.repository];
+  const { repository, others = [] } = 'source' in task ? task.source : task;
+  return [repository, ...others];
 }
 
 /** The server that `extract` writes into, and the login of a standby at its primary. */

@@ -2,12 +2,20 @@ import type { BackupPolicy, BackupRepository, BackupRun, RestoreRequest } from '
 import type { RepositoryTask } from '../../domain/task.ts';
 import { isStoredInSome } from '../../domain/stored-in-some.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
+import { readTogether } from '../read-together.ts';
 import { missing, type Refusal, refused } from '../refusal.ts';
 
 /** Which backup, and where it lies. Without a path the agent searches the repository for the ID. */
 export interface RestoreSource {
   readonly repository: RepositoryTask;
-  readonly backup: { readonly backupID: string; readonly path?: string; readonly checksum?: string };
+  /** Those that have it too. */
+  readonly others?: readonly RepositoryTask[];
+  readonly backup: {
+    readonly backupID: string;
+    readonly path?: string;
+    readonly checksum?: string;
+    readonly otherChecksums?: string[];
+  };
 }
 
 /** What the request's source may point at, looked up by whoever has the caches. */
@@ -96,12 +104,17 @@ function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource
   const [task] = tasks;
   if (task === undefined)
     return refused('SourceNotStored', `BackupRun ${name} does not say in which repository its backup is.`);
+  const rest = stored.filter((each) => each !== place && each.path === place.path);
+  const others = readTogether(task, namespace, rest, (each) => lookup.repository(each));
+  const otherChecksums = rest.flatMap(({ checksum }) => checksum ?? []);
   return {
     repository: task,
+    ...(others.length === 0 ? {} : { others }),
     backup: {
       backupID: status.backupID,
       ...(place.path === undefined ? {} : { path: place.path }),
       ...checksumOf(place.checksum ?? status.checksum),
+      ...(others.length === 0 || otherChecksums.length === 0 ? {} : { otherChecksums }),
     },
   };
 }

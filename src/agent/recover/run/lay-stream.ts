@@ -5,6 +5,7 @@ import type { PackedStream, StoredObject } from '../../../domain/manifest.ts';
 import { verified } from '../../../stream/digest.ts';
 import { decrypted } from '../../../stream/encrypt.ts';
 import { extractTar } from '../../../stream/extract-tar.ts';
+import { orFromAnother } from '../../../repository/mirrored-store.ts';
 import { corrupted } from './corrupted.ts';
 import type { BaseBackup, LayOptions } from './lay-base.ts';
 import { counted, failureOf } from './unpack-chunk.ts';
@@ -106,7 +107,11 @@ async function fetchPatiently(base: BaseBackup, part: StoredObject, options: Lay
         come += bytes;
         onBytes(bytes);
       };
-      return await fetchPart(base, part, { signal, onBytes: counting });
+      return await orFromAnother(base.store, `${base.path}/${part.path}`, () => {
+        if (come > 0) onBytes(-come);
+        come = 0;
+        return fetchPart(base, part, { signal, onBytes: counting });
+      });
     } catch (error) {
       signal.throwIfAborted();
       onBytes(-come);
