@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runCopy } from '../../../src/agent/copy/run-copy.ts';
@@ -97,7 +97,6 @@ async function copy(
 
 /** The backup was made in the volume of index 0; as a source it has another. */
 async function volumeAt(index: number): Promise<RepositoryTask> {
-  const { symlink, rm } = await import('node:fs/promises');
   const place = join(setting.folders.mountRoot, mounts.repository.volume(index));
   await rm(place, { recursive: true, force: true });
   await mkdir(dirname(place), { recursive: true });
@@ -161,6 +160,27 @@ test('what is damaged in one repository is taken from the next that has it', asy
   const copied = await openRepository(setting, to);
   expect(await verifyObjects(copied, path, manifest, signal)).toEqual([]);
   await copied.close();
+});
+
+test.each(['damaged', 'gone'])('a restore takes what is %s in the first repository from the next, and says so', async (how) => {
+  const first = await bucket();
+  await copy([first, await volumeAt(1)]);
+  const store = await openRepository(setting, first);
+  const { manifest } = await readManifest(store, path, { signal });
+  if (manifest.method !== 'Logical') throw new Error('not the backup that was made');
+  const object = manifest.logical.databases[0]?.objects[0];
+  const key = `${path}/${object?.path}`;
+  if (how === 'gone') await store.delete([key], { signal });
+  else await store.put(key, Buffer.alloc(object?.size ?? 0, 1), { ifAbsent: false, signal });
+  await store.close();
+  const asked = { databases: [{ name: 'shop', targetName: `shop_${how}` }] };
+  const alone = await restore(setting, server, first, backupID, asked, { path, checksum });
+  expect(alone.error).toMatchObject({ reason: 'CorruptedBackup' });
+  const others = [await volumeAt(1)];
+  const { outcome, error } = await restore(setting, server, first, backupID, asked, { path, checksum, others });
+  expect(error).toBeUndefined();
+  expect(outcome?.message).toContain(`${key} came from local-disk`);
+  expect(await server.psql(count, `shop_${how}`)).toBe(await server.psql(count, 'shop'));
 });
 
 test('a copy is encrypted as its repository asks, can be restored, and is copied on only with an identity', async () => {
