@@ -23,7 +23,6 @@ test.each<[string, object]>([
     { walArchiving: { mode: 'Stream', compression: { algorithm: 'gzip' } } },
   ],
   ['spec.compression.algorithm: gzip', { compression: { algorithm: 'gzip' } }],
-  ['more than one entry of spec.repositoryRefs', { repositoryRefs: [{ name: 'a' }, { name: 'b' }] }],
   [
     'spec.schedules[base].type: Incremental',
     {

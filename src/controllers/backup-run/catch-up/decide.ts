@@ -15,6 +15,8 @@ export interface GatheredCopies {
   readonly policy: BackupPolicy | undefined;
   /** By name. */
   readonly repositories: ReadonlyMap<string, BackupRepository>;
+  /** Other runs of the policy: one that was stored shows that its repository works. */
+  readonly others: readonly BackupRun[];
   /** The policy's copy, if it belongs to this run. */
   readonly job: FoundJob | undefined;
   /** The policy's copy belongs to another run. */
@@ -32,8 +34,8 @@ export interface CopyDecision {
   readonly lookAgainMilliseconds: number | undefined;
 }
 
-/** After these it is left to a person: kubectl delete of the run's Job, or docs/copy-backups.md. */
-export const mostAttempts = 10;
+/** About two days of them; then it is left to a person (docs/copy-backups.md), or until the repository shows that it works. */
+export const mostAttempts = 48;
 const firstPause = 60_000;
 const longestPause = 3_600_000;
 const repositoryPause = 60_000;
@@ -59,7 +61,7 @@ export function decideCopies(gathered: GatheredCopies): CopyDecision {
   if (job !== undefined) return afterJob(gathered, job);
   const [name] = lacking;
   const to = name === undefined ? undefined : gathered.repositories.get(name);
-  const { attempts = 0, lastTime } = run.status?.catchUp ?? {};
+  const { attempts, lastTime } = triesSince(gathered, to);
   if (policy === undefined || policy.spec.suspend || attempts >= mostAttempts) return nothing;
   const wait = lastTime === undefined ? 0 : Date.parse(lastTime) + pauseAfter(attempts) - now.getTime();
   if (wait > 0) return { ...nothing, lookAgainMilliseconds: wait };
@@ -70,12 +72,33 @@ export function decideCopies(gathered: GatheredCopies): CopyDecision {
   const made = buildCopyJob({ run, policy, to, from, agent: gathered.agent });
   if (isRefusal(made)) return failed(gathered, to.metadata.name, made.message);
   const message = `The backup is being copied to ${to.metadata.name}`;
+  const tries = { attempts, ...(lastTime === undefined ? {} : { lastTime }) };
   return {
     ...nothing,
     create: made,
-    status: statusWith(run, { catchUp: { ...run.status?.catchUp, repository: to.metadata.name, message } }),
+    status: statusWith(run, { catchUp: { ...tries, repository: to.metadata.name, message } }),
     events: [{ type: 'Normal', reason: 'Copying', action: 'Copy', note: `${message}, which missed it` }],
   };
+}
+
+/** Those that failed since the repository last showed that it works: it became Ready, or another backup was stored there. */
+function triesSince(
+  { run, others }: GatheredCopies,
+  to: BackupRepository | undefined,
+): { readonly attempts: number; readonly lastTime: string | undefined } {
+  const { attempts = 0, lastTime } = run.status?.catchUp ?? {};
+  if (to === undefined || lastTime === undefined) return { attempts, lastTime };
+  const ready = findCondition(to.status?.conditions, 'Ready');
+  const isIn = ({ status }: BackupRun) =>
+    (status?.repositories ?? []).some(
+      ({ name, state, reason }) => name === to.metadata.name && state === 'Stored' && reason !== 'Copied',
+    );
+  const signs = [
+    ...(ready?.status === 'True' ? [ready.lastTransitionTime] : []),
+    ...others.filter(isIn).flatMap(({ status }) => status?.completionTime ?? []),
+  ];
+  const isBack = signs.some((time) => Date.parse(time) > Date.parse(lastTime));
+  return isBack ? { attempts: 0, lastTime: undefined } : { attempts, lastTime };
 }
 
 /** Of the policy's repositories; one that the policy does not name any more is not waited for. */

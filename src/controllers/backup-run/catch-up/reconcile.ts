@@ -2,7 +2,7 @@ import { backupPolicySpec } from '../../../api/backup-policy.ts';
 import type { BackupPolicy, BackupRepository, BackupRun } from '../../../api/kinds.ts';
 import { isStoredInSome } from '../../../domain/stored-in-some.ts';
 import { remove } from '../../../kube/objects.ts';
-import type { Cached, Context } from '../../context.ts';
+import { type Cached, type Context, indexes } from '../../context.ts';
 import { ensureAgentAccount } from '../../ensure-agent-account.ts';
 import { createJob, isCreated } from '../../jobs/create-job.ts';
 import { findJob } from '../../jobs/find-job.ts';
@@ -32,6 +32,9 @@ export async function catchUp(
     run,
     policy,
     repositories: repositoriesOf(context, run),
+    others: caches.runs
+      .byIndex(indexes.policy, `${namespace}/${run.spec.policyRef.name}`)
+      .filter(({ metadata }) => metadata.uid !== uid),
     job,
     isBusy: present !== undefined && job === undefined,
     agent: settings.agent,

@@ -35,6 +35,7 @@ function gathered(parts: Partial<GatheredCopies> = {}): GatheredCopies {
       ['store', repository({ name: 'store', spec: { volume }, status: ready })],
       ['other', repository({ name: 'other', spec: { volume: { claimName: 'others' } }, status: ready })],
     ]),
+    others: [],
     job: undefined,
     isBusy: false,
     agent,
@@ -98,11 +99,11 @@ describe('nothing is started', () => {
     ['for a run that failed for another cause', { run: run({ status: status({ conditions: [] }) }) }],
     [
       'before the pause is over',
-      { run: run({ status: status({ catchUp: { attempts: 3, lastTime: '2026-03-10T11:57:00Z' } }) }) },
+      { run: run({ status: status({ catchUp: { attempts: 3, lastTime: '2026-03-10T11:59:40Z' } }) }) },
     ],
     [
       'after the last try',
-      { run: run({ status: status({ catchUp: { attempts: mostAttempts, lastTime: '2026-03-01T00:00:00Z' } }) }) },
+      { run: run({ status: status({ catchUp: { attempts: mostAttempts, lastTime: '2026-03-10T11:59:40Z' } }) }) },
     ],
   ])('%s', (_, parts) => {
     expect(decideCopies(gathered(parts))).toMatchObject({ create: undefined, events: [] });
@@ -117,8 +118,21 @@ test('a Job that failed is told with its cause, and the next try waits longer ea
   const decision = decideCopies(gathered({ job, run: run({ status: status({ catchUp }) }) }));
   expect(decision).toMatchObject({ removeJob: true, lookAgainMilliseconds: 120_000 });
   expect(decision.status).toMatchObject({ phase: 'Failed', catchUp: { attempts: 2, lastTime: '2026-03-10T12:00:00Z' } });
-  expect(decision.events[0]?.note).toContain('other: may not write there. Try 2 of 10');
+  expect(decision.events[0]?.note).toContain('other: may not write there. Try 2 of 48');
   expect([1, 2, 3, 20].map(pauseAfter)).toEqual([60_000, 120_000, 240_000, 3_600_000]);
+});
+
+test('a repository that shows that it works is tried at once, however often it failed before', () => {
+  const catchUp = { repository: 'other', attempts: mostAttempts, lastTime: '2026-03-10T11:59:50Z' };
+  const tired = run({ status: status({ catchUp }) });
+  const later = run({
+    name: 'later',
+    status: { completionTime: '2026-03-10T11:59:55Z', repositories: [{ name: 'other', state: 'Stored', path }] },
+  });
+  expect(decideCopies(gathered({ run: tired })).create).toBeUndefined();
+  const decision = decideCopies(gathered({ run: tired, others: [later] }));
+  expect(decision.create).toBeDefined();
+  expect(decision.status).toMatchObject({ catchUp: { attempts: 0 } });
 });
 
 test('when every repository has it, the run is Completed, says how, and keeps its other conditions', () => {
