@@ -5,6 +5,7 @@ import {
   agentEnvironment,
   agentExit,
   type BackupTask,
+  type CopyTask,
   type ExpireTask,
   type Task,
   task as taskSchema,
@@ -15,11 +16,12 @@ import { read } from '../kube/objects.ts';
 import type { ActionContext, ActionOutcome } from './action.ts';
 import { runArchive } from './archive/run-archive.ts';
 import { runBackup } from './backup/run-backup.ts';
+import { runCopy } from './copy/run-copy.ts';
 import { runDelete } from './delete.ts';
 import { retentionCluster } from './expire/cluster.ts';
 import { runExpire } from './expire/run-expire.ts';
 import type { AgentLog } from './log.ts';
-import { ownObject, recordScheduledRun, writeStatus } from './own-object.ts';
+import { ownObject, type ReportingTask, recordScheduledRun, writeStatus } from './own-object.ts';
 import { runPhysicalBackup } from './physical/run-physical-backup.ts';
 import { runProbe } from './probe.ts';
 import { runPlanRecovery } from './recover/plan/run-plan.ts';
@@ -50,9 +52,9 @@ export async function runAgent(options: AgentOptions): Promise<number> {
     return agentExit.terminal;
   }
   const pod = environment[agentEnvironment.podName];
-  const client = task.action === 'archive' ? undefined : await connectOrGoOn(options);
+  const client = isAlone(task) ? undefined : await connectOrGoOn(options);
   const run = await findRun(task, environment, client, log, signal);
-  const own = task.action === 'archive' ? undefined : ownObject(task, run);
+  const own = isAlone(task) ? undefined : ownObject(task, run);
   const reporter = createReporter({
     apply: async (status, writing) => {
       if (client !== undefined && own !== undefined) await writeStatus(client, own, status, log, writing, run.record);
@@ -76,6 +78,13 @@ export async function runAgent(options: AgentOptions): Promise<number> {
         runState: (started) => runStateOf(client, backup.namespace, started, signal),
       }),
       watch: (watch) => ({ remembered: () => rememberedWal(client, watch, signal) }),
+      copy: (copy) => ({
+        claim: {
+          jobName: run.jobName,
+          pod: pod ?? '',
+          runState: (started) => runStateOf(client, copy.namespace, started, signal),
+        },
+      }),
       expire: (expire) => ({ cluster: retentionCluster(client, expire, signal), jobName: run.jobName }),
     });
     log.info({ reason: outcome.reason }, outcome.message);
@@ -91,9 +100,15 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   }
 }
 
+/** What a person started by hand has no object to report to, and needs no account that may. */
+function isAlone(task: Task): task is Exclude<Task, ReportingTask> {
+  return task.action === 'archive' || (task.action === 'copy' && task.run === undefined);
+}
+
 interface Special {
   readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState'>;
   readonly watch: (task: WatchWalTask) => Pick<Parameters<typeof runWatchWal>[0], 'remembered'>;
+  readonly copy: (task: CopyTask) => Pick<Parameters<typeof runCopy>[0], 'claim'>;
   readonly expire: (task: ExpireTask) => Pick<Parameters<typeof runExpire>[0], 'cluster' | 'jobName'>;
 }
 
@@ -109,6 +124,8 @@ async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, speci
       return runProbe({ ...context, task });
     case 'delete':
       return runDelete({ ...context, task });
+    case 'copy':
+      return runCopy({ ...context, task, ...special.copy(task) });
     case 'expire':
       return runExpire({ ...context, task, ...special.expire(task) });
     case 'archive':

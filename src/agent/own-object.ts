@@ -2,7 +2,7 @@ import { apiVersion, backupPolicy, backupRepository, backupRun, pitrRecovery, re
 import type { AgentReport } from '../api/report.ts';
 import { agentFieldManager, watcherFieldManager } from '../domain/labels.ts';
 import { scheduledRun } from '../domain/scheduled-run.ts';
-import type { BackupTask, Task } from '../domain/task.ts';
+import type { BackupTask, CopyTask, Task } from '../domain/task.ts';
 import { isNotFound } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { applyStatus, createIfAbsent, read } from '../kube/objects.ts';
@@ -23,7 +23,9 @@ export interface OwnObject {
 }
 
 /** The sidecar of a target's pod has no account of Tidemark's, and so no object. */
-export type ReportingTask = Exclude<Task, { readonly action: 'archive' }>;
+export type ReportingTask =
+  | Exclude<Task, { readonly action: 'archive' | 'copy' }>
+  | (CopyTask & { readonly run: NonNullable<CopyTask['run']> });
 
 export function ownObject(
   task: ReportingTask,
@@ -48,6 +50,15 @@ export function ownObject(
         // The backup's own facts stay with the manager that wrote them; applying without them would remove them.
         fieldManager: `${agentFieldManager}-delete`,
         shape: ({ report }) => ({ report }),
+      };
+    case 'copy':
+      return {
+        ...common,
+        kind: backupRun.kind,
+        ...task.run,
+        // One manager for each repository: what one copy has said stays when another is made.
+        fieldManager: `${agentFieldManager}-copy-${task.repositories[0]?.name ?? ''}`.slice(0, 128),
+        shape: ({ repositories }) => (repositories === undefined ? undefined : { repositories }),
       };
     case 'expire': {
       const { name, uid } = task.policy;

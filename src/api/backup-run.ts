@@ -47,6 +47,10 @@ const storedIn = z.object({
   state: z.enum(['Stored', 'Failed', 'Pending', 'Removed']),
   /** Where the backup lies under the repository's prefix. */
   path: text(1024).optional(),
+  /** Of the manifest there: where repositories are encrypted for others, the manifests of one backup differ. */
+  checksum: text(80).optional(),
+  /** Why it is not stored there, in one word, or how it came there later. */
+  reason: text(128).optional(),
   message: text(1024).optional(),
 });
 
@@ -89,6 +93,17 @@ export const backupRunStatus = z.object({
   parentBackupID: text(64).optional(),
   checksum: text(80).optional(),
   repositories: listMap(storedIn, 'name', 4).optional(),
+  /** Of a backup that not every repository has: how copying it there goes. */
+  catchUp: z
+    .object({
+      /** The one that is copied to. */
+      repository: text(253).optional(),
+      /** Those that failed. */
+      attempts: integer(0, 1000).optional(),
+      lastTime: time.optional(),
+      message: text(1024).optional(),
+    })
+    .optional(),
   databases: list(databaseFacts, 1024).optional(),
   /** Of pg_dumpall's roles and tablespaces. withPasswords is false where the role may not read pg_authid. */
   globals: z.object({ storedBytes: wideInteger.optional(), withPasswords: z.boolean().optional() }).optional(),

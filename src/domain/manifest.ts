@@ -11,7 +11,7 @@ const sha256 = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const segment = '[A-Za-z0-9_%][A-Za-z0-9_%.=-]*';
 
 /** One stored object. `path` is relative to the backup's folder. Sizes are bytes. */
-const storedObject = z.object({
+export const storedObject = z.object({
   path: z.string().regex(new RegExp(`^${segment}(/${segment})*$`)),
   size: z.int().nonnegative(),
   /** Of the object as it is stored. */

@@ -28,7 +28,7 @@ export function dueRunName(policy: string, cause: string): string {
   return bounded([policy, cause], dueRunLimit, false);
 }
 
-const prefixes = ['restore', 'probe', 'delete', 'expire'] as const;
+const prefixes = ['restore', 'probe', 'delete', 'expire', 'copy'] as const;
 
 /** The Job of a BackupRun, RestoreRequest or another object of Tidemark's: deterministic, so that it is never made twice. */
 export function jobName(prefix: (typeof prefixes)[number] | undefined, name: string, suffix = ''): string {

@@ -15,7 +15,6 @@ export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
     ...types,
     ...(spec.verification === undefined ? [] : ['spec.verification']),
     ...(hasHooks(spec) ? ['spec.hooks'] : []),
-    ...(spec.repositoryRefs.length > 1 ? ['more than one entry of spec.repositoryRefs'] : []),
   ];
 }
 

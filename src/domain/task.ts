@@ -47,12 +47,16 @@ const restore = z.object({
   namespace: z.string(),
   request: owner,
   repository,
+  /** Those that have the same backup, read where the first cannot be. */
+  others: z.array(repository).optional(),
   /** Where to look. Known from a BackupRun, or, in a bare cluster, only the ID: then the agent searches for it. */
   backup: z.object({
     backupID,
     path: z.string().optional(),
     /** Of the manifest, as the BackupRun has it: who may write to the repository cannot put another backup in its place. */
     checksum: z.string().optional(),
+    /** Of the manifests of the others, where they are encrypted otherwise. */
+    otherChecksums: z.array(z.string()).optional(),
   }),
   server,
   restore: z.object({
@@ -96,6 +100,7 @@ const archive = z.object({
   /** Where it is known: WAL of any other server is refused. */
   systemIdentifier: z.string().optional(),
   maxParallel: walArchiving.shape.maxParallel,
+  minRepositories: walArchiving.shape.minRepositories,
   compression,
 });
 
@@ -111,6 +116,7 @@ const watchWal = z.object({
   systemIdentifier: z.string().optional(),
   archiveTimeoutSeconds: walArchiving.shape.archiveTimeoutSeconds,
   maxParallel: walArchiving.shape.maxParallel,
+  minRepositories: walArchiving.shape.minRepositories,
   compression,
   /** Stream: the physical replication slot. */
   slot: z.string(),
@@ -119,6 +125,8 @@ const watchWal = z.object({
 /** Where the backups and the WAL are that a recovery reads. */
 const recoverySource = z.object({
   repository,
+  /** Those of the same policy, read where the first cannot be. */
+  others: z.array(repository).optional(),
   /** Both or none: none where the backup's ID is all that is known. */
   namespace: z.string().optional(),
   policy: z.string().optional(),
@@ -180,7 +188,28 @@ const expire = z.object({
   issuedTime: z.string(),
 });
 
+/**
+ * Copies what one repository lacks out of others, as it is stored or encrypted anew. The operator makes it for a run that
+ * not every repository has; a person by hand (docs/copy-backups.md).
+ */
+const copy = z.object({
+  action: z.literal('copy'),
+  /** Of the Job. */
+  namespace: z.string(),
+  /** The BackupRun that is told how it went; absent: nobody is, but the log. */
+  run: owner.optional(),
+  /** The first is written to; the others are read, in their order. */
+  repositories: z.array(repository).min(2),
+  /** Where in the repositories: all that lies under it, unless `backups` names some. */
+  source: z.object({ namespace: z.string(), policy: z.string(), systemIdentifier: z.string().optional() }),
+  backups: z.array(backupID).optional(),
+  wal: z.boolean(),
+  /** activeDeadlineSeconds of the Job. */
+  deadlineSeconds: z.int().positive(),
+});
+
 export const task = z.discriminatedUnion('action', [
+  copy,
   backup,
   restore,
   probe,
@@ -203,6 +232,7 @@ export type ArchiveTask = z.output<typeof archive>;
 export type WatchWalTask = z.output<typeof watchWal>;
 export type PlanRecoveryTask = z.output<typeof planRecovery>;
 export type RecoverTask = z.output<typeof recover>;
+export type CopyTask = z.output<typeof copy>;
 export type RepositoryTask = z.output<typeof repository>;
 
 /** The environment of an agent's container, by the downward API where it is about the pod itself. */

@@ -46,6 +46,12 @@ export interface Store {
    */
   refusesSecondPut?(key: string, options: CallOptions): Promise<boolean>;
 
+  /**
+   * Where several repositories are read as one: what is read of this key from now on comes from another than before, since
+   * that was damaged; false where there is no other. Absent where there is one alone.
+   */
+  passOver?(key: string, why: Error): boolean;
+
   close(): Promise<void>;
 }
 

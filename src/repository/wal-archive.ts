@@ -5,6 +5,7 @@ import { parseWalFileName } from '../domain/wal/file-name.ts';
 import { type Ancestor, parseTimelineHistory } from '../domain/wal/timeline-history.ts';
 import type { Compression } from '../stream/compress.ts';
 import type { Identity } from './identity.ts';
+import { orFromAnother } from './mirrored-store.ts';
 import type { CallOptions, Store } from './store.ts';
 import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
 import { unpackWal } from './wal-content.ts';
@@ -16,6 +17,10 @@ export interface WalArchive {
   readonly store: Store;
   /** The archive's folder under the repository's prefix. */
   readonly path: string;
+  /** For whom what is written is encrypted. */
+  readonly encryption: Encryption | undefined;
+  /** Where a file lies, and what stands beside it where it is encrypted. */
+  keysOf(name: string): { readonly key: string; readonly indexKey: string };
   /**
    * Stores a file whole; it is durable when this resolves. A file that is there with the same content is AlreadyThere;
    * one with other content stays as it is, and the call rejects with a terminal WalConflict.
@@ -70,12 +75,16 @@ export function openWalArchive(
   const get = async (name: string, options: CallOptions) => {
     const key = keyOf(name);
     if (isHistory(name)) return await orUndefined(store.get(key, options));
-    const stored = await orUndefined(getStored(store, key, options));
-    return stored === undefined ? undefined : await unpacked(name, stored, options);
+    return orFromAnother(store, key, async () => {
+      const stored = await orUndefined(getStored(store, key, options));
+      return stored === undefined ? undefined : await unpacked(name, stored, options);
+    });
   };
   return {
     store,
     path,
+    encryption,
+    keysOf: (name) => ({ key: keyOf(name), indexKey: indexKeyOf(name) }),
     put(name, content, options) {
       const file = { store, key: keyOf(name), indexKey: indexKeyOf(name), name, content };
       return isHistory(name) ? putPlainly(file, options) : putPacked(file, { compression, encryption }, options);

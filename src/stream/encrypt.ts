@@ -1,5 +1,5 @@
 import type { Encryption, Scheme } from '../domain/encryption.ts';
-import { terminal } from '../domain/failure.ts';
+import { terminal, transient } from '../domain/failure.ts';
 import { environment, gpgDecryptor, gpgEncryptor, isOpenPgp, saidByGpg, whyGpgFailed } from './gpg.ts';
 import { isKeyring } from './gpg-keyring.ts';
 import type { Stage } from './pipeline.ts';
@@ -11,6 +11,11 @@ export function encryptedSuffix({ scheme }: Encryption): string {
   return `.${scheme}`;
 }
 
+/** The name that an object would have without encryption. */
+export function withoutEncryptedSuffix(path: string): string {
+  return path.replace(/\.(age|gpg)$/, '');
+}
+
 /** Every age file of the binary format begins so (age-encryption.org/v1, "Header"). */
 const intro = Buffer.from('age-encryption.org/v1\n');
 /** So many bytes tell whether something is encrypted. */
@@ -19,7 +24,12 @@ export const introLength = intro.length;
 /** The stage that encrypts a stream for all recipients; it knows no secret. */
 export function encryptor({ scheme, recipients, keyring }: Encryption): Stage {
   if (scheme === 'gpg') {
-    if (keyring === undefined) throw new Error('no public keys to encrypt with (open-encryption.ts)');
+    if (keyring === undefined) {
+      throw transient(
+        'PublicKeysMissing',
+        'The public keys to encrypt with were not there when this pod began, and they are read when one begins. It goes on with the next pod: delete this one.',
+      );
+    }
     return gpgEncryptor(keyring, recipients);
   }
   return {

@@ -1,8 +1,9 @@
 import { terminal } from '../../domain/failure.ts';
 import { databasePath, manifestName, startedName } from '../../domain/layout.ts';
+import { objectsOf } from '../../domain/manifest-objects.ts';
 import type { DueBackup } from '../../domain/retention/plan.ts';
 import type { RepositoryBackup } from '../../domain/retention/repository-backup.ts';
-import { objectsOf, readManifest, removeBackup } from '../../repository/backups.ts';
+import { readManifest, removeBackup } from '../../repository/backups.ts';
 import type { Store } from '../../repository/store.ts';
 import type { RetentionCluster } from './cluster.ts';
 import { isLockRefusal, type Lock, lockAmong } from './locked.ts';

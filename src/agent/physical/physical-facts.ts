@@ -9,8 +9,9 @@ import {
   streamsFormat,
 } from '../../domain/manifest.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
+import { storedIn } from '../backup/commit-everywhere.ts';
 import { type BackupInHand, manifestHead } from '../backup/manifest-head.ts';
-import type { Target } from '../backup/targets.ts';
+import { alive, type Target } from '../backup/targets.ts';
 
 export function buildPhysicalManifest(backup: BackupInHand & { readonly physical: PhysicalBackup }): PhysicalManifest {
   const { physical } = backup;
@@ -46,6 +47,7 @@ export function factsAtEnd(
   backup: PhysicalManifest,
   checksum: string,
   targets: readonly Target[],
+  notRemoved: readonly string[],
 ): Partial<BackupRunStatus> {
   const { source, stored } = backup.size;
   const { beginLSN, endLSN, beginSegment, endSegment } = backup.physical;
@@ -58,7 +60,7 @@ export function factsAtEnd(
       ...(stored === 0 ? {} : { compressionRatio: (source / stored).toFixed(2) }),
     },
     wal: { beginLSN, endLSN, beginSegment, endSegment },
-    repositories: targets.map(({ name, location }) => ({ name, state: 'Stored', path: backupPath(location) })),
+    repositories: storedIn(targets, notRemoved, undefined),
     progress: {
       step: 'stored',
       bytesDone: String(source),
@@ -78,5 +80,7 @@ export function summarize({ backupID, physical, size }: PhysicalManifest, target
       : packing?.because === undefined
         ? ''
         : `; the agent packed it, because ${packing.because}`;
-  return `${backupID}: ${beginLSN} to ${endLSN}, ${size.stored} bytes stored in ${targets.map(({ name }) => name).join(', ')}; ${wal}${packedBy}.`;
+  return `${backupID}: ${beginLSN} to ${endLSN}, ${size.stored} bytes stored in ${alive(targets)
+    .map(({ name }) => name)
+    .join(', ')}; ${wal}${packedBy}.`;
 }

@@ -1,3 +1,4 @@
+import type { Failure } from '../../domain/failure.ts';
 import type { PhysicalBackup } from '../../domain/manifest.ts';
 import { segmentNameAt, segmentNameBefore } from '../../domain/wal/file-name.ts';
 import { formatLsn } from '../../domain/wal/lsn.ts';
@@ -5,8 +6,16 @@ import { readAccess } from '../../postgres/access.ts';
 import { chooseServer } from '../../postgres/choose-server.ts';
 import type { ActionOutcome } from '../action.ts';
 import { factsAtFailure } from '../backup/backup-facts.ts';
-import { type BackupContext, claim, commitEverywhere, sweep } from '../backup/run-backup.ts';
-import { commonEncryption, openRepositories, removeEverywhere, type Target } from '../backup/targets.ts';
+import { commitEverywhere, failureOfSome } from '../backup/commit-everywhere.ts';
+import { type BackupContext, claim, sweep } from '../backup/run-backup.ts';
+import {
+  alive,
+  dropTarget,
+  openRepositories,
+  removeDropped,
+  removeEverywhere,
+  type Target,
+} from '../backup/targets.ts';
 import { archivesOf, awaitArchived, requireArchiving, segmentsBetween } from './await-archive.ts';
 import { copyWithWal, type Work } from './copy-with-wal.ts';
 import type { Packing } from './packing.ts';
@@ -27,6 +36,8 @@ export async function runPhysicalBackup(context: BackupContext): Promise<ActionO
   const settings = await readServerSettings(server.access, task.server.database, signal);
   const repositories = await openRepositories(task.repositories, folders?.mountRoot);
   let targets: readonly Target[] = [];
+  let lacking: Failure | undefined;
+  let ended: ActionOutcome;
   try {
     await sweep(context, repositories);
     targets = await claim(context, repositories, server, startTime);
@@ -41,13 +52,15 @@ export async function runPhysicalBackup(context: BackupContext): Promise<ActionO
       completionTime: new Date(),
       server: server.facts,
       compression,
-      encryption: commonEncryption(targets),
+      encryption: alive(targets)[0]?.encryption,
       physical,
     });
     const checksum = await commitEverywhere(targets, backup, signal);
-    await reporter.facts(factsAtEnd(backup, checksum, targets));
+    const notRemoved = await removeDropped(targets);
+    await reporter.facts(factsAtEnd(backup, checksum, targets, notRemoved));
     const reason = physical.walMethod === 'Archive' ? 'EndWalArchived' : 'BackupStored';
-    return { reason, message: summarize(backup, targets) };
+    ended = { reason, message: summarize(backup, targets) };
+    lacking = failureOfSome(targets, ended.message);
   } catch (error) {
     const notRemoved = await removeEverywhere(targets);
     if (targets.length > 0) await reporter.facts(factsAtFailure(targets, notRemoved));
@@ -55,14 +68,17 @@ export async function runPhysicalBackup(context: BackupContext): Promise<ActionO
   } finally {
     await Promise.allSettled(repositories.map(({ store }) => store.close()));
   }
+  if (lacking !== undefined) throw lacking;
+  return ended;
 }
 
 async function makeBackup(work: Work): Promise<PhysicalBackup> {
   const { context, server, settings, targets } = work;
   const { task, signal } = context;
   const { walMethod } = task.physical;
-  const archives = archivesOf(targets);
-  if (walMethod === 'Archive') await requireArchiving(archives, settings.all.archive_mode, signal);
+  if (walMethod === 'Archive') {
+    await inEach(targets, signal, (archives) => requireArchiving(archives, settings.all.archive_mode, signal));
+  }
   const { base, start, end, wal, packing } = await copyWithWal(work);
   const { segmentSize } = settings;
   const beginSegment = segmentNameAt(start.timeline, start.lsn, segmentSize);
@@ -71,13 +87,16 @@ async function makeBackup(work: Work): Promise<PhysicalBackup> {
   await context.reporter.facts({ wal: positions });
   if (walMethod === 'Archive') {
     if (server.facts.role === 'Standby') await switchWal(task.server, server.access, context.log, signal);
-    await awaitArchived({
-      segments: segmentsBetween(beginSegment, endSegment, segmentSize),
-      archives,
-      until: giveUpAt(work),
-      signal,
-      onWaiting: (missing) => context.reporter.progress({ step: `waiting for WAL ${missing} in the archive` }),
-    });
+    const until = giveUpAt(work);
+    await inEach(targets, signal, (archives) =>
+      awaitArchived({
+        segments: segmentsBetween(beginSegment, endSegment, segmentSize),
+        archives,
+        until,
+        signal,
+        onWaiting: (missing) => context.reporter.progress({ step: `waiting for WAL ${missing} in the archive` }),
+      }),
+    );
   }
   return {
     chunks: [...base.chunks],
@@ -97,6 +116,19 @@ async function makeBackup(work: Work): Promise<PhysicalBackup> {
     checksumFailures: 0,
     settings: settings.all,
   };
+}
+
+/** A base backup is worth nothing in a repository without its WAL: one where that fails is dropped. */
+async function inEach(
+  targets: readonly Target[],
+  signal: AbortSignal,
+  act: (archives: ReturnType<typeof archivesOf>) => Promise<void>,
+): Promise<void> {
+  await Promise.all(
+    alive(targets).map((target) =>
+      act(archivesOf([target])).catch((error: unknown) => dropTarget(targets, target, error, signal)),
+    ),
+  );
 }
 
 function factOf(packing: Packing): PhysicalBackup['packing'] {

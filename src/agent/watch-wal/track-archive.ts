@@ -31,6 +31,8 @@ export interface ArchiveState {
 export interface ArchiveTracker {
   /** Looks again: some HEAD requests, and a listing where those cannot tell. */
   look(server: ServerPosition, options: CallOptions): Promise<ArchiveState>;
+  /** Something came that the server has not brought: the next look lists. */
+  again(): void;
 }
 
 export interface TrackerOptions {
@@ -70,6 +72,9 @@ export function trackArchive(archive: WalArchive, options: TrackerOptions = usua
     (timeline > 1 && state.history.ancestors.length === 0 && sinceListing() >= options.surveyPause) ||
     sinceListing() >= options.surveyEvery;
   return {
+    again() {
+      listed = Number.NEGATIVE_INFINITY;
+    },
     async look(server, call) {
       if (isStale(server)) {
         listed = options.now().getTime();

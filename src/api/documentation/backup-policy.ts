@@ -46,6 +46,8 @@ const physical: Documentation = {
   'walArchiving.mode': 'Archive: by the archive_command of the pods. Stream: by a replication slot. None: not at all.',
   'walArchiving.archiveTimeoutSeconds': 'A WAL segment is closed after this time even if it is not full.',
   'walArchiving.maxParallel': 'Segments stored at once.',
+  'walArchiving.minRepositories':
+    'The server keeps WAL until this many of repositoryRefs have it; default: all of them. Those that lag are caught up by copying.',
   'walArchiving.compression': 'How WAL is packed.',
   ...under('walArchiving.compression', {
     algorithm:

@@ -82,6 +82,7 @@ function watchTask({ policy, mode, server, repositories }: WatcherParts): WatchW
     repositories: [...repositories],
     archiveTimeoutSeconds: walArchiving.archiveTimeoutSeconds,
     maxParallel: walArchiving.maxParallel,
+    ...(walArchiving.minRepositories === undefined ? {} : { minRepositories: walArchiving.minRepositories }),
     compression: walArchiving.compression,
     slot: slotName(metadata.namespace, metadata.name),
   };

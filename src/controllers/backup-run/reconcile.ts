@@ -17,6 +17,7 @@ import { isRefusal, type Refusal } from '../refusal.ts';
 import { eventsOf, hasEnded, ownedRunStatus, statusOf } from '../run-progress.ts';
 import { writeStatus } from '../write-status.ts';
 import { adoptFacts } from './adopt-facts.ts';
+import { catchUp } from './catch-up/reconcile.ts';
 import {
   type Decision,
   decide,
@@ -57,13 +58,17 @@ export async function reconcileRun(
     : { requeueAfterMilliseconds: decision.lookAgainMilliseconds };
 }
 
-/** Nothing but the marks, and whether retention has deleted the backup: thousands of runs have ended, and all of them are looked at now and then. */
+/** Nothing but the marks, whether retention has deleted the backup, and whether a repository lacks it: thousands of runs have ended, and all of them are looked at now and then. */
 async function reconcileEnded(context: Context, run: Cached<BackupRun>, signal: AbortSignal): Promise<Outcome> {
   const job = context.caches.jobs.get(run.metadata.namespace, runJobName(run));
   if (job !== undefined) await markRecorded(context, job, signal);
   await setFinalizers(context, run, settled(run).finalizers, signal);
-  if (isExpired(run)) await writeStatus(context, run, ownedRunStatus, expiredStatus(run, context.clock.now()), signal);
-  return 'done';
+  if (isExpired(run)) {
+    await writeStatus(context, run, ownedRunStatus, expiredStatus(run, context.clock.now()), signal);
+    return 'done';
+  }
+  const lookAgain = await catchUp(context, run, signal);
+  return lookAgain === undefined ? 'done' : { requeueAfterMilliseconds: lookAgain };
 }
 
 async function refuse(

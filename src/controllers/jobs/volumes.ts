@@ -34,7 +34,9 @@ export function volumesOf(
 
 function repositoriesOf(task: Task): readonly RepositoryTask[] {
   if ('repositories' in task) return task.repositories;
-  return [task.action === 'plan-recovery' || task.action === 'recover' ? task.source.repository : task.repository];
+  if (task.action === 'probe') return [task.repository];
+  const { repository, others = [] } = 'source' in task ? task.source : task;
+  return [repository, ...others];
 }
 
 /** The server that `extract` writes into, and the login of a standby at its primary. */
@@ -89,9 +91,12 @@ function publicKeyVolumes({ spec }: RepositoryTask, index: number): readonly Mou
   return [secret(`repository-${index}-public-keys`, places.repository.publicKeys(index), keys.name, [keys.key])];
 }
 
-/** A pod that backs up, archives, watches, probes or deletes never sees what could decrypt. */
+/**
+ * A pod that backs up, archives, watches, probes or deletes never sees what could decrypt; one that copies does where its
+ * task names an identity, because what it copies is to be encrypted for others.
+ */
 function decrypts({ action }: Task): boolean {
-  return action === 'restore' || action === 'plan-recovery' || action === 'recover';
+  return action === 'restore' || action === 'plan-recovery' || action === 'recover' || action === 'copy';
 }
 
 function identityVolumes({ spec }: RepositoryTask, index: number): readonly Mounted[] {

@@ -157,7 +157,7 @@ function makeJob({ request, source, hosts, account, agent }: Gathered): Desired 
 
 function taskOf(
   { metadata, spec }: RestoreRequest,
-  { repository, backup }: RestoreSource,
+  { repository, others, backup }: RestoreSource,
   hosts: readonly string[],
 ): RestoreTask {
   const { databases, globals, jobs, noOwner, noPrivileges, role, exitOnError, assertions, dryRun, target } = spec;
@@ -168,6 +168,7 @@ function taskOf(
     namespace: metadata.namespace,
     request: { name: metadata.name, uid: metadata.uid },
     repository,
+    ...(others === undefined ? {} : { others: [...others] }),
     backup,
     server: {
       hosts: [...hosts],

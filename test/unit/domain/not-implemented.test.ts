@@ -18,7 +18,6 @@ test('what stands is not refused', () => {
 test.each<[string, object]>([
   ['spec.verification', { verification: { cron: '0 0 * * *' } }],
   ['spec.hooks', { hooks: { preBackup: [{ http: { url: 'http://hook' } }] } }],
-  ['more than one entry of spec.repositoryRefs', { repositoryRefs: [{ name: 'a' }, { name: 'b' }] }],
   [
     'spec.schedules[base].type: Incremental',
     {

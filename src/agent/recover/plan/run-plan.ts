@@ -6,10 +6,9 @@ import { formatMoment } from '../../../domain/recovery/moment.ts';
 import type { PlanRecoveryTask } from '../../../domain/task.ts';
 import { historyName } from '../../../domain/wal/file-name.ts';
 import { formatLsn } from '../../../domain/wal/lsn.ts';
-import { identityOf } from '../../../repository/identity.ts';
-import { openStore } from '../../../repository/open.ts';
 import { openEncrypted } from '../../../repository/open-encrypted.ts';
 import type { ActionContext, ActionOutcome } from '../../action.ts';
+import { openMirrored } from '../../restore-sources.ts';
 import { type BackupWithWal, openWalSource } from '../run/wal-source.ts';
 import { describePlan, sizeOf } from './describe-plan.ts';
 import { findSystem } from './find-system.ts';
@@ -26,16 +25,16 @@ export interface PlanContext extends ActionContext<PlanRecoveryTask> {
  * goes into status.plan; a target that cannot be reached is a terminal failure that names the nearest one.
  */
 export async function runPlanRecovery({ task, reporter, log, signal, folders }: PlanContext): Promise<ActionOutcome> {
-  const store = await openStore(task.source.repository, 0, folders ?? {});
+  const { repository, others = [] } = task.source;
+  const { store, identity, fallbacks } = await openMirrored([repository, ...others], folders?.mountRoot ?? '', log);
   try {
     const location = await findSystem(store, task, { log, signal });
-    const identity = identityOf(task.source.repository, 0, folders ?? {});
     const catalogue = await readCatalogue(store, location, { log, signal, identity });
     const followed = await followTarget(task.target, catalogue, signal);
     const plan = await makePlan(task, catalogue, followed, signal);
     await reporter.facts({ plan });
     const { steps } = plan;
-    return { reason: 'Planned', message: steps.join(' ') };
+    return { reason: 'Planned', message: `${steps.join(' ')}${fallbacks()}` };
   } finally {
     await store.close();
   }

@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../../domain/failure.ts';
 import type { Chunk, PhysicalManifest } from '../../../domain/manifest.ts';
+import { orFromAnother } from '../../../repository/mirrored-store.ts';
 import type { Store } from '../../../repository/store.ts';
 import { checkFiles } from './check-files.ts';
 import { corrupted } from './corrupted.ts';
@@ -90,14 +91,15 @@ async function unpackPatiently(base: BaseBackup, chunk: Chunk, folder: string, o
   for (let attempt = 1; ; attempt += 1) {
     let come = 0;
     try {
-      await unpackChunk(base, chunk, folder, {
-        signal,
-        onBytes: (bytes) => {
-          come += bytes;
-          onBytes(bytes);
-        },
+      const counting = (bytes: number) => {
+        come += bytes;
+        onBytes(bytes);
+      };
+      return await orFromAnother(base.store, `${base.path}/${chunk.path}`, () => {
+        if (come > 0) onBytes(-come);
+        come = 0;
+        return unpackChunk(base, chunk, folder, { signal, onBytes: counting });
       });
-      return;
     } catch (error) {
       signal.throwIfAborted();
       onBytes(-come);
@@ -109,7 +111,9 @@ async function unpackPatiently(base: BaseBackup, chunk: Chunk, folder: string, o
 }
 
 async function listOfFiles(base: BaseBackup, signal: AbortSignal): Promise<string> {
-  return (await fetchWhole(base, base.manifest.physical.backupManifest, signal)).toString('utf8');
+  const { backupManifest } = base.manifest.physical;
+  const key = `${base.path}/${backupManifest.path}`;
+  return (await orFromAnother(base.store, key, () => fetchWhole(base, backupManifest, signal))).toString('utf8');
 }
 
 async function linkTablespaces(

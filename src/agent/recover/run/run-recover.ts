@@ -47,7 +47,7 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
   try {
     const standby = await readStandbyCredentials(task, folders.standbyCredentials);
     if (standby !== undefined) await requirePrimary(task, standby, signal);
-    const source = await openSource(task, folders.mountRoot, signal);
+    const source = await openSource(task, folders.mountRoot, context);
     try {
       touched = true;
       await preparePlace(place, task.recovery.uid);
@@ -69,7 +69,8 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
       await finish(context, place);
       told.say({ stage: 'Stopping', percent: 100 });
       await told.flush();
-      return outcomeOf(context, followed.reached, extracted);
+      const outcome = outcomeOf(context, followed.reached, extracted);
+      return { ...outcome, message: `${outcome.message}${source.fallbacks()}` };
     } finally {
       await service?.stop();
       await source.store.close();
