@@ -32,7 +32,8 @@ const backup = z.object({
   policy: owner,
   schedule: z.string().optional(),
   method: z.enum(['Logical', 'Physical']),
-  type: z.literal('Full'),
+  /** What is asked for: an increment without a parent becomes a full backup. */
+  type: z.enum(['Full', 'Differential', 'Incremental']),
   server,
   repositories: z.array(repository).min(1),
   logical,
@@ -112,6 +113,8 @@ const watchWal = z.object({
   archiveTimeoutSeconds: walArchiving.shape.archiveTimeoutSeconds,
   maxParallel: walArchiving.shape.maxParallel,
   compression,
+  /** Archive: increments are asked for, which need summarize_wal. */
+  summarizeWal: z.boolean().optional(),
   /** Stream: the physical replication slot. */
   slot: z.string(),
 });

@@ -1,6 +1,7 @@
 import { ensureDebianPackages } from './cluster/packages.ts';
 import { ensureTool } from './cluster/tools.ts';
 import { defaultMajor } from './postgres/binaries.ts';
+import { ensureOtherRelease } from './postgres/other-releases.ts';
 
 /** What the tests on the host stand on, before the first of them has to wait for it: the agent's programs and servers. */
 const log = (line: string) => process.stdout.write(`[host] ${line}\n`);
@@ -17,3 +18,4 @@ const packages = [
 await ensureDebianPackages(packages, log);
 await ensureTool('versitygw', { log });
 await ensureTool('helm', { log });
+for (const major of ['17', '18'] as const) await ensureOtherRelease(major, log);

@@ -36,6 +36,8 @@ export interface BackupContext extends ActionContext<BackupTask> {
   readonly attempt: Pick<Started, 'run' | 'runUID' | 'jobName' | 'pod'>;
   /** What became of the run that left a folder without a manifest. */
   readonly runState: (started: Started) => Promise<RunState>;
+  /** Whether a verification of a backup has failed. */
+  readonly isDistrusted?: (made: { readonly run: string; readonly backupID: string }) => Promise<boolean>;
   readonly folders?: Folders;
 }
 

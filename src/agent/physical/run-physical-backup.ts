@@ -7,11 +7,13 @@ import type { ActionOutcome } from '../action.ts';
 import { factsAtFailure } from '../backup/backup-facts.ts';
 import { requireStreamCompression } from '../backup/dump.ts';
 import { type BackupContext, claim, commitEverywhere, sweep } from '../backup/run-backup.ts';
-import { commonEncryption, openRepositories, removeEverywhere, type Target } from '../backup/targets.ts';
+import { commonEncryption, openRepositories, type Repository, removeEverywhere, type Target } from '../backup/targets.ts';
 import { archivesOf, awaitArchived, requireArchiving, segmentsBetween } from './await-archive.ts';
 import { copyWithWal, type Work } from './copy-with-wal.ts';
+import { IncrementRefused } from './increment-refused.ts';
 import type { Packing } from './packing.ts';
 import { buildPhysicalManifest, factsAtBegin, factsAtEnd, summarize } from './physical-facts.ts';
+import { type BackupPlan, fullInstead, planIncrement } from './plan-increment.ts';
 import { readServerSettings } from './server-facts.ts';
 import { switchWal } from './switch-wal.ts';
 
@@ -20,20 +22,42 @@ import { switchWal } from './switch-wal.ts';
  * left behind, and the failure is thrown.
  */
 export async function runPhysicalBackup(context: BackupContext): Promise<ActionOutcome> {
-  const { task, signal, reporter, folders } = context;
+  const { task, signal, folders } = context;
   const compression = requireStreamCompression(task.compression);
   const startTime = new Date();
   const access = await readAccess(task.server, task.namespace, folders?.access);
   const server = await chooseServer(task.server, access, signal);
   const settings = await readServerSettings(server.access, task.server.database, signal);
   const repositories = await openRepositories(task.repositories, folders?.mountRoot);
-  let targets: readonly Target[] = [];
+  const opened = { context, server, settings, compression, repositories, startTime };
   try {
     await sweep(context, repositories);
+    const plan = await planIncrement(context, repositories, server, settings);
+    try {
+      return await backUp(opened, plan);
+    } catch (error) {
+      if (!(error instanceof IncrementRefused)) throw error;
+      return await backUp(opened, fullInstead(context, error.forced));
+    }
+  } finally {
+    await Promise.allSettled(repositories.map(({ store }) => store.close()));
+  }
+}
+
+interface Opened extends Omit<Work, 'targets' | 'plan'> {
+  readonly repositories: readonly Repository[];
+}
+
+/** What it is called is what it is: a full backup in place of an increment has an ID of its own. */
+async function backUp({ repositories, ...opened }: Opened, plan: BackupPlan): Promise<ActionOutcome> {
+  const { server, compression, startTime } = opened;
+  const context = { ...opened.context, task: { ...opened.context.task, type: plan.type } };
+  const { task, signal, reporter } = context;
+  let targets: readonly Target[] = [];
+  try {
     targets = await claim(context, repositories, server, startTime);
-    await reporter.facts(factsAtBegin(server.facts, targets));
-    const work: Work = { context, server, settings, compression, targets, startTime };
-    const physical = await makeBackup(work);
+    await reporter.facts(factsAtBegin(server.facts, targets, plan));
+    const physical = await makeBackup({ ...opened, context, targets, plan });
     const backup = buildPhysicalManifest({
       task,
       run: context.attempt.run,
@@ -44,17 +68,16 @@ export async function runPhysicalBackup(context: BackupContext): Promise<ActionO
       compression,
       encryption: commonEncryption(targets),
       physical,
+      plan,
     });
     const checksum = await commitEverywhere(targets, backup, signal);
     await reporter.facts(factsAtEnd(backup, checksum, targets));
     const reason = physical.walMethod === 'Archive' ? 'EndWalArchived' : 'BackupStored';
-    return { reason, message: summarize(backup, targets) };
+    return { reason, message: summarize(backup, targets, plan) };
   } catch (error) {
     const notRemoved = await removeEverywhere(targets);
     if (targets.length > 0) await reporter.facts(factsAtFailure(targets, notRemoved));
     throw signal.aborted ? signal.reason : error;
-  } finally {
-    await Promise.allSettled(repositories.map(({ store }) => store.close()));
   }
 }
 
@@ -83,6 +106,7 @@ async function makeBackup(work: Work): Promise<PhysicalBackup> {
   return {
     chunks: [...base.chunks],
     ...(base.streams === undefined ? {} : { streams: [...base.streams] }),
+    ...(base.fileList === undefined ? {} : { fileList: base.fileList }),
     packing: factOf(packing),
     tablespaces: [...base.tablespaces],
     backupManifest: base.backupManifest,

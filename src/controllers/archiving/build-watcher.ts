@@ -83,6 +83,7 @@ function watchTask({ policy, mode, server, repositories }: WatcherParts): WatchW
     archiveTimeoutSeconds: walArchiving.archiveTimeoutSeconds,
     maxParallel: walArchiving.maxParallel,
     compression: walArchiving.compression,
+    summarizeWal: spec.schedules.some(({ type }) => type !== 'Full'),
     slot: slotName(metadata.namespace, metadata.name),
   };
 }

@@ -3,14 +3,12 @@ import {
   missingForPolicy,
   missingForRepository,
   missingForRestore,
-  missingForRun,
   notImplementedMessage,
 } from '../../../src/domain/not-implemented.ts';
-import { policy, repository, restore, run } from '../controllers/objects.ts';
+import { policy, repository, restore } from '../controllers/objects.ts';
 
 test('what stands is not refused', () => {
   expect(missingForPolicy(policy().spec)).toEqual([]);
-  expect(missingForRun(run().spec)).toEqual([]);
   expect(missingForRepository(repository().spec)).toEqual([]);
   expect(missingForRestore(restore().spec)).toEqual([]);
 });
@@ -24,13 +22,6 @@ test.each<[string, object]>([
   ],
   ['spec.compression.algorithm: gzip', { compression: { algorithm: 'gzip' } }],
   ['more than one entry of spec.repositoryRefs', { repositoryRefs: [{ name: 'a' }, { name: 'b' }] }],
-  [
-    'spec.schedules[base].type: Incremental',
-    {
-      schedules: [{ name: 'base', cron: '0 0 * * *', method: 'Physical', type: 'Incremental' }],
-      physical: { walMethod: 'Fetch' },
-    },
-  ],
 ])('%s of a policy is refused by its name', (field, spec) => {
   expect(missingForPolicy(policy({ spec: { ...spec } }).spec)).toEqual([field]);
 });
