@@ -1,0 +1,91 @@
+import { Failure, terminal } from '../../../domain/failure.ts';
+import { backupPath, type WalLocation } from '../../../domain/layout.ts';
+import type { PhysicalManifest } from '../../../domain/manifest.ts';
+import { objectsOf, readManifest } from '../../../repository/backups.ts';
+import type { Store } from '../../../repository/store.ts';
+
+/** One backup of a chain. */
+export interface ChainMember {
+  readonly manifest: PhysicalManifest;
+  /** Its folder under the repository's prefix. */
+  readonly path: string;
+  /** Digest of its manifest. */
+  readonly checksum: string;
+}
+
+/** Why a backup cannot be restored from a repository: something that it stands on is not there as it was. */
+export const chainBroken = 'ChainBroken';
+
+/**
+ * What an increment stands on, the full backup first; nothing for a full one. Every manifest is the one that the backup
+ * after it was made on, and every object that one of them names, the increment's own too, lies there in its size: ChainBroken
+ * where not. What is in the objects is checked when they are laid, before any are combined.
+ */
+export async function readParents(
+  store: Store,
+  location: WalLocation,
+  backup: Omit<ChainMember, 'checksum'>,
+  signal: AbortSignal,
+): Promise<readonly ChainMember[]> {
+  if (backup.manifest.type === 'Full') return [];
+  const { backupID } = backup.manifest;
+  await requireObjects(store, backup, backupID, signal);
+  const parents: ChainMember[] = [];
+  for (let child = backup.manifest; child.type !== 'Full'; ) {
+    const parent = await readParent(store, location, child, backupID, signal);
+    await requireObjects(store, parent, backupID, signal);
+    parents.unshift(parent);
+    if (parents.length > longest) throw broken(backupID, `its chain does not end after ${longest} backups.`);
+    child = parent.manifest;
+  }
+  return parents;
+}
+
+/** No schedule comes near it; a ring of parents does. */
+const longest = 1000;
+
+async function readParent(
+  store: Store,
+  location: WalLocation,
+  child: PhysicalManifest,
+  backupID: string,
+  signal: AbortSignal,
+): Promise<ChainMember> {
+  const { parentBackupID = '', parentChecksum } = child;
+  const path = backupPath({ ...location, backupID: parentBackupID });
+  try {
+    const { manifest, sha256 } = await readManifest(store, path, { signal, expectedSha256: parentChecksum });
+    if (manifest.method === 'Physical') return { manifest, path, checksum: sha256 };
+    throw terminal('WrongMethod', `${path} is no physical backup.`);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.retryable) throw error;
+    throw broken(backupID, `${child.backupID} is the difference to ${parentBackupID}. ${error.message}`, error);
+  }
+}
+
+async function requireObjects(
+  store: Store,
+  { manifest, path }: Omit<ChainMember, 'checksum'>,
+  backupID: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const sizes = new Map<string, number>();
+  for await (const { key, size } of store.list(`${path}/`, { signal })) sizes.set(key, size);
+  for (const object of objectsOf(manifest)) {
+    const key = `${path}/${object.path}`;
+    const found = sizes.get(key);
+    if (found === object.size) continue;
+    throw broken(
+      backupID,
+      `${key} in ${store.description} ${found === undefined ? 'is gone' : `has ${found} bytes instead of ${object.size}`}.`,
+    );
+  }
+}
+
+function broken(backupID: string, why: string, cause?: unknown): Failure {
+  return terminal(
+    chainBroken,
+    `Backup ${backupID} cannot be restored from here, because what it stands on is not as it was: ${why} Nothing was touched. Recover from another backup (recoveryTarget.backupID) or another repository, or bring back what is missing from a copy of the repository.`,
+    cause,
+  );
+}
