@@ -180,7 +180,7 @@ export const recoveryPlan = z.object({
   /** The end of the archive on that timeline. */
   endOfArchive: text(17),
   endOfArchiveTime: time.optional(),
-  /** Of the data directory, unpacked. */
+  /** Of the data directory, unpacked; where a chain is combined, of the backups that it is combined of besides. */
   bytes: wideInteger,
   dataDirectory: text(1024),
   uid: integer(0, 4_294_967_295),

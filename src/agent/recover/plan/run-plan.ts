@@ -128,7 +128,7 @@ async function makePlan(
     ...(stop === undefined ? {} : { targetLSN: formatLsn(stop) }),
     endOfArchive: formatLsn(endOfRecords ?? backup.end),
     ...(lastCommit === undefined ? {} : { endOfArchiveTime: formatMoment(lastCommit) }),
-    bytes: String(resultBytes(chain)),
+    bytes: String(stagedBytes(chain) + resultBytes(chain)),
     dataDirectory,
     uid: physical.owner.uid,
     gid: physical.owner.gid,
@@ -208,12 +208,16 @@ function resultBytes(chain: readonly PhysicalManifest[]): number {
   return chain.reduce((sum, { size }) => sum + size.source, 0);
 }
 
+/** Those that are combined lie beside the result until it is made. */
+function stagedBytes(chain: readonly PhysicalManifest[]): number {
+  return chain.length > 1 ? resultBytes(chain) : 0;
+}
+
 function checkSpace({ capacity }: PlanRecoveryTask, chain: readonly PhysicalManifest[], walBytes: number): void {
   if (capacity === undefined) return;
   const room = quantityOf(capacity);
   const source = resultBytes(chain);
-  // Those that are combined lie beside the result until it is made.
-  const staged = chain.length > 1 ? source : 0;
+  const staged = stagedBytes(chain);
   const needed = Math.ceil(staged + source * spare + Math.min(walBytes, keptWal));
   if (Number.isNaN(room) || room >= needed) return;
   const newest = chain.at(-1)?.backupID;
