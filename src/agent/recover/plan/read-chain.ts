@@ -13,13 +13,15 @@ export interface ChainMember {
   readonly checksum: string;
 }
 
-/** Why a backup cannot be restored from a repository: something that it stands on is not there as it was. */
-export const chainBroken = 'ChainBroken';
+/** Whether a backup cannot be restored from a repository, because it or what it stands on is not there as it was. */
+export function isBroken(error: unknown): error is Failure {
+  return error instanceof Failure && (error.reason === 'ChainBroken' || error.reason === 'CorruptedBackup');
+}
 
 /**
  * What an increment stands on, the full backup first; nothing for a full one. Every manifest is the one that the backup
- * after it was made on, and every object that one of them names, the increment's own too, lies there in its size: ChainBroken
- * where not. What is in the objects is checked when they are laid, before any are combined.
+ * after it was made on, and every object that one of them names, the backup's own too, lies there in its size: ChainBroken
+ * or, of a full backup, CorruptedBackup where not. What is in the objects is checked when they are laid, before any are combined.
  */
 export async function readParents(
   store: Store,
@@ -27,13 +29,14 @@ export async function readParents(
   backup: Omit<ChainMember, 'checksum'>,
   signal: AbortSignal,
 ): Promise<readonly ChainMember[]> {
-  if (backup.manifest.type === 'Full') return [];
-  const { backupID } = backup.manifest;
-  await requireObjects(store, backup, backupID, signal);
+  const { backupID, type } = backup.manifest;
+  const lacking = await lackingObject(store, backup, signal);
+  if (lacking !== undefined) throw type === 'Full' ? damaged(backupID, lacking) : broken(backupID, lacking);
   const parents: ChainMember[] = [];
   for (let child = backup.manifest; child.type !== 'Full'; ) {
     const parent = await readParent(store, location, child, backupID, signal);
-    await requireObjects(store, parent, backupID, signal);
+    const gone = await lackingObject(store, parent, signal);
+    if (gone !== undefined) throw broken(backupID, gone);
     parents.unshift(parent);
     if (parents.length > longest) throw broken(backupID, `its chain does not end after ${longest} backups.`);
     child = parent.manifest;
@@ -63,23 +66,28 @@ async function readParent(
   }
 }
 
-async function requireObjects(
+/** A sentence about the first object that is not there in its size. */
+async function lackingObject(
   store: Store,
   { manifest, path }: Omit<ChainMember, 'checksum'>,
-  backupID: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   const sizes = new Map<string, number>();
   for await (const { key, size } of store.list(`${path}/`, { signal })) sizes.set(key, size);
   for (const object of objectsOf(manifest)) {
     const key = `${path}/${object.path}`;
     const found = sizes.get(key);
-    if (found === object.size) continue;
-    throw broken(
-      backupID,
-      `${key} in ${store.description} ${found === undefined ? 'is gone' : `has ${found} bytes instead of ${object.size}`}.`,
-    );
+    if (found === undefined) return `${key} in ${store.description} is gone.`;
+    if (found !== object.size) return `${key} in ${store.description} has ${found} bytes instead of ${object.size}.`;
   }
+  return undefined;
+}
+
+function damaged(backupID: string, why: string): Failure {
+  return terminal(
+    'CorruptedBackup',
+    `Backup ${backupID} is damaged: ${why} Nothing was touched. Recover from another backup (recoveryTarget.backupID) or another repository, or bring back what is missing from a copy of the repository.`,
+  );
 }
 
 function broken(backupID: string, why: string, cause?: unknown): Failure {

@@ -1,5 +1,5 @@
 import { type RecoveryPlan, recoveryPlan } from '../../../api/pitr-recovery.ts';
-import { Failure, terminal } from '../../../domain/failure.ts';
+import { terminal } from '../../../domain/failure.ts';
 import type { PhysicalManifest } from '../../../domain/manifest.ts';
 import { quantityOf } from '../../../domain/quantity.ts';
 import { formatMoment } from '../../../domain/recovery/moment.ts';
@@ -15,7 +15,7 @@ import { describePlan, sizeOf } from './describe-plan.ts';
 import { findSystem } from './find-system.ts';
 import { type Followed, followTarget } from './follow-target.ts';
 import { type ReadCatalogue, readCatalogue } from './read-catalogue.ts';
-import { type ChainMember, chainBroken, readParents } from './read-chain.ts';
+import { type ChainMember, isBroken, readParents } from './read-chain.ts';
 import { beginOf } from './read-wal.ts';
 
 export interface PlanContext extends ActionContext<PlanRecoveryTask> {
@@ -41,7 +41,7 @@ export async function runPlanRecovery({ task, reporter, log, signal, folders }: 
   }
 }
 
-/** Where an increment's chain is broken, an older backup and more WAL may lead to the same target. */
+/** Where a backup or its chain is broken, an older backup and more WAL may lead to the same target. */
 async function planPatiently(
   task: PlanRecoveryTask,
   catalogue: ReadCatalogue,
@@ -53,7 +53,7 @@ async function planPatiently(
     try {
       return await makePlan(task, catalogue, { followed: next, passedOver }, signal);
     } catch (error) {
-      if (!(error instanceof Failure) || error.reason !== chainBroken || task.target.backupID !== '') throw error;
+      if (!isBroken(error) || task.target.backupID !== '') throw error;
       const { backup } = next.candidate;
       log.warn({ backup: backup.backupID }, error.message);
       passedOver.push(backup.backupID);
