@@ -92,7 +92,7 @@ function damaged(backupID: string, why: string): Failure {
 
 function broken(backupID: string, why: string, cause?: unknown): Failure {
   return terminal(
-    chainBroken,
+    'ChainBroken',
     `Backup ${backupID} cannot be restored from here, because what it stands on is not as it was: ${why} Nothing was touched. Recover from another backup (recoveryTarget.backupID) or another repository, or bring back what is missing from a copy of the repository.`,
     cause,
   );
