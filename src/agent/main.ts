@@ -16,6 +16,7 @@ import type { ActionContext, ActionOutcome } from './action.ts';
 import { runArchive } from './archive/run-archive.ts';
 import { runBackup } from './backup/run-backup.ts';
 import { runDelete } from './delete.ts';
+import { isDistrusted } from './distrusted.ts';
 import { retentionCluster } from './expire/cluster.ts';
 import { runExpire } from './expire/run-expire.ts';
 import type { AgentLog } from './log.ts';
@@ -74,6 +75,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
           pod: pod ?? '',
         },
         runState: (started) => runStateOf(client, backup.namespace, started, signal),
+        isDistrusted: (made) => isDistrusted(client, backup.namespace, made, signal),
       }),
       watch: (watch) => ({ remembered: () => rememberedWal(client, watch, signal) }),
       expire: (expire) => ({ cluster: retentionCluster(client, expire, signal), jobName: run.jobName }),
@@ -92,7 +94,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
 }
 
 interface Special {
-  readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState'>;
+  readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState' | 'isDistrusted'>;
   readonly watch: (task: WatchWalTask) => Pick<Parameters<typeof runWatchWal>[0], 'remembered'>;
   readonly expire: (task: ExpireTask) => Pick<Parameters<typeof runExpire>[0], 'cluster' | 'jobName'>;
 }

@@ -222,7 +222,9 @@ export const pitrRecoveryStatus = z.object({
     .optional(),
   progress: z
     .object({
-      stage: z.enum(['Planning', 'RestoringBase', 'Combining', 'ReplayingWal', 'Checking', 'Extracting', 'Stopping']).optional(),
+      stage: z
+        .enum(['Planning', 'RestoringBase', 'Combining', 'ReplayingWal', 'Checking', 'Extracting', 'Stopping'])
+        .optional(),
       bytesDone: wideInteger.optional(),
       bytesTotal: wideInteger.optional(),
       replayedLSN: text(17).optional(),

@@ -2,13 +2,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Failure, terminal, transient } from '../domain/failure.ts';
 import { type BackupLocation, backupPath, manifestName, startedName } from '../domain/layout.ts';
-import {
-  baseObjects,
-  knownFormats,
-  type Manifest,
-  manifest,
-  type StoredObject,
-} from '../domain/manifest.ts';
+import { baseObjects, knownFormats, type Manifest, manifest, type StoredObject } from '../domain/manifest.ts';
 import { type Started, startedFormat, started as startedSchema } from '../domain/started.ts';
 import type { Store } from './store.ts';
 

@@ -85,7 +85,8 @@ async function copyAsPossible(work: Work, parts: Parts): Promise<Omit<Copied, 'w
         return await copyOnce(work, { ...parts, replication, packing, begun });
       } catch (error) {
         packings = begun.start === undefined ? afterRefusal(packings, error) : [];
-        if (packings.length === 0) throw begun.start === undefined && work.plan.type !== 'Full' ? asRefusal(error) : error;
+        if (packings.length === 0)
+          throw begun.start === undefined && work.plan.type !== 'Full' ? asRefusal(error) : error;
         parts.warnings.length = 0;
         context.log.warn({ err: error, asked: packing }, 'the server cannot pack the backup in this way');
       }

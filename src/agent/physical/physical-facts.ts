@@ -57,7 +57,8 @@ function factsOfType(plan: BackupPlan): Partial<BackupRunStatus> {
     return { type, parentBackupID: parent.backupID, chain, forcedFull: undefined };
   }
   const { type, forced } = plan;
-  const because = forced === undefined ? undefined : { ...forced, message: [...forced.message].slice(0, 1024).join('') };
+  const because =
+    forced === undefined ? undefined : { ...forced, message: [...forced.message].slice(0, 1024).join('') };
   return { type, parentBackupID: '', chain: undefined, forcedFull: because };
 }
 
@@ -108,5 +109,7 @@ export function summarize(
 function aboutType(plan: BackupPlan): string {
   if (plan.type !== 'Full')
     return ` It is the difference to ${plan.parent.backupID}, number ${plan.chain.length} of the chain that begins with ${plan.chain.fullBackupID}.`;
-  return plan.forced === undefined ? '' : ` It is a full backup although an increment was asked for: ${plan.forced.message}`;
+  return plan.forced === undefined
+    ? ''
+    : ` It is a full backup although an increment was asked for: ${plan.forced.message}`;
 }

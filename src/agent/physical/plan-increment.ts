@@ -1,19 +1,35 @@
 import { Failure } from '../../domain/failure.ts';
-import { type BackupType, chooseParent, type Forced, type ParentCandidate } from '../../domain/increment/choose-parent.ts';
+import {
+  type BackupType,
+  chooseParent,
+  type Forced,
+  type ParentCandidate,
+} from '../../domain/increment/choose-parent.ts';
 import { requireIncrements } from '../../domain/increment/faulty-versions.ts';
 import type { ChosenServer } from '../../postgres/choose-server.ts';
 import type { BackupContext } from '../backup/run-backup.ts';
 import type { Repository } from '../backup/targets.ts';
 import { fetchWhole } from '../recover/run/unpack-chunk.ts';
 import { readIncrementFacts } from './increment-facts.ts';
-import { candidateOf, isWhole, type RepositoryCandidates, readCandidates, type StoredCandidate } from './read-candidates.ts';
+import {
+  candidateOf,
+  isWhole,
+  type RepositoryCandidates,
+  readCandidates,
+  type StoredCandidate,
+} from './read-candidates.ts';
 import type { ServerSettings } from './server-facts.ts';
 
 /** What kind of backup is going to be made. */
 export type BackupPlan =
   /** `forced`: why it is full although an increment was asked for. */
   | { readonly type: 'Full'; readonly forced?: Forced }
-  | { readonly type: Exclude<BackupType, 'Full'>; readonly parent: ParentCandidate; readonly chain: Chain; readonly list: Buffer };
+  | {
+      readonly type: Exclude<BackupType, 'Full'>;
+      readonly parent: ParentCandidate;
+      readonly chain: Chain;
+      readonly list: Buffer;
+    };
 
 export interface Chain {
   readonly fullBackupID: string;

@@ -77,7 +77,11 @@ async function readOne(store: Store, path: string, { log, signal }: Options): Pr
 }
 
 /** Whether all that its manifest names lies there, by the sizes of a listing. */
-export async function isWhole(store: Store, { manifest, path }: StoredCandidate, signal: AbortSignal): Promise<boolean> {
+export async function isWhole(
+  store: Store,
+  { manifest, path }: StoredCandidate,
+  signal: AbortSignal,
+): Promise<boolean> {
   const sizes = new Map<string, number>();
   for await (const { key, size } of store.list(`${path}/`, { signal })) sizes.set(key, size);
   return objectsOf(manifest).every((object) => sizes.get(`${path}/${object.path}`) === object.size);

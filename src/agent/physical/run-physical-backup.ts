@@ -7,7 +7,13 @@ import type { ActionOutcome } from '../action.ts';
 import { factsAtFailure } from '../backup/backup-facts.ts';
 import { requireStreamCompression } from '../backup/dump.ts';
 import { type BackupContext, claim, commitEverywhere, sweep } from '../backup/run-backup.ts';
-import { commonEncryption, openRepositories, type Repository, removeEverywhere, type Target } from '../backup/targets.ts';
+import {
+  commonEncryption,
+  openRepositories,
+  type Repository,
+  removeEverywhere,
+  type Target,
+} from '../backup/targets.ts';
 import { archivesOf, awaitArchived, requireArchiving, segmentsBetween } from './await-archive.ts';
 import { copyWithWal, type Work } from './copy-with-wal.ts';
 import { IncrementRefused } from './increment-refused.ts';

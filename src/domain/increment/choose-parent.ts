@@ -97,10 +97,7 @@ function judge(parent: ParentCandidate, wanted: Wanted): Judged {
 }
 
 /** By name and digest: the backup itself first, the full one last; undefined where one is missing or was swapped. */
-function chainOf(
-  backup: ParentCandidate,
-  backups: readonly ParentCandidate[],
-): readonly ParentCandidate[] | undefined {
+function chainOf(backup: ParentCandidate, backups: readonly ParentCandidate[]): readonly ParentCandidate[] | undefined {
   const chain: ParentCandidate[] = [];
   for (let name: ParentCandidate['parent'] = backup; name !== undefined; ) {
     const found = findBackup(name, backups);
@@ -122,7 +119,10 @@ function findBackup(
 function unlike(backup: ParentCandidate, server: Wanted['server']): Forced | undefined {
   const { backupID, systemIdentifier, timeline, version, dataChecksums } = backup;
   if (systemIdentifier !== server.systemIdentifier)
-    return forced('OtherServer', `Backup ${backupID} is of the server ${systemIdentifier}, and this one is ${server.systemIdentifier}.`);
+    return forced(
+      'OtherServer',
+      `Backup ${backupID} is of the server ${systemIdentifier}, and this one is ${server.systemIdentifier}.`,
+    );
   if (timeline !== server.timeline)
     return forced(
       'TimelineSwitched',

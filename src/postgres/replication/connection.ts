@@ -4,8 +4,8 @@ import type { QueryResult } from 'pg';
 import type { ServerAccess } from '../access.ts';
 import { failureOf } from '../failure.ts';
 import { type ConnectionLimits, close, connect } from '../query.ts';
-import { type CopyEvent, readCopies } from './copy-out.ts';
 import { copyIn } from './copy-in.ts';
+import { type CopyEvent, readCopies } from './copy-out.ts';
 import { explainReplication } from './failure.ts';
 
 /** A connection that speaks the replication protocol (PostgreSQL, "Streaming Replication Protocol"). One command at a time. */

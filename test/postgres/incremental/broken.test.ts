@@ -58,9 +58,19 @@ describe('the pre-flight refuses an increment', () => {
 
   it.each([
     ['the full backup is gone', () => `${full.path}/manifest.json`, () => undefined, 'There is no backup at'],
-    ['one between was changed', () => `${first.path}/manifest.json`, (bytes: Buffer) => Buffer.concat([bytes, Buffer.from(' ')]), 'it was changed since'],
+    [
+      'one between was changed',
+      () => `${first.path}/manifest.json`,
+      (bytes: Buffer) => Buffer.concat([bytes, Buffer.from(' ')]),
+      'it was changed since',
+    ],
     ['one between has lost an object', () => chunkOf(first), () => undefined, 'is gone'],
-    ['the full backup has an object cut short', () => chunkOf(full), (bytes: Buffer) => bytes.subarray(0, -7), 'bytes instead of'],
+    [
+      'the full backup has an object cut short',
+      () => chunkOf(full),
+      (bytes: Buffer) => bytes.subarray(0, -7),
+      'bytes instead of',
+    ],
     ['it has lost an object itself', () => chunkOf(second), () => undefined, 'is gone'],
   ])('where %s', async (_, key, how, words) => {
     await change(key(), how);

@@ -58,8 +58,11 @@ describe.each([17, 18])('a chain of PostgreSQL %i', (major) => {
       expect(manifest.size.stored).toBeLessThan(full.manifest.size.stored / 2);
   });
 
-  it.each(['full', 'first', 'second', 'differential'] as const)('the %s one is restored as it was then', async (which) => {
-    const { manifest, state } = { full, first, second, differential }[which];
-    expect(await world.restored(manifest.backupID)).toBe(state);
-  });
+  it.each(['full', 'first', 'second', 'differential'] as const)(
+    'the %s one is restored as it was then',
+    async (which) => {
+      const { manifest, state } = { full, first, second, differential }[which];
+      expect(await world.restored(manifest.backupID)).toBe(state);
+    },
+  );
 });

@@ -117,7 +117,11 @@ it('where a verification of the parent has failed it is full', async () => {
   const { run, backupID } = full.manifest;
   const isDistrusted = async (made: { readonly run: string; readonly backupID: string }) =>
     made.run === run && made.backupID === backupID;
-  await expectFull(await world.backUp('Incremental', { context: { isDistrusted } }), 'ParentFailedVerification', /failed/);
+  await expectFull(
+    await world.backUp('Incremental', { context: { isDistrusted } }),
+    'ParentFailedVerification',
+    /failed/,
+  );
 });
 
 it('refused on a minor version that makes bad increments, with nothing stored', async () => {

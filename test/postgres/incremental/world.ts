@@ -71,7 +71,10 @@ export async function createWorld(major: number, settings: Readonly<Record<strin
   const setting = { ...own, folders: { ...own.folders, mountRoot } };
   const state = () => server.psql(question);
   let turn = 0;
-  const tryToBackUp = async (type: BackupType, { physical = {}, repository = volumeRepository, context }: BackUpOptions = {}) => {
+  const tryToBackUp = async (
+    type: BackupType,
+    { physical = {}, repository = volumeRepository, context }: BackUpOptions = {},
+  ) => {
     const asked = { walMethod: 'Fetch', allowFaultyIncrementals: true, ...physical };
     const task = { ...physicalTask(server, asked, { repositories: [repository] }), type };
     const found = await backUpPhysically(setting, task, context);
@@ -85,7 +88,9 @@ export async function createWorld(major: number, settings: Readonly<Record<strin
     async write() {
       turn += 1;
       await server.psql(`UPDATE orders SET body = 'changed ${turn}' WHERE id % 997 = ${turn}`);
-      await server.psql(`INSERT INTO orders SELECT ${turn * 100_000} + id, 'new ${turn}' FROM generate_series(1, 3000) id`);
+      await server.psql(
+        `INSERT INTO orders SELECT ${turn * 100_000} + id, 'new ${turn}' FROM generate_series(1, 3000) id`,
+      );
       await server.psql(`DELETE FROM elsewhere WHERE id % 1009 = ${turn}`);
       await server.psql(`CREATE TABLE of_turn_${turn} TABLESPACE elsewhere AS SELECT ${turn} AS turn`);
     },
@@ -94,7 +99,12 @@ export async function createWorld(major: number, settings: Readonly<Record<strin
       const { error, outcome, reporter } = await tryToBackUp(type, options);
       if (error !== undefined) throw error;
       const { status } = reporter;
-      return { ...(await physicalManifestOf(source.store, status)), status, message: outcome?.message ?? '', state: before };
+      return {
+        ...(await physicalManifestOf(source.store, status)),
+        status,
+        message: outcome?.message ?? '',
+        state: before,
+      };
     },
     tryToBackUp,
     async restored(backupID, { repository } = {}) {

@@ -58,7 +58,11 @@ export async function recover(source: Source, task: RecoverTask, doing: Doing = 
     uid: account.uid,
     gid: account.gid,
     cwd: root,
-    env: { PATH: '/usr/bin:/bin', TIDEMARK_POSTGRESQL_ROOT: process.env.TIDEMARK_POSTGRESQL_ROOT ?? binariesRoot, HOME: root },
+    env: {
+      PATH: '/usr/bin:/bin',
+      TIDEMARK_POSTGRESQL_ROOT: process.env.TIDEMARK_POSTGRESQL_ROOT ?? binariesRoot,
+      HOME: root,
+    },
     extendEnv: false,
     reject: false,
   });

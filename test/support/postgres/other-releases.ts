@@ -51,7 +51,12 @@ async function unpack(major: Major, folder: string): Promise<void> {
   const options = ['--variant=extract', `--include=postgresql-${major}`, '--aptopt=Acquire::Check-Valid-Until "false"'];
   await execa('mmdebstrap', [...options, suite, folder, `deb ${main} ${suite} main`, ...updates], { all: true });
   await execa('sh', ['-c', `cd "$1" && rm -rf ${unwanted.join(' ')}`, 'sh', folder]);
-  await execa('sh', ['-c', 'rm -rf "$1"/llvmjit* "$1"/bitcode', 'sh', join(folder, 'usr/lib/postgresql', major, 'lib')]);
+  await execa('sh', [
+    '-c',
+    'rm -rf "$1"/llvmjit* "$1"/bitcode',
+    'sh',
+    join(folder, 'usr/lib/postgresql', major, 'lib'),
+  ]);
   await chmod(folder, 0o755);
 }
 

@@ -29,7 +29,9 @@ export function describePlan(described: Described): readonly string[] {
   const { tablespaces } = manifest.physical;
   const { path } = followed.candidate;
   const steps = [
-    ...passedOver.map((backupID) => `Leave the newer backup ${backupID} alone: it, or what it stands on, is not as it was.`),
+    ...passedOver.map(
+      (backupID) => `Leave the newer backup ${backupID} alone: it, or what it stands on, is not as it was.`,
+    ),
     ...layingOf(manifest, chain, dataDirectory),
     ...(tablespaces.length === 0
       ? []

@@ -31,11 +31,7 @@ const linksSince = 18;
  * of its files, before PostgreSQL's own pg_combinebackup makes one data directory of them: that looks at whether they
  * belong together, and not at what is in them.
  */
-export async function layChain(
-  members: readonly BaseBackup[],
-  place: BasePlace,
-  options: ChainOptions,
-): Promise<void> {
+export async function layChain(members: readonly BaseBackup[], place: BasePlace, options: ChainOptions): Promise<void> {
   const { staging, major, signal, onCombining } = options;
   const [newest] = members.slice(-1);
   if (newest === undefined) throw new Error('a chain of no backups');

@@ -63,7 +63,12 @@ async function openParents(
   for (const { backupID, path, checksum } of parents) {
     const { manifest } = await readManifest(store, path, { signal, expectedSha256: checksum });
     if (manifest.method !== 'Physical') throw new Error(`${backupID} is no physical backup`);
-    opened.push({ store, path, manifest, identityFile: await openEncrypted({ store, path, manifest }, identity, signal) });
+    opened.push({
+      store,
+      path,
+      manifest,
+      identityFile: await openEncrypted({ store, path, manifest }, identity, signal),
+    });
   }
   return opened;
 }
