@@ -151,7 +151,7 @@ function untrusted({ backupID, isDistrusted }: ParentCandidate): Forced | undefi
 
 export const summarizeWalOff: Forced = forced(
   'SummarizeWalOff',
-  'summarize_wal is off, so the server does not know what has changed since an earlier backup. As a superuser, run: ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf(); The first full backup after that can have increments.',
+  'The setting summarize_wal is off, so the server does not know what has changed since an earlier backup. As a superuser, run: ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf(); The first full backup after that can have increments.',
 );
 
 function noParent(type: IncrementType): Forced {

@@ -31,7 +31,10 @@ afterAll(async () => {
 
 const encrypted = (): RepositoryTask => ({
   name: volumeRepository.name,
-  spec: { ...volumeRepository.spec, encryption: { age: { recipients: [keys.recipient], identitySecretRef: identitySecret } } },
+  spec: {
+    ...volumeRepository.spec,
+    encryption: { age: { recipients: [keys.recipient], identitySecretRef: identitySecret } },
+  },
 });
 
 /** The commands of a chapter, as they stand on the page. */
@@ -43,7 +46,11 @@ function commandsOf(chapter: string): readonly string[] {
 const begin = () => commandsOf('Before you begin')[0] ?? 'exit 1';
 
 /** Runs what a person would, in a folder of their own, under the account that the server runs under. */
-async function follow(name: string, blocks: readonly string[], given: Readonly<Record<string, string>>): Promise<string> {
+async function follow(
+  name: string,
+  blocks: readonly string[],
+  given: Readonly<Record<string, string>>,
+): Promise<string> {
   const { account, server, mountRoot, systemIdentifier } = world.source;
   const work = await ownedFolder(join(folder, name), account);
   const env = {
@@ -98,13 +105,21 @@ describe.each(['Custom', 'Directory', 'Plain', 'Tar'])('a dump of format %s', (f
     const { server } = source;
     await server.psql('DROP DATABASE IF EXISTS shop');
     await server.psql('CREATE DATABASE shop');
-    await server.psql("CREATE TABLE orders AS SELECT id, 'order ' || id AS body FROM generate_series(1, 500) id", 'shop');
+    await server.psql(
+      "CREATE TABLE orders AS SELECT id, 'order ' || id AS body FROM generate_series(1, 500) id",
+      'shop',
+    );
     const expected = await server.psql(question, 'shop');
     const logical = { format, databases: { include: ['shop'] } };
     const { reporter } = await backUp(setting, backupTask(server, { repositories: [encrypted()], logical }));
     await execa('chown', ['-R', `${source.account.uid}:${source.account.gid}`, source.mountRoot]);
     await server.psql('DROP DATABASE shop');
-    const client = { PGHOST: server.host, PGPORT: `${server.port}`, PGUSER: server.superuser, PGPASSWORD: server.password };
+    const client = {
+      PGHOST: server.host,
+      PGPORT: `${server.port}`,
+      PGUSER: server.superuser,
+      PGPASSWORD: server.password,
+    };
     const given = { ...client, BACKUP: String(reporter.status.backupID), DATABASE: 'shop' };
     await follow(format, commandsOf('A dump'), given);
     expect(await server.psql(question, 'shop')).toBe(expected);
@@ -161,7 +176,7 @@ describe('an increment', () => {
   it('is followed by archived WAL to one moment', async () => {
     const { source } = world;
     await source.ship();
-    await source.server.psql("INSERT INTO elsewhere VALUES (1000001)");
+    await source.server.psql('INSERT INTO elsewhere VALUES (1000001)');
     const before = await now();
     const target = await source.server.psql('SELECT clock_timestamp()');
     await source.server.psql('DELETE FROM elsewhere');
