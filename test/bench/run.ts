@@ -18,7 +18,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { size: { type: 'string', default: 'full' } },
 });
-const parts = positionals.length > 0 ? positionals : ['dump', 'encryption', 'physical', 'incremental', 'operator', 'start'];
+const parts =
+  positionals.length > 0 ? positionals : ['dump', 'encryption', 'physical', 'incremental', 'operator', 'start'];
 if (values.size !== 'full' && values.size !== 'small')
   throw new Error(`--size is ${values.size}; it may be full or small`);
 const size: Size = values.size;

@@ -54,7 +54,9 @@ it('a role that may not is told the command, and goes on archiving', async () =>
   await server.psql('SELECT pg_reload_conf()');
   await vi.waitFor(async () => expect(await shown()).toBe('off'));
   await setting.setCredentials('watcher', 'watcher');
-  await server.psql('GRANT SELECT ON pg_file_settings TO watcher; GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO watcher; GRANT pg_read_all_settings TO watcher');
+  await server.psql(
+    'GRANT SELECT ON pg_file_settings TO watcher; GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO watcher; GRANT pg_read_all_settings TO watcher',
+  );
   expect(await setUp(true)).toMatchObject({
     state: 'Set',
     reason: 'SummarizeWalOff',
