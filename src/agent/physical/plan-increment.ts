@@ -27,7 +27,10 @@ export type BackupPlan =
   | {
       readonly type: Exclude<BackupType, 'Full'>;
       readonly parent: ParentCandidate;
+      /** All that it stands on, the parent first. */
+      readonly members: readonly ParentCandidate[];
       readonly chain: Chain;
+      /** The files of the parent, as the server takes them. */
       readonly list: Buffer;
     };
 
@@ -67,7 +70,7 @@ export async function planIncrement(
     const list = await readList(choice.parent, read, signal);
     if (!Buffer.isBuffer(list)) return fullInstead(context, list);
     const chain = { fullBackupID: choice.chain.at(-1)?.backupID ?? '', length: choice.chain.length + 1 };
-    return { type, parent: choice.parent, chain, list };
+    return { type, parent: choice.parent, members: choice.chain, chain, list };
   }
 }
 

@@ -20,6 +20,7 @@ import { IncrementRefused } from './increment-refused.ts';
 import type { Packing } from './packing.ts';
 import { buildPhysicalManifest, factsAtBegin, factsAtEnd, summarize } from './physical-facts.ts';
 import { type BackupPlan, fullInstead, planIncrement } from './plan-increment.ts';
+import { requireParents } from './require-parents.ts';
 import { readServerSettings } from './server-facts.ts';
 import { switchWal } from './switch-wal.ts';
 
@@ -76,7 +77,10 @@ async function backUp({ repositories, ...opened }: Opened, plan: BackupPlan): Pr
       physical,
       plan,
     });
+    await requireParents(plan, targets, signal);
     const checksum = await commitEverywhere(targets, backup, signal);
+    // Once more: whoever deletes looks for what stands on it, and may have looked before it was there.
+    await requireParents(plan, targets, signal);
     await reporter.facts(factsAtEnd(backup, checksum, targets));
     const reason = physical.walMethod === 'Archive' ? 'EndWalArchived' : 'BackupStored';
     return { reason, message: summarize(backup, targets, plan) };

@@ -1,8 +1,11 @@
+import { rmSync } from 'node:fs';
 import { appendFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { runDelete } from '../../../src/agent/delete.ts';
 import { listBackups } from '../../../src/repository/find-backup.ts';
+import { recordingReporter, volumeRepository } from '../backup/setting.ts';
 import { createWorld, type Made, type World } from './world.ts';
 
 /** The one thing that no server at hand can be: of another version. */
@@ -150,6 +153,54 @@ it('an update of the minor version makes it full, and the next increment stands 
 it('without any backup before it is full', async () => {
   await rm(world.fileOf('shop'), { recursive: true });
   await expectFull(await world.backUp('Differential'), 'NoParent', /no full physical backup/);
+});
+
+it('an increment whose parent is deleted while it is made is not kept', async () => {
+  const parent = await world.backUp('Full');
+  const before = await Array.fromAsync(listBackups(world.source.store, AbortSignal.timeout(10_000)));
+  const context = {
+    log: {
+      info: (_: object, message?: string) => {
+        if (message === 'the base backup begins') rmSync(world.fileOf(`${parent.path}/manifest.json`));
+      },
+      warn: () => undefined,
+      error: () => undefined,
+    },
+  };
+  const { error } = await world.tryToBackUp('Incremental', { context });
+  expect(error).toMatchObject({ reason: 'ParentGone', retryable: true });
+  const after = await Array.fromAsync(listBackups(world.source.store, AbortSignal.timeout(10_000)));
+  expect(after.map(({ location }) => location.backupID)).toEqual(before.map(({ location }) => location.backupID));
+});
+
+it('a backup that an increment stands on is not deleted, and goes after it', async () => {
+  const { store, systemIdentifier, mountRoot } = world.source;
+  await rm(world.fileOf('shop'), { recursive: true });
+  const parent = await world.backUp('Full');
+  await world.write();
+  const child = await world.backUp('Incremental');
+  const remove = ({ manifest: { backupID }, path }: Made) => {
+    const task = {
+      action: 'delete' as const,
+      namespace: 'shop',
+      run: { name: 'orders-manual', uid: 'u' },
+      repositories: [volumeRepository],
+      backup: { backupID, path },
+    };
+    const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    return runDelete(
+      { task, reporter: recordingReporter(), log: quiet, signal: AbortSignal.timeout(10_000) },
+      mountRoot,
+    );
+  };
+  expect(child.path).toContain(systemIdentifier);
+  await expect(remove(parent)).rejects.toMatchObject({
+    reason: 'BackupNeeded',
+    message: expect.stringContaining(child.manifest.backupID),
+  });
+  expect(await store.head(`${parent.path}/manifest.json`, { signal: AbortSignal.timeout(10_000) })).toBeDefined();
+  await remove(child);
+  expect((await remove(parent)).reason).toBe('BackupRemoved');
 });
 
 it('after a switch of the timeline it is full, and the next increment stands on that', async () => {
