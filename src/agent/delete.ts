@@ -1,7 +1,9 @@
-import { Failure } from '../domain/failure.ts';
+import { Failure, terminal } from '../domain/failure.ts';
 import type { DeleteTask } from '../domain/task.ts';
 import { removeBackup } from '../repository/backups.ts';
+import { childrenOf } from '../repository/children.ts';
 import { openStore } from '../repository/open.ts';
+import type { Store } from '../repository/store.ts';
 import type { ActionContext, ActionOutcome } from './action.ts';
 
 /** Removes one stored backup from every repository; one that is not there any more is removed. All are tried. */
@@ -15,6 +17,7 @@ export async function runDelete(
     try {
       const store = await openStore(repository, index, { mountRoot });
       try {
+        await requireChildless(store, task.backup, signal);
         await removeBackup(store, task.backup.path, signal);
       } finally {
         await store.close();
@@ -36,4 +39,18 @@ export async function runDelete(
     retryable,
     cause: first.failure,
   });
+}
+
+/** What was made on it could not be restored any more. */
+async function requireChildless(
+  store: Store,
+  { backupID, path }: DeleteTask['backup'],
+  signal: AbortSignal,
+): Promise<void> {
+  const children = await childrenOf(store, path, signal);
+  if (children.length === 0) return;
+  throw terminal(
+    'BackupNeeded',
+    `In ${store.description}, ${children.length === 1 ? 'the increment' : `${children.length} increments, such as`} ${children[0]} can be restored with ${backupID} alone. Nothing was removed. Delete what stands on it first, the newest first, or let retention do it.`,
+  );
 }

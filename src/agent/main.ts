@@ -18,6 +18,7 @@ import { runArchive } from './archive/run-archive.ts';
 import { runBackup } from './backup/run-backup.ts';
 import { runCopy } from './copy/run-copy.ts';
 import { runDelete } from './delete.ts';
+import { isDistrusted } from './distrusted.ts';
 import { retentionCluster } from './expire/cluster.ts';
 import { runExpire } from './expire/run-expire.ts';
 import type { AgentLog } from './log.ts';
@@ -76,6 +77,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
           pod: pod ?? '',
         },
         runState: (started) => runStateOf(client, backup.namespace, started, signal),
+        isDistrusted: (made) => isDistrusted(client, backup.namespace, made, signal),
       }),
       watch: (watch) => ({ remembered: () => rememberedWal(client, watch, signal) }),
       copy: (copy) => ({
@@ -106,7 +108,7 @@ function isAlone(task: Task): task is Exclude<Task, ReportingTask> {
 }
 
 interface Special {
-  readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState'>;
+  readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState' | 'isDistrusted'>;
   readonly watch: (task: WatchWalTask) => Pick<Parameters<typeof runWatchWal>[0], 'remembered'>;
   readonly copy: (task: CopyTask) => Pick<Parameters<typeof runCopy>[0], 'claim'>;
   readonly expire: (task: ExpireTask) => Pick<Parameters<typeof runExpire>[0], 'cluster' | 'jobName'>;

@@ -76,6 +76,7 @@ export const physical = z.object({
   maxRate: transferRate.optional(),
   walMethod: z.enum(['Archive', 'Fetch', 'Stream']).default('Archive'),
   compress: z.enum(['Client', 'Server']).default('Client'),
+  allowFaultyIncrementals: z.boolean().default(false),
 });
 
 export const walArchiving = z.object({

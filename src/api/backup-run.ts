@@ -90,7 +90,12 @@ export const backupRunStatus = z.object({
       endSegment: text(24).optional(),
     })
     .optional(),
+  /** Of the backup that was made: Full also where an increment was asked for and could not be; forcedFull says why. */
+  type: z.enum(['Full', 'Differential', 'Incremental']).optional(),
+  forcedFull: z.object({ reason: text(128), message: text(1024) }).optional(),
   parentBackupID: text(64).optional(),
+  /** Of an increment: the full backup that its chain begins with, and how many backups a restore combines. */
+  chain: z.object({ fullBackupID: text(64), length: integer(1, 100_000) }).optional(),
   checksum: text(80).optional(),
   repositories: listMap(storedIn, 'name', 4).optional(),
   /** Of a backup that not every repository has: how copying it there goes. */

@@ -10,10 +10,12 @@ interface Parts {
   readonly repositories: readonly (BackupRepository | undefined)[];
   readonly hosts: readonly string[] | Refusal;
   readonly method: BackupTask['method'];
+  /** Default: Full. */
+  readonly type?: BackupTask['type'];
 }
 
 /** What an agent is told to back up, the same for a schedule and for a person; or why it cannot be. */
-export function backupTask({ policy, repositories, hosts, method }: Parts): BackupTask | Refusal {
+export function backupTask({ policy, repositories, hosts, method, type = 'Full' }: Parts): BackupTask | Refusal {
   const { metadata, spec } = policy;
   const absent = missingForPolicy(spec);
   if (absent.length > 0) return refused('NotImplemented', notImplementedMessage(absent));
@@ -26,7 +28,7 @@ export function backupTask({ policy, repositories, hosts, method }: Parts): Back
     namespace: metadata.namespace,
     policy: { name: metadata.name, uid: metadata.uid },
     method,
-    type: 'Full',
+    type,
     server: {
       hosts: [...hosts],
       port: source.port,

@@ -4,12 +4,17 @@ import { baseObjects, type Manifest, type StoredObject } from './manifest.ts';
 /** Every stored object that a manifest names. */
 export function objectsOf(backup: Manifest): readonly StoredObject[] {
   if (backup.method === 'Physical') {
-    const { backupManifest, wal } = backup.physical;
-    return [...baseObjects(backup.physical), backupManifest, ...wal];
+    const { backupManifest, fileList, wal } = backup.physical;
+    return [...baseObjects(backup.physical), backupManifest, ...(fileList === undefined ? [] : [fileList]), ...wal];
   }
   const { logical } = backup;
   const databases = logical.databases.flatMap(({ objects, contents }) => [...objects, contents]);
   return logical.globals === undefined ? databases : [...databases, logical.globals];
+}
+
+/** Whether it is stored as it is, for whomever the backup is encrypted. */
+export function isNeverEncrypted(backup: Manifest, { path }: Pick<StoredObject, 'path'>): boolean {
+  return backup.method === 'Physical' && backup.physical.fileList?.path === path;
 }
 
 /** The manifest of the same backup where its objects are others, because they are encrypted for others. */
@@ -35,11 +40,12 @@ function replaced(backup: Manifest, objectFor: (object: StoredObject) => StoredO
   };
   if (backup.method === 'Physical') {
     const { physical } = backup;
-    const { chunks, streams, backupManifest, wal } = physical;
+    const { chunks, streams, backupManifest, fileList, wal } = physical;
     const changed = {
       chunks: chunks.map(other),
       ...(streams === undefined ? {} : { streams: streams.map((each) => ({ ...each, parts: each.parts.map(other) })) }),
       backupManifest: other(backupManifest),
+      ...(fileList === undefined ? {} : { fileList: other(fileList) }),
       wal: wal.map(other),
     };
     return { ...backup, physical: { ...physical, ...changed } };

@@ -1,6 +1,5 @@
 import type { BackupPolicySpec } from '../api/backup-policy.ts';
 import type { BackupRepositorySpec } from '../api/backup-repository.ts';
-import type { BackupRunSpec } from '../api/backup-run.ts';
 import type { RestoreRequestSpec } from '../api/restore-request.ts';
 
 /**
@@ -8,18 +7,7 @@ import type { RestoreRequestSpec } from '../api/restore-request.ts';
  * object with one of them is refused with the reason NotImplemented, and nothing of it is done.
  */
 export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
-  const types = spec.schedules.flatMap(({ name, type }) =>
-    type === 'Full' ? [] : [`spec.schedules[${name}].type: ${type}`],
-  );
-  return [
-    ...types,
-    ...(spec.verification === undefined ? [] : ['spec.verification']),
-    ...(hasHooks(spec) ? ['spec.hooks'] : []),
-  ];
-}
-
-export function missingForRun(spec: Pick<BackupRunSpec, 'type'>): readonly string[] {
-  return spec.type === 'Full' ? [] : [`spec.type: ${spec.type}`];
+  return [...(spec.verification === undefined ? [] : ['spec.verification']), ...(hasHooks(spec) ? ['spec.hooks'] : [])];
 }
 
 export function missingForRepository(spec: BackupRepositorySpec): readonly string[] {

@@ -32,7 +32,8 @@ const backup = z.object({
   policy: owner,
   schedule: z.string().optional(),
   method: z.enum(['Logical', 'Physical']),
-  type: z.literal('Full'),
+  /** What is asked for: an increment without a parent becomes a full backup. */
+  type: z.enum(['Full', 'Differential', 'Incremental']),
   server,
   repositories: z.array(repository).min(1),
   logical,
@@ -118,6 +119,8 @@ const watchWal = z.object({
   maxParallel: walArchiving.shape.maxParallel,
   minRepositories: walArchiving.shape.minRepositories,
   compression,
+  /** Archive: increments are asked for, which need summarize_wal. */
+  summarizeWal: z.boolean().optional(),
   /** Stream: the physical replication slot. */
   slot: z.string(),
 });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Failure, terminal, transient } from '../domain/failure.ts';
 import { type BackupLocation, backupPath, manifestName, startedName } from '../domain/layout.ts';
-import { type Manifest, manifest, manifestFormat, type StoredObject, streamsFormat } from '../domain/manifest.ts';
+import { knownFormats, type Manifest, manifest, type StoredObject } from '../domain/manifest.ts';
 import { objectsOf } from '../domain/manifest-objects.ts';
 import { type Started, startedFormat, started as startedSchema } from '../domain/started.ts';
 import { orFromAnother } from './mirrored-store.ts';
@@ -129,15 +129,15 @@ function checked(value: unknown, key: string, store: Store): Manifest {
   const result = manifest.safeParse(value);
   if (result.success) return result.data;
   const format = typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined;
-  if (typeof format === 'number' && format !== manifestFormat && format !== streamsFormat) {
+  if (typeof format === 'number' && !knownFormats.some((known) => known === format)) {
     throw terminal(
       'UnknownFormat',
-      `${key} in ${store.description} has the format ${format}; this version of Tidemark reads the formats ${manifestFormat} and ${streamsFormat}. Use the version that wrote it, or a later one.`,
+      `${key} in ${store.description} has the format ${format}; this version of Tidemark reads the formats ${knownFormats.join(', ')}. Use the version that wrote it, or a later one.`,
     );
   }
   throw terminal(
     'DamagedManifest',
-    `${key} in ${store.description} is not a manifest: ${describeIssues(result.error.issues)}. Use another backup; this one can only be restored by hand (docs/repository-format.md).`,
+    `${key} in ${store.description} is not a manifest: ${describeIssues(result.error.issues)}. Use another backup; this one can only be restored by hand (docs/restore-by-hand.md).`,
     result.error,
   );
 }

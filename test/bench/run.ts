@@ -5,20 +5,24 @@ import { type Environment, prepareEnvironment } from '../support/tidemark/enviro
 import { benchDump, type Size } from './dump.ts';
 import { benchEncryption } from './encryption.ts';
 import type { Figure } from './figure.ts';
+import { benchIncremental } from './incremental.ts';
 import { benchOperator } from './operator.ts';
 import { benchPhysical } from './physical.ts';
 import { benchSeveral } from './several.ts';
 import { benchStart } from './start.ts';
 
 /**
- * `npm run bench -- [dump] [encryption] [several] [physical] [operator] [start] [--size small|full]`: figures, not a test. It fails on faults, never on a slow
+ * `npm run bench -- [dump] [encryption] [several] [physical] [incremental] [operator] [start] [--size small|full]`: figures, not a test. It fails on faults, never on a slow
  * figure; docs/benchmarks.md says what is measured.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { size: { type: 'string', default: 'full' } },
 });
-const parts = positionals.length > 0 ? positionals : ['dump', 'encryption', 'several', 'physical', 'operator', 'start'];
+const parts =
+  positionals.length > 0
+    ? positionals
+    : ['dump', 'encryption', 'several', 'physical', 'incremental', 'operator', 'start'];
 if (values.size !== 'full' && values.size !== 'small')
   throw new Error(`--size is ${values.size}; it may be full or small`);
 const size: Size = values.size;
@@ -32,6 +36,7 @@ if (parts.includes('dump')) figures.push(...(await onServers(() => benchDump(siz
 if (parts.includes('encryption')) figures.push(...(await onServers(() => benchEncryption(size, log))));
 if (parts.includes('several')) figures.push(...(await onServers(() => benchSeveral(size, log))));
 if (parts.includes('physical')) figures.push(...(await onServers(() => benchPhysical(size, log))));
+if (parts.includes('incremental')) figures.push(...(await onServers(() => benchIncremental(size, log))));
 if (parts.includes('operator') || parts.includes('start')) environment = await prepareEnvironment({ log });
 if (parts.includes('operator') && environment !== undefined) figures.push(...(await benchOperator(environment, log)));
 if (parts.includes('start') && environment !== undefined) figures.push(...(await benchStart(environment, log)));

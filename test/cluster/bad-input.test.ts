@@ -79,14 +79,6 @@ describe('bad input is refused in words that say what to do, and nothing is lost
       reason: 'NotImplemented',
     });
     expect(message(policy, 'Ready')).toMatch(/spec\.verification/);
-    await scenario.apply(backupRun(scenario.namespace, 'later', { method: 'Physical', type: 'Incremental' }));
-    const run = await scenario.condition('backuprun', 'later', {
-      type: 'Succeeded',
-      status: 'False',
-      reason: 'NotImplemented',
-    });
-    expect(run.status?.phase).toBe('Failed');
-    expect(message(run, 'Succeeded')).toMatch(/spec\.type: Incremental/);
   });
 
   test('a missing Secret fails the run with its name', async () => {

@@ -1,5 +1,6 @@
 import { ensureDebianPackages } from './cluster/packages.ts';
 import { ensureTool } from './cluster/tools.ts';
+import { ensureOtherRelease } from './postgres/other-releases.ts';
 import { hostPackages } from './postgres/packages.ts';
 
 /** What the tests on the host stand on, before the first of them has to wait for it: the agent's programs and servers. */
@@ -8,3 +9,4 @@ const log = (line: string) => process.stdout.write(`[host] ${line}\n`);
 await ensureDebianPackages([...hostPackages, 'ca-certificates', 'prometheus'], log);
 await ensureTool('versitygw', { log });
 await ensureTool('helm', { log });
+for (const major of ['17', '18'] as const) await ensureOtherRelease(major, log);

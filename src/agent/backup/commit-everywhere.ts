@@ -10,12 +10,12 @@ import { alive, dropTarget, type Target } from './targets.ts';
 /** Writes the manifest into every repository that has all of the backup; gives the digest of the first one's. */
 export async function commitEverywhere(
   targets: readonly Target[],
-  backup: Manifest,
+  backupFor: (repository: string) => Manifest,
   signal: AbortSignal,
 ): Promise<string> {
   for (const target of alive(targets)) {
-    const { store, location, encryption, copy } = target;
-    const own = withObjects(backup, encryption, (object) => copy.objectOf(object) ?? object);
+    const { name, store, location, encryption, copy } = target;
+    const own = withObjects(backupFor(name), encryption, (object) => copy.objectOf(object) ?? object);
     try {
       copy.committed((await commitBackup(store, location, own, signal)).sha256);
     } catch (error) {

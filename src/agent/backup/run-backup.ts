@@ -37,6 +37,8 @@ export interface BackupContext extends ActionContext<BackupTask> {
   readonly attempt: Pick<Started, 'run' | 'runUID' | 'jobName' | 'pod'>;
   /** What became of the run that left a folder without a manifest. */
   readonly runState: (started: Started) => Promise<RunState>;
+  /** Whether a verification of a backup has failed. */
+  readonly isDistrusted?: (made: { readonly run: string; readonly backupID: string }) => Promise<boolean>;
   readonly folders?: Folders;
 }
 
@@ -91,7 +93,7 @@ export async function runBackup(context: BackupContext): Promise<ActionOutcome> 
       globals,
       tool: await toolVersion(tools.dump),
     });
-    const checksum = await commitEverywhere(targets, backup, signal);
+    const checksum = await commitEverywhere(targets, () => backup, signal);
     meter.stop();
     const notRemoved = await removeDropped(targets);
     const told = { backup, targets, notRemoved, databases, dropped, warnings, scope: task.logical.globals };

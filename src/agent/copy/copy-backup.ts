@@ -2,7 +2,7 @@ import { type Encryption, sameEncryption } from '../../domain/encryption.ts';
 import { Failure, terminal, transient } from '../../domain/failure.ts';
 import { type BackupLocation, backupPath, manifestName } from '../../domain/layout.ts';
 import type { Manifest, StoredObject } from '../../domain/manifest.ts';
-import { objectsOf, withObjects } from '../../domain/manifest-objects.ts';
+import { isNeverEncrypted, objectsOf, withObjects } from '../../domain/manifest-objects.ts';
 import { commitBackup, commitManifest, readManifest } from '../../repository/backups.ts';
 import { openEncrypted } from '../../repository/open-encrypted.ts';
 import type { Store } from '../../repository/store.ts';
@@ -45,13 +45,16 @@ export async function copyBackup(work: BackupToCopy): Promise<CopiedBackup> {
   const from = found.sources[0]?.name ?? '';
   const present = await presentIn(to.store, folder, found.manifest, signal);
   if (present !== undefined) return { outcome: 'AlreadyThere', sha256: present, from };
+  const parent = await parentThere(found.manifest, location, to, signal);
   const recoding = await recodingFor(found, folder, to.encryption, signal);
+  requireSameParent(found.manifest, parent, recoding, to);
   await claimFolder(to.store, folder, location.backupID, work.claim, signal);
   const journal = isAsItIs(recoding) ? undefined : await openJournal(to.store, folder, signal);
   const copied = new Map<string, StoredObject>();
   try {
     for (const object of objectsOf(found.manifest)) {
-      copied.set(object.path, await bring(object, folder, { ...work, sources: found.sources, recoding, journal }));
+      const own = isNeverEncrypted(found.manifest, object) ? asItIs : recoding;
+      copied.set(object.path, await bring(object, folder, { ...work, sources: found.sources, recoding: own, journal }));
     }
   } finally {
     // Also when it is told to stop: the next attempt goes on from here.
@@ -63,7 +66,10 @@ export async function copyBackup(work: BackupToCopy): Promise<CopiedBackup> {
     : await commitBackup(
         to.store,
         location,
-        withObjects(found.manifest, to.encryption, (object) => copied.get(object.path) ?? object),
+        standingOn(
+          withObjects(found.manifest, to.encryption, (object) => copied.get(object.path) ?? object),
+          parent,
+        ),
         signal,
       );
   return { outcome: 'Copied', sha256, from };
@@ -86,6 +92,42 @@ async function presentIn(
     'BackupConflict',
     `${store.description} has another backup at ${folder} (of the run ${manifest.run}, completed at ${manifest.completionTime}), and it stays as it is. Copy into a repository, or under a prefix, of its own.`,
   );
+}
+
+const asItIs: Recoding = { from: undefined, to: undefined, identityFile: undefined };
+
+/** Digest of the manifest there of what an increment stands on: without that it would be nothing there. */
+async function parentThere(
+  manifest: Manifest,
+  location: BackupLocation,
+  { name, store }: Repository,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (manifest.method !== 'Physical' || manifest.parentBackupID === undefined) return undefined;
+  const { backupID, parentBackupID } = manifest;
+  try {
+    return (await readManifest(store, backupPath({ ...location, backupID: parentBackupID }), { signal })).sha256;
+  } catch (error) {
+    if (!(error instanceof Failure) || error.reason !== 'BackupNotFound') throw error;
+    throw transient(
+      'ParentMissing',
+      `Backup ${backupID} is the difference to ${parentBackupID}, which the repository ${name} does not have: without it nobody could restore this one from there. Copy that one first.`,
+      error,
+    );
+  }
+}
+
+function requireSameParent(manifest: Manifest, parent: string | undefined, recoding: Recoding, to: Repository): void {
+  if (parent === undefined || manifest.method !== 'Physical' || !isAsItIs(recoding)) return;
+  if (parent === manifest.parentChecksum) return;
+  throw terminal(
+    'BackupConflict',
+    `The repository ${to.name} has another backup ${manifest.parentBackupID} than the one that ${manifest.backupID} stands on, and it stays as it is. Copy into a repository, or under a prefix, of its own.`,
+  );
+}
+
+function standingOn(manifest: Manifest, parentChecksum: string | undefined): Manifest {
+  return manifest.method !== 'Physical' || parentChecksum === undefined ? manifest : { ...manifest, parentChecksum };
 }
 
 async function recodingFor(

@@ -1,5 +1,5 @@
 import type { Failure } from '../../domain/failure.ts';
-import type { PhysicalBackup } from '../../domain/manifest.ts';
+import type { PhysicalBackup, PhysicalManifest } from '../../domain/manifest.ts';
 import { segmentNameAt, segmentNameBefore } from '../../domain/wal/file-name.ts';
 import { formatLsn } from '../../domain/wal/lsn.ts';
 import { readAccess } from '../../postgres/access.ts';
@@ -12,14 +12,18 @@ import {
   alive,
   dropTarget,
   openRepositories,
+  type Repository,
   removeDropped,
   removeEverywhere,
   type Target,
 } from '../backup/targets.ts';
 import { archivesOf, awaitArchived, requireArchiving, segmentsBetween } from './await-archive.ts';
 import { copyWithWal, type Work } from './copy-with-wal.ts';
+import { IncrementRefused } from './increment-refused.ts';
 import type { Packing } from './packing.ts';
 import { buildPhysicalManifest, factsAtBegin, factsAtEnd, summarize } from './physical-facts.ts';
+import { type BackupPlan, fullInstead, planIncrement } from './plan-increment.ts';
+import { requireParents } from './require-parents.ts';
 import { readServerSettings } from './server-facts.ts';
 import { switchWal } from './switch-wal.ts';
 
@@ -28,22 +32,44 @@ import { switchWal } from './switch-wal.ts';
  * left behind, and the failure is thrown.
  */
 export async function runPhysicalBackup(context: BackupContext): Promise<ActionOutcome> {
-  const { task, signal, reporter, folders } = context;
+  const { task, signal, folders } = context;
   const { compression } = task;
   const startTime = new Date();
   const access = await readAccess(task.server, task.namespace, folders?.access);
   const server = await chooseServer(task.server, access, signal);
   const settings = await readServerSettings(server.access, task.server.database, signal);
   const repositories = await openRepositories(task.repositories, folders?.mountRoot);
+  const opened = { context, server, settings, compression, repositories, startTime };
+  try {
+    await sweep(context, repositories);
+    const plan = await planIncrement(context, repositories, server, settings);
+    try {
+      return await backUp(opened, plan);
+    } catch (error) {
+      if (!(error instanceof IncrementRefused)) throw error;
+      return await backUp(opened, fullInstead(context, error.forced));
+    }
+  } finally {
+    await Promise.allSettled(repositories.map(({ store }) => store.close()));
+  }
+}
+
+interface Opened extends Omit<Work, 'targets' | 'plan'> {
+  readonly repositories: readonly Repository[];
+}
+
+/** What it is called is what it is: a full backup in place of an increment has an ID of its own. */
+async function backUp({ repositories, ...opened }: Opened, plan: BackupPlan): Promise<ActionOutcome> {
+  const { server, compression, startTime } = opened;
+  const context = { ...opened.context, task: { ...opened.context.task, type: plan.type } };
+  const { task, signal, reporter } = context;
   let targets: readonly Target[] = [];
   let lacking: Failure | undefined;
   let ended: ActionOutcome;
   try {
-    await sweep(context, repositories);
     targets = await claim(context, repositories, server, startTime);
-    await reporter.facts(factsAtBegin(server.facts, targets));
-    const work: Work = { context, server, settings, compression, targets, startTime };
-    const physical = await makeBackup(work);
+    await reporter.facts(factsAtBegin(server.facts, targets, plan));
+    const physical = await makeBackup({ ...opened, context, targets, plan });
     const backup = buildPhysicalManifest({
       task,
       run: context.attempt.run,
@@ -54,22 +80,31 @@ export async function runPhysicalBackup(context: BackupContext): Promise<ActionO
       compression,
       encryption: alive(targets)[0]?.encryption,
       physical,
+      plan,
     });
-    const checksum = await commitEverywhere(targets, backup, signal);
+    await requireParents(plan, targets, signal);
+    const checksum = await commitEverywhere(targets, (name) => standingOn(backup, plan, name), signal);
+    // Once more: whoever deletes looks for what stands on it, and may have looked before it was there.
+    await requireParents(plan, targets, signal);
     const notRemoved = await removeDropped(targets);
     await reporter.facts(factsAtEnd(backup, checksum, targets, notRemoved));
     const reason = physical.walMethod === 'Archive' ? 'EndWalArchived' : 'BackupStored';
-    ended = { reason, message: summarize(backup, targets) };
+    ended = { reason, message: summarize(backup, targets, plan) };
     lacking = failureOfSome(targets, ended.message);
   } catch (error) {
     const notRemoved = await removeEverywhere(targets);
     if (targets.length > 0) await reporter.facts(factsAtFailure(targets, notRemoved));
     throw signal.aborted ? signal.reason : error;
-  } finally {
-    await Promise.allSettled(repositories.map(({ store }) => store.close()));
   }
   if (lacking !== undefined) throw lacking;
   return ended;
+}
+
+/** The same parent may have another digest in each repository, where they are encrypted for different people. */
+function standingOn(backup: PhysicalManifest, plan: BackupPlan, repository: string): PhysicalManifest {
+  if (plan.type === 'Full') return backup;
+  const parentChecksum = plan.digests.get(repository)?.get(plan.parent.backupID);
+  return parentChecksum === undefined ? backup : { ...backup, parentChecksum };
 }
 
 async function makeBackup(work: Work): Promise<PhysicalBackup> {
@@ -101,6 +136,7 @@ async function makeBackup(work: Work): Promise<PhysicalBackup> {
   return {
     chunks: [...base.chunks],
     ...(base.streams === undefined ? {} : { streams: [...base.streams] }),
+    ...(base.fileList === undefined ? {} : { fileList: base.fileList }),
     packing: factOf(packing),
     tablespaces: [...base.tablespaces],
     backupManifest: base.backupManifest,

@@ -67,7 +67,7 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
       receiver.forbidden = await forbidSynchronous(query);
       return { kind: 'Stream', slot: await readSlot(query, task.slot), receiver };
     }
-    const setting = await setUpArchiving(query, server, task.archiveTimeoutSeconds);
+    const setting = await setUpArchiving(query, server, task.archiveTimeoutSeconds, task.summarizeWal);
     const archiver = await readArchiver(query);
     // What another mode left would keep WAL for ever.
     if (setting.state === 'Set' && !slotDropped) slotDropped = await dropSlot(query, task.slot);

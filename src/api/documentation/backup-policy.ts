@@ -42,6 +42,8 @@ const physical: Documentation = {
   'physical.walMethod': 'Where the WAL of the backup itself comes from: the archive, or fetched or streamed with it.',
   'physical.compress':
     'Who packs with zstd: the agent (Client), or the server (Server, PostgreSQL 15 or later) where its network is slower than its processors. With gzip and lz4 the agent packs.',
+  'physical.allowFaultyIncrementals':
+    'Makes increments also of a server whose minor version is known to make bad ones (before 17.13, 18.7).',
   walArchiving: 'How every change between backups is kept, for recovery to a point in time.',
   'walArchiving.mode': 'Archive: by the archive_command of the pods. Stream: by a replication slot. None: not at all.',
   'walArchiving.archiveTimeoutSeconds': 'A WAL segment is closed after this time even if it is not full.',

@@ -84,6 +84,7 @@ function watchTask({ policy, mode, server, repositories }: WatcherParts): WatchW
     maxParallel: walArchiving.maxParallel,
     ...(walArchiving.minRepositories === undefined ? {} : { minRepositories: walArchiving.minRepositories }),
     compression: walArchiving.compression,
+    summarizeWal: spec.schedules.some(({ type }) => type !== 'Full'),
     slot: slotName(metadata.namespace, metadata.name),
   };
 }

@@ -11,6 +11,7 @@ import { backupTask } from '../backup-task.ts';
 import type { AgentSettings } from '../jobs/build-job.ts';
 import { isRefusal, type Refusal, refused } from '../refusal.ts';
 import { buildCronJob } from './cron-jobs.ts';
+import { judgeIncrements } from './judge-increments.ts';
 import { newestFirst, surplusRuns } from './surplus-runs.ts';
 
 export interface Gathered {
@@ -61,6 +62,7 @@ export function decide(gathered: Gathered): Decision {
       lastBackup(runs),
       ...gathered.archiving.conditions,
       ...(gathered.retention?.conditions ?? []),
+      ...judgeIncrements(policy, lastRuns(runs).server?.version),
     ]),
     policy.metadata.generation,
     now,
@@ -231,6 +233,7 @@ export function eventsOf({ status }: BackupPolicy, conditions: readonly NewCondi
     { type: 'Ready', action: 'Schedule' },
     { type: 'ContinuousArchiving', action: 'Archive' },
     { type: 'RetentionApplied', action: 'Expire' },
+    { type: 'IncrementsTrusted', action: 'Schedule' },
   ].flatMap(({ type, action }) => {
     const [before, after] = [findCondition(status?.conditions, type), conditions.find((each) => each.type === type)];
     const same = before?.status === after?.status && before?.reason === after?.reason;

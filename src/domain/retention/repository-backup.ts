@@ -34,7 +34,7 @@ export function repositoryBackup(manifest: Manifest, path: string, held: boolean
     systemIdentifier: server.systemIdentifier,
     method,
     type,
-    parent: parentOf(manifest),
+    parent: method === 'Physical' ? manifest.parentBackupID : undefined,
     startTime: new Date(startTime),
     completionTime: new Date(completionTime),
     complete: method !== 'Logical' || (manifest.logical.failed ?? []).length === 0,
@@ -42,12 +42,6 @@ export function repositoryBackup(manifest: Manifest, path: string, held: boolean
     held,
     physical: method === 'Physical' ? catalogued(manifest, path) : undefined,
   };
-}
-
-/** A manifest of a full backup has none. */
-function parentOf(manifest: Manifest & { readonly parentBackupID?: unknown }): string | undefined {
-  const { parentBackupID } = manifest;
-  return typeof parentBackupID === 'string' && parentBackupID !== '' ? parentBackupID : undefined;
 }
 
 /** One backup among those of all servers that a policy has protected into a repository. */

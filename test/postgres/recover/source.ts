@@ -52,7 +52,10 @@ export interface BackupOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-export async function createSource(settings: Readonly<Record<string, string>> = {}): Promise<Source> {
+export async function createSource(
+  settings: Readonly<Record<string, string>> = {},
+  { major = 15 }: { readonly major?: number } = {},
+): Promise<Source> {
   const account = await serverAccount();
   const root = await mkdtemp(join(await runFolder(), 'recover-'));
   const own = async (name: string) => {
@@ -65,6 +68,7 @@ export async function createSource(settings: Readonly<Record<string, string>> = 
   const mountRoot = await own('mounts');
   await own(join('mounts', mounts.repository.volume(0)));
   const server = await startPostgres({
+    major,
     settings: {
       wal_level: 'replica',
       full_page_writes: 'on',

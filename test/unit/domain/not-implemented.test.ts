@@ -3,14 +3,12 @@ import {
   missingForPolicy,
   missingForRepository,
   missingForRestore,
-  missingForRun,
   notImplementedMessage,
 } from '../../../src/domain/not-implemented.ts';
-import { policy, repository, restore, run } from '../controllers/objects.ts';
+import { policy, repository, restore } from '../controllers/objects.ts';
 
 test('what stands is not refused', () => {
   expect(missingForPolicy(policy().spec)).toEqual([]);
-  expect(missingForRun(run().spec)).toEqual([]);
   expect(missingForRepository(repository().spec)).toEqual([]);
   expect(missingForRestore(restore().spec)).toEqual([]);
 });
@@ -18,13 +16,6 @@ test('what stands is not refused', () => {
 test.each<[string, object]>([
   ['spec.verification', { verification: { cron: '0 0 * * *' } }],
   ['spec.hooks', { hooks: { preBackup: [{ http: { url: 'http://hook' } }] } }],
-  [
-    'spec.schedules[base].type: Incremental',
-    {
-      schedules: [{ name: 'base', cron: '0 0 * * *', method: 'Physical', type: 'Incremental' }],
-      physical: { walMethod: 'Fetch' },
-    },
-  ],
 ])('%s of a policy is refused by its name', (field, spec) => {
   expect(missingForPolicy(policy({ spec: { ...spec } }).spec)).toEqual([field]);
 });

@@ -7,7 +7,10 @@ import type { Followed } from './follow-target.ts';
 
 export interface Described {
   readonly task: PlanRecoveryTask;
-  readonly manifest: PhysicalManifest;
+  /** The backup last; before it what it stands on, the full backup first. */
+  readonly chain: readonly PhysicalManifest[];
+  /** Newer backups that are not used, because what they stand on is not as it was. */
+  readonly passedOver: readonly string[];
   readonly followed: Followed;
   readonly dataDirectory: string;
   readonly segments: readonly string[];
@@ -20,11 +23,16 @@ const longest = 1024;
 
 /** What will be done, in order, for a person to read before it is. */
 export function describePlan(described: Described): readonly string[] {
-  const { task, manifest, followed, dataDirectory, segments, walBytes, settings, newTimeline } = described;
-  const { tablespaces, endLSN, timeline } = manifest.physical;
+  const { task, chain, passedOver, followed, dataDirectory, segments, walBytes, settings, newTimeline } = described;
+  const [manifest] = chain.slice(-1);
+  if (manifest === undefined) throw new Error('a plan without a backup');
+  const { tablespaces } = manifest.physical;
   const { path } = followed.candidate;
   const steps = [
-    `Lay base backup ${manifest.backupID} of PostgreSQL ${manifest.server.version} (${sizeOf(manifest.size.source)}; whole at ${endLSN} on timeline ${timeline}, ${manifest.completionTime}) into ${dataDirectory}.`,
+    ...passedOver.map(
+      (backupID) => `Leave the newer backup ${backupID} alone: it, or what it stands on, is not as it was.`,
+    ),
+    ...layingOf(manifest, chain, dataDirectory),
     ...(tablespaces.length === 0
       ? []
       : [
@@ -41,6 +49,22 @@ export function describePlan(described: Described): readonly string[] {
     `Then ${task.destination}.`,
   ];
   return steps.map((step) => [...step].slice(0, longest).join(''));
+}
+
+function layingOf(manifest: PhysicalManifest, chain: readonly PhysicalManifest[], dataDirectory: string) {
+  const { endLSN, timeline } = manifest.physical;
+  const whole = `whole at ${endLSN} on timeline ${timeline}, ${manifest.completionTime}`;
+  const of = `${manifest.backupID} of PostgreSQL ${manifest.server.version}`;
+  if (chain.length === 1) {
+    return [`Lay base backup ${of} (${sizeOf(manifest.size.source)}; ${whole}) into ${dataDirectory}.`];
+  }
+  const members = chain.map(({ backupID, size }) => `${backupID} (${sizeOf(size.source)})`);
+  const [full = '', ...increments] = members;
+  const shown = increments.length > 6 ? [...increments.slice(0, 3), '…', ...increments.slice(-2)] : increments;
+  return [
+    `Lay the chain of backup ${of} beside each other, checking every object: the full backup ${full} and ${increments.length === 1 ? 'the increment' : `${increments.length} increments`} ${shown.join(', ')}.`,
+    `Combine them with pg_combinebackup (${whole}) into ${dataDirectory}, and remove what they were combined of.`,
+  ];
 }
 
 function stopOf(target: PlanRecoveryTask['target'], { targetTime, stop, candidate, wal, end }: Followed): string {

@@ -44,6 +44,12 @@ const attempts = 3;
  * that of a server that was shut down (xlog.c, SyncDataDirectory), as long as fsync is on (server-arguments.ts).
  */
 export async function layBase(base: BaseBackup, place: BasePlace, options: LayOptions): Promise<void> {
+  await layFiles(base, place, options);
+  await finishDirectory(base, place);
+}
+
+/** The files of one backup, checked, as the server had them. Gives the server's list of them. */
+export async function layFiles(base: BaseBackup, place: BasePlace, options: LayOptions): Promise<string> {
   const { physical } = base.manifest;
   for (const { oid } of physical.tablespaces) {
     await mkdir(join(place.tablespaces.folder, oid), { recursive: true, mode: 0o700 });
@@ -51,8 +57,14 @@ export async function layBase(base: BaseBackup, place: BasePlace, options: LayOp
   await unpackAll(base, place, options);
   await layStreams(base, physical.streams ?? [], (stream) => folderOf(stream, place), options);
   await linkTablespaces(physical.tablespaces, place);
-  await checkFiles(place.dataDirectory, await listOfFiles(base, options.signal), base.path);
-  await rewriteTablespaceMap(physical.tablespaces, place);
+  const list = await listOfFiles(base, options.signal);
+  await checkFiles(place.dataDirectory, list, base.path);
+  return list;
+}
+
+/** Makes of those files a data directory that a server may recover. */
+export async function finishDirectory({ manifest }: Pick<BaseBackup, 'manifest'>, place: BasePlace): Promise<void> {
+  await rewriteTablespaceMap(manifest.physical.tablespaces, place);
   // The list describes the backup, not the server that is made of it; a later backup would take it along.
   await rm(join(place.dataDirectory, 'backup_manifest'), { force: true });
   await rm(join(place.dataDirectory, 'postmaster.pid'), { force: true });
@@ -116,7 +128,7 @@ async function listOfFiles(base: BaseBackup, signal: AbortSignal): Promise<strin
   return (await orFromAnother(base.store, key, () => fetchWhole(base, backupManifest, signal))).toString('utf8');
 }
 
-async function linkTablespaces(
+export async function linkTablespaces(
   tablespaces: PhysicalManifest['physical']['tablespaces'],
   place: BasePlace,
 ): Promise<void> {

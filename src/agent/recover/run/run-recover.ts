@@ -10,12 +10,13 @@ import { type Extracted, extract } from './extract.ts';
 import type { Followed, Reached } from './follow-server.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { layBase } from './lay-base.ts';
+import { layChain } from './lay-chain.ts';
 import { leaveStandby, readStandbyCredentials } from './leave-standby.ts';
 import { syncFolder } from './marker.ts';
 import { measure } from './measure.ts';
 import { openSource } from './open-source.ts';
 import { type Place, placeOf, readMountPoints } from './place.ts';
-import { finishPlace, preparePlace, putBack, type Tablespaces, tablespacesOf } from './prepare-place.ts';
+import { finishPlace, preparePlace, putBack, tablespacesOf } from './prepare-place.ts';
 import { tellProgress } from './progress.ts';
 import { runServer, type ServerRun } from './run-server.ts';
 import type { WalService } from './serve-wal.ts';
@@ -51,7 +52,7 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
     try {
       touched = true;
       await preparePlace(place, task.recovery.uid);
-      await layTheBase({ context, folders, patience, source, signs, told }, tablespacesOf(place, task.recovery.uid));
+      await layTheBase({ context, folders, patience, source, signs, told }, place);
       const run = { context, folders, patience, source, signs, told };
       const followed = await runServer(run, (serving) => {
         service = serving;
@@ -112,11 +113,15 @@ async function finish({ task, log }: RecoverContext, place: Place): Promise<void
   }
 }
 
-async function layTheBase(run: ServerRun, tablespaces: Tablespaces): Promise<void> {
+async function layTheBase(run: ServerRun, place: Place): Promise<void> {
   const { context, source, told } = run;
   const { task, signal, log } = context;
   const { dataDirectory } = task.place;
-  const total = baseObjects(source.base.manifest.physical).reduce((sum, { size }) => sum + size, 0);
+  const tablespaces = tablespacesOf(place, task.recovery.uid);
+  const members = [...source.parents, source.base];
+  const total = members
+    .flatMap(({ manifest }) => baseObjects(manifest.physical))
+    .reduce((sum, { size }) => sum + size, 0);
   let done = 0;
   const say = () =>
     told.say({
@@ -126,18 +131,20 @@ async function layTheBase(run: ServerRun, tablespaces: Tablespaces): Promise<voi
       percent: total === 0 ? 100 : Math.min(100, Math.floor((done / total) * 100)),
     });
   say();
-  log.info({ backup: task.plan.backupID, bytes: total, dataDirectory }, 'laying the base backup');
-  await layBase(
-    source.base,
-    { dataDirectory, tablespaces },
-    {
-      signal,
-      onBytes: (bytes) => {
-        done += bytes;
-        say();
-      },
+  log.info({ backups: members.map(({ path }) => path), bytes: total, dataDirectory }, 'laying the base backup');
+  const options = {
+    signal,
+    onBytes: (bytes: number) => {
+      done += bytes;
+      say();
     },
-  );
+  };
+  if (source.parents.length === 0) await layBase(source.base, { dataDirectory, tablespaces }, options);
+  else {
+    const onCombining = () => told.say({ stage: 'Combining', bytesDone: String(done), bytesTotal: String(total) });
+    const chain = { ...options, staging: place.staging, major: task.plan.major, onCombining };
+    await layChain(members, { dataDirectory, tablespaces }, chain);
+  }
   // In place, the sidecar that archives stays with the workload.
   if (task.place.oldDataDirectory === undefined) await forgetArchiving(dataDirectory);
 }
