@@ -6,6 +6,7 @@ import {
   agentExit,
   type BackupTask,
   type ExpireTask,
+  type SyncTask,
   type Task,
   task as taskSchema,
   type WatchWalTask,
@@ -15,6 +16,8 @@ import { read } from '../kube/objects.ts';
 import type { ActionContext, ActionOutcome } from './action.ts';
 import { runArchive } from './archive/run-archive.ts';
 import { runBackup } from './backup/run-backup.ts';
+import { catalogueCluster } from './catalogue/cluster.ts';
+import { runSync } from './catalogue/run-sync.ts';
 import { runDelete } from './delete.ts';
 import { retentionCluster } from './expire/cluster.ts';
 import { runExpire } from './expire/run-expire.ts';
@@ -77,6 +80,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
       }),
       watch: (watch) => ({ remembered: () => rememberedWal(client, watch, signal) }),
       expire: (expire) => ({ cluster: retentionCluster(client, expire, signal), jobName: run.jobName }),
+      sync: (sync) => ({ cluster: catalogueCluster(client, sync.namespace, signal) }),
     });
     log.info({ reason: outcome.reason }, outcome.message);
     await reporter.finish({ outcome: 'Succeeded', ...outcome });
@@ -95,6 +99,7 @@ interface Special {
   readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState'>;
   readonly watch: (task: WatchWalTask) => Pick<Parameters<typeof runWatchWal>[0], 'remembered'>;
   readonly expire: (task: ExpireTask) => Pick<Parameters<typeof runExpire>[0], 'cluster' | 'jobName'>;
+  readonly sync: (task: SyncTask) => Pick<Parameters<typeof runSync>[0], 'cluster'>;
 }
 
 async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, special: Special): Promise<ActionOutcome> {
@@ -111,6 +116,8 @@ async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, speci
       return runDelete({ ...context, task });
     case 'expire':
       return runExpire({ ...context, task, ...special.expire(task) });
+    case 'sync-catalogue':
+      return runSync({ ...context, task, ...special.sync(task) });
     case 'archive':
       return runArchive({ ...context, task });
     case 'watch-wal':

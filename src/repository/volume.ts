@@ -119,10 +119,10 @@ async function remove(root: string, file: string): Promise<void> {
   await prune(root, dirname(file));
 }
 
-async function sizeOf(file: string): Promise<{ readonly size: number } | undefined> {
+async function sizeOf(file: string): Promise<{ readonly size: number; readonly lastModified: Date } | undefined> {
   try {
     const found = await lstat(file);
-    return found.isFile() ? { size: found.size } : undefined;
+    return found.isFile() ? { size: found.size, lastModified: found.mtime } : undefined;
   } catch (error) {
     if (isCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
