@@ -1,3 +1,4 @@
+import { isForeign } from '../domain/catalogue/catalogued-run.ts';
 import { labels, managedBy } from '../domain/labels.ts';
 import { Cache } from '../kube/cache.ts';
 import type { KubeClient, KubeObject, Query } from '../kube/client.ts';
@@ -39,7 +40,8 @@ export function createCaches({ client, clock, log, namespaces }: CachesOptions):
         (spec?.repositoryRefs ?? []).map(({ name }) => `${metadata.namespace}/${name}`),
     }),
     runs: make('BackupRun', {
-      [indexes.policy]: ({ metadata, spec }) => [`${metadata.namespace}/${spec?.policyRef?.name}`],
+      // What another namespace's policy of that name has made is none of this one's.
+      [indexes.policy]: (run) => (isForeign(run) ? [] : [`${run.metadata.namespace}/${run.spec?.policyRef?.name}`]),
       [indexes.repository]: ({ metadata, status }) =>
         (status?.repositories ?? []).map(({ name }) => `${metadata.namespace}/${name}`),
     }),

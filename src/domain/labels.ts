@@ -31,6 +31,8 @@ export const annotations = {
   recovery: 'tidemark.dev/recovery-uid',
   /** On a BackupRun that was re-created: where its backup lies, so that one whose status was never written is known. */
   path: 'tidemark.dev/backup-path',
+  /** On a Job that reads a catalogue: a digest of the place. */
+  place: 'tidemark.dev/repository-place',
   /** On a BackupRepository: a new value asks for a sync now (domain/catalogue/request.ts). */
   sync: 'tidemark.dev/sync',
 } as const;

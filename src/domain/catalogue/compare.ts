@@ -80,7 +80,7 @@ export function compare(comparison: Comparison): Compared {
       if (place.state === 'Stored') {
         stored += 1;
         if (!isThere) missing.push({ run, place });
-        else if (run.hold !== place.held) holds.push({ run, place });
+        else if (isUntold(run, place, there)) holds.push({ run, place });
       } else if (place.lost && isThere) found.push({ run, place });
     }
   }
@@ -95,6 +95,11 @@ export function compare(comparison: Comparison): Compared {
     )
     .sort(newestFirst);
   return { fresh, missing, found, holds, stored };
+}
+
+/** What another cluster holds is not this one's to let go. */
+function isUntold({ hold }: KnownRun, place: KnownPlace, { held }: ListedBackup): boolean {
+  return hold !== place.held || (hold && held === false);
 }
 
 /** Where only the folder is known, by the second in which the backup began, which its ID tells. */
