@@ -48,7 +48,7 @@ export class PackedNames {
   }
 }
 
-function grown(bytes: Buffer, used: number): Buffer {
+function grown(bytes: Buffer<ArrayBuffer>, used: number): Buffer<ArrayBuffer> {
   const larger = Buffer.allocUnsafe(2 * bytes.length);
   bytes.copy(larger, 0, 0, used);
   return larger;
