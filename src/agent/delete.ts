@@ -1,8 +1,8 @@
+import { z } from 'zod';
 import { Failure, terminal } from '../domain/failure.ts';
 import { backupPath, backupsPath, manifestName, parseBackupPath } from '../domain/layout.ts';
-import type { Manifest } from '../domain/manifest.ts';
 import type { DeleteTask } from '../domain/task.ts';
-import { readManifest, removeBackup } from '../repository/backups.ts';
+import { removeBackup } from '../repository/backups.ts';
 import { isHeld } from '../repository/holds.ts';
 import { openStore } from '../repository/open.ts';
 import type { Store } from '../repository/store.ts';
@@ -97,14 +97,25 @@ async function refuseWithIncrements(store: Store, path: string, signal: AbortSig
   );
 }
 
-/** undefined for one that is no backup, or not any more; what cannot be read stands on everything. */
+/** undefined for one that is no backup, or not any more; what cannot be read may stand on anything. */
 async function parentOf(store: Store, path: string, signal: AbortSignal): Promise<string | undefined> {
+  const key = `${path}/${manifestName}`;
+  if ((await store.head(key, { signal })) === undefined) return undefined;
+  const { success, data } = ofParent.safeParse(parsed(await store.get(key, { signal })));
+  if (success) return data.parentBackupID;
+  throw terminal(
+    'UnreadableManifest',
+    `${key} in ${store.description} cannot be read, so nobody can tell which backup it stands on. Bring it back from a copy of the repository, or remove its folder if it is lost anyway.`,
+  );
+}
+
+/** Of a manifest of any version. */
+const ofParent = z.object({ parentBackupID: z.string().optional() });
+
+function parsed(bytes: Buffer): unknown {
   try {
-    const { manifest } = await readManifest(store, path, { signal });
-    const { parentBackupID } = manifest as Manifest & { readonly parentBackupID?: unknown };
-    return typeof parentBackupID === 'string' ? parentBackupID : undefined;
-  } catch (error) {
-    if (error instanceof Failure && error.reason === 'BackupNotFound') return undefined;
-    throw error;
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
   }
 }
