@@ -16,16 +16,12 @@ import { isHeld } from '../../repository/holds.ts';
 import type { Store } from '../../repository/store.ts';
 import type { CatalogueCluster } from './cluster.ts';
 
-/** What became of a backup that no BackupRun was known of. */
-export type Known =
-  | 'Made'
-  /** There is one already: it ended while this was read, or another repository has told of it. */
-  | 'Present'
-  /** No manifest, or one that was made known once. */
-  | 'Nothing'
-  /** A run of its name has not ended yet: the next sync sees what it has made. */
-  | 'Later'
-  | { readonly unreadable: string };
+/**
+ * What became of a backup that no BackupRun was known of. Present: there is one already, since it ended while this was
+ * read, or another repository has told of it. Nothing: it has no manifest, or was made known once. Later: a run of its
+ * name has not ended yet, and the next sync sees what it has made.
+ */
+export type Known = 'Made' | 'Present' | 'Nothing' | 'Later' | { readonly unreadable: string };
 
 export interface Surroundings {
   readonly store: Store;
