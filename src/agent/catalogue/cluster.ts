@@ -58,7 +58,9 @@ export function catalogueCluster(
     async place({ name, uid }, place) {
       try {
         // A manager for each repository: what one does not say any more is taken away.
-        await apply(name, uid, { repositories: [place] }, `${catalogueFieldManager}-${place.name}`);
+        // Said in any case, or what another manager has said before would stay.
+        const whole = { held: false, lost: false, ...place };
+        await apply(name, uid, { repositories: [whole] }, `${catalogueFieldManager}-${place.name}`);
       } catch (error) {
         if (!isNotFound(error)) throw error;
       }

@@ -50,7 +50,8 @@ export async function runSync(context: SyncContext): Promise<ActionOutcome> {
     const known = await makeAllKnown(context, store, { runs, listing, compared });
     const catalogue = summarize({ task, startTime, now: clock(), listing, known, told });
     await context.reporter.facts({ catalogue });
-    return { reason: 'Synced', message: describe(catalogue, store, told) };
+    if (told.unheld !== undefined) throw unheld(told.unheld);
+    return { reason: 'Synced', message: describe(catalogue, store) };
   } finally {
     await store.close();
   }
@@ -70,6 +71,13 @@ function refuseEmpty(task: SyncTask, { stored }: Compared, { backups }: Listing,
   throw terminal(
     'RepositoryEmpty',
     `${store.description} holds no backup at all of ${task.namespaces.join(', ')}, and ${stored} BackupRun${stored === 1 ? ' says' : 's say'} that it does. Nothing was changed. Look whether this is the right bucket, prefix or volume, and who has deleted there. If the backups are gone: kubectl annotate backuprepository -n ${task.namespace} ${name} --overwrite tidemark.dev/sync="empty $(date +%s)"`,
+  );
+}
+
+function unheld(why: string) {
+  return terminal(
+    'HoldNotTold',
+    `A hold could not be written into the repository, or not be taken back, so it stands in this cluster alone; all the rest is synced. ${why}`,
   );
 }
 
@@ -185,8 +193,8 @@ function sinceDeep(previous: CatalogueStatus, { backups, strangers }: Listing, k
   };
 }
 
-function describe(catalogue: CatalogueStatus, store: Store, { lost, unheld }: Told): string {
-  const { backups = 0, made = 0, unknown = 0, examples = [] } = catalogue;
+function describe(catalogue: CatalogueStatus, store: Store): string {
+  const { backups = 0, made = 0, lost = 0, unknown = 0, examples = [] } = catalogue;
   const parts = [`${store.description} holds ${backups} backup${backups === 1 ? '' : 's'}.`];
   if (made > 0) parts.push(`${made} BackupRun${made === 1 ? ' was' : 's were'} re-created.`);
   if (lost > 0)
@@ -197,6 +205,5 @@ function describe(catalogue: CatalogueStatus, store: Store, { lost, unheld }: To
     parts.push(
       `${unknown} thing${unknown === 1 ? '' : 's'} there ${unknown === 1 ? 'is' : 'are'} nothing that Tidemark knows, and ${unknown === 1 ? 'stays' : 'stay'} as ${unknown === 1 ? 'it is' : 'they are'}: ${examples.join('; ')}.`,
     );
-  if (unheld !== undefined) parts.push(`A hold could not be written there: ${unheld}`);
   return [...parts.join(' ')].slice(0, 4000).join('');
 }

@@ -40,7 +40,10 @@ async function tellHolds(
   if (task.repository.spec.accessMode === 'ReadOnly') return undefined;
   let unheld: string | undefined;
   for (const { run, place } of holds) {
-    if ((await store.head(`${place.path}/${manifestName}`, { signal })) === undefined) continue;
+    if ((await store.head(`${place.path}/${manifestName}`, { signal })) === undefined) {
+      await cluster.place(run, { name: place.name, state: 'Removed', path: place.path, lost: true });
+      continue;
+    }
     try {
       if (run.hold) await putHold(store, place.path, { namespace: task.namespace, run: run.name }, signal);
       else await removeHold(store, place.path, signal);

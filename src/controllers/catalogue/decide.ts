@@ -91,7 +91,8 @@ function hasUntoldHold({ metadata, spec }: BackupRepository, runs: readonly Back
   if (spec.accessMode === 'ReadOnly') return false;
   return runs.some(({ spec: { hold }, status }) =>
     (status?.repositories ?? []).some(
-      ({ name, state, held = false }) => name === metadata.name && state === 'Stored' && held !== hold,
+      ({ name, state, path, held = false }) =>
+        name === metadata.name && state === 'Stored' && path !== undefined && held !== hold,
     ),
   );
 }

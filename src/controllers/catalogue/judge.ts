@@ -76,7 +76,8 @@ export function eventsOfSync({ repository, job }: Judged, condition: NewConditio
   if (present?.message === message) return [];
   const { lost = 0, made = 0, unknown = 0 } = repository.status?.catalogue ?? {};
   if (lost > 0) return [{ type: 'Warning', reason: 'BackupsLost', action, note: message }];
-  if (unknown > 0) return [{ type: 'Warning', reason: 'UnknownObjects', action, note: message }];
+  if (unknown > 0 && present?.reason !== 'UnknownObjects')
+    return [{ type: 'Warning', reason: 'UnknownObjects', action, note: message }];
   return made > 0 || (job !== undefined && present === undefined)
     ? [{ type: 'Normal', reason, action, note: message }]
     : [];

@@ -53,6 +53,8 @@ interface Comparison {
   readonly repository: string;
   /** The namespace of the runs. */
   readonly namespace: string;
+  /** Those that were listed, as the repository has them. */
+  readonly namespaces: readonly string[];
   readonly runs: readonly KnownRun[];
   readonly listed: ReadonlyMap<string, ListedBackup>;
   /** What the store got before was made known once; undefined: nothing was, or all is to be again. */
@@ -65,7 +67,7 @@ const longestBackup = 7 * 86_400_000;
 
 /** What the cluster has of a repository, and what the repository has; pure. */
 export function compare(comparison: Comparison): Compared {
-  const { repository, runs, listed } = comparison;
+  const { repository, namespaces, runs, listed } = comparison;
   const known = new Set<string>();
   const missing: OfPlace[] = [];
   const found: OfPlace[] = [];
@@ -78,9 +80,11 @@ export function compare(comparison: Comparison): Compared {
       const there = listed.get(place.path);
       const isThere = there !== undefined && there.manifestTime !== null;
       if (place.state === 'Stored') {
-        stored += 1;
-        if (!isThere) missing.push({ run, place });
-        else if (isUntold(run, place, there)) holds.push({ run, place });
+        // What was not looked at is not missing.
+        const isJudged = namespaces.includes(place.path.split('/')[0] ?? '');
+        stored += Number(isJudged);
+        if (isJudged && !isThere) missing.push({ run, place });
+        if (isUntold(run, place, there)) holds.push({ run, place });
       } else if (place.lost && isThere) found.push({ run, place });
     }
   }
@@ -98,8 +102,8 @@ export function compare(comparison: Comparison): Compared {
 }
 
 /** What another cluster holds is not this one's to let go. */
-function isUntold({ hold }: KnownRun, place: KnownPlace, { held }: ListedBackup): boolean {
-  return hold !== place.held || (hold && held === false);
+function isUntold({ hold }: KnownRun, place: KnownPlace, there: ListedBackup | undefined): boolean {
+  return hold !== place.held || (hold && there?.held === false);
 }
 
 /** Where only the folder is known, by the second in which the backup began, which its ID tells. */

@@ -144,7 +144,7 @@ describe.each(['a volume', 'S3'])('the catalogue of %s', (kind) => {
     world.cluster.change('run-1', { spec: { hold: false } });
     await world.sync();
     expect(await isHeld(world.store, pathOf(backup), signal())).toBe(false);
-    expect(world.cluster.get('run-1').status?.repositories?.[0]?.held).toBeUndefined();
+    expect(world.cluster.get('run-1').status?.repositories?.[0]?.held).toBe(false);
   });
 
   test('read only: everything is known, and nothing is written', async () => {

@@ -102,8 +102,10 @@ export class FakeRuns implements CatalogueCluster {
   }
 
   async place({ name }: { readonly name: string }, place: Place): Promise<void> {
-    const others = (this.get(name).status?.repositories ?? []).filter((each) => each.name !== place.name);
-    this.change(name, { status: backupRunStatus.parse({ repositories: [...others, place] }) });
+    const present = this.get(name).status?.repositories ?? [];
+    const others = present.filter((each) => each.name !== place.name);
+    const merged = { ...present.find((each) => each.name === place.name), held: false, lost: false, ...place };
+    this.change(name, { status: backupRunStatus.parse({ repositories: [...others, merged] }) });
   }
 
   #store(metadata: RunObject['metadata'], spec: BackupRun['spec'], status?: object): BackupRun {

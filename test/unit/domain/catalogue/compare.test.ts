@@ -37,6 +37,7 @@ function compared(backups: readonly ListedBackup[], runs: readonly KnownRun[], c
   const found = compare({
     repository: 'store',
     namespace: 'shop',
+    namespaces: ['shop'],
     runs,
     listed: new Map(backups.map((each) => [each.path, each])),
     knownUntil: undefined,
@@ -105,6 +106,7 @@ describe('a BackupRun', () => {
     ['whose manifest is gone', listed(1, { manifestTime: null }), {}, ['run-1']],
     ['of which only the folder was listed', listed(1, { manifestTime: undefined }), {}, []],
     ['that is still stored in another repository only', undefined, { name: 'other' }, []],
+    ['of a namespace that was not looked at', undefined, { path: `prod/orders/7/backups/${idOf(1)}` }, []],
     ['that was not stored yet', undefined, { state: 'Pending' }, []],
     ['whose backup retention has deleted', undefined, { state: 'Removed' }, []],
   ])('%s', (_, there, place, missing) => {
