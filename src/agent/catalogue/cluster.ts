@@ -49,9 +49,9 @@ export function catalogueCluster(
     return applyStatus(connected(), { apiVersion, kind, metadata, status }, manager, within());
   };
   return {
-    runs: () => listRuns(connected(), namespace, signal),
-    create: (run) => createIfAbsent(connected(), run, catalogueFieldManager, within()),
-    find: (name) => read<BackupRun>(connected(), backupRun.kind, namespace, name, within()),
+    runs: async () => listRuns(connected(), namespace, signal),
+    create: async (run) => createIfAbsent(connected(), run, catalogueFieldManager, within()),
+    find: async (name) => read<BackupRun>(connected(), backupRun.kind, namespace, name, within()),
     async describe(name, status) {
       await apply(name, undefined, status, catalogueFieldManager);
     },
