@@ -100,7 +100,8 @@ function probeStatus({ capabilities, report }: Status, generation: number): Stat
 function catalogueOf({ previous, requested, repositoryObject }: SyncTask, { catalogue, report }: Status): Status {
   const answered = (report as AgentReport).outcome !== 'Running' && requested !== undefined ? { requested } : {};
   const { generation } = repositoryObject;
-  return { catalogue: { ...previous, generation, ...(catalogue as Status | undefined), ...answered, report } };
+  // Whole: of another place nothing may be left of the one before.
+  return { catalogue: { ...(catalogue ?? previous ?? {}), generation, ...answered, report } };
 }
 
 /** Records a scheduled Job as a BackupRun, where the operator has not done so yet; gives the run's UID. */
