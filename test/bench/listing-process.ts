@@ -52,7 +52,10 @@ async function work({ what, mountRoot, repository }: ListingJob): Promise<void> 
     case 'Retention':
     case 'RetentionOld': {
       const store = await open(repository, 0, { mountRoot });
-      const task = expireTask(repository, what === 'Retention' ? { keepLast: 100_000 } : { keepLast: 5_000, minBackups: 1 });
+      const task = expireTask(
+        repository,
+        what === 'Retention' ? { keepLast: 100_000 } : { keepLast: 5_000, minBackups: 1 },
+      );
       const now = new Date();
       const read = await readRepository(store, repository.name, task, signal);
       await reckon(read, task, {}, now, signal);
