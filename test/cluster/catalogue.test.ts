@@ -60,7 +60,7 @@ describe('the catalogue', () => {
         labels: { 'tidemark.dev/catalogue': 'offsite', 'tidemark.dev/origin-namespace': namespace },
       });
     }
-    expect(await kubectl.list('jobs.batch', bare, 'tidemark.dev/action=backup')).toEqual([]);
+    expect(await kubectl.list('jobs', bare, 'tidemark.dev/action=backup')).toEqual([]);
     const synced = await until('the repository to be synced', async () => {
       const found = await kubectl.get('backuprepository', 'offsite', bare);
       return conditionOf(found, 'CatalogueSynced') === 'True' && found;
