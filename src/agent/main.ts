@@ -7,6 +7,7 @@ import {
   type BackupTask,
   type CopyTask,
   type ExpireTask,
+  type SyncTask,
   type Task,
   task as taskSchema,
   type WatchWalTask,
@@ -16,6 +17,8 @@ import { read } from '../kube/objects.ts';
 import type { ActionContext, ActionOutcome } from './action.ts';
 import { runArchive } from './archive/run-archive.ts';
 import { runBackup } from './backup/run-backup.ts';
+import { catalogueCluster } from './catalogue/cluster.ts';
+import { runSync } from './catalogue/run-sync.ts';
 import { runCopy } from './copy/run-copy.ts';
 import { runDelete } from './delete.ts';
 import { isDistrusted } from './distrusted.ts';
@@ -88,6 +91,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
         },
       }),
       expire: (expire) => ({ cluster: retentionCluster(client, expire, signal), jobName: run.jobName }),
+      sync: (sync) => ({ cluster: catalogueCluster(client, sync.namespace, signal) }),
     });
     log.info({ reason: outcome.reason }, outcome.message);
     await reporter.finish({ outcome: 'Succeeded', ...outcome });
@@ -112,6 +116,7 @@ interface Special {
   readonly watch: (task: WatchWalTask) => Pick<Parameters<typeof runWatchWal>[0], 'remembered'>;
   readonly copy: (task: CopyTask) => Pick<Parameters<typeof runCopy>[0], 'claim'>;
   readonly expire: (task: ExpireTask) => Pick<Parameters<typeof runExpire>[0], 'cluster' | 'jobName'>;
+  readonly sync: (task: SyncTask) => Pick<Parameters<typeof runSync>[0], 'cluster'>;
 }
 
 async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, special: Special): Promise<ActionOutcome> {
@@ -130,6 +135,8 @@ async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, speci
       return runCopy({ ...context, task, ...special.copy(task) });
     case 'expire':
       return runExpire({ ...context, task, ...special.expire(task) });
+    case 'sync-catalogue':
+      return runSync({ ...context, task, ...special.sync(task) });
     case 'archive':
       return runArchive({ ...context, task });
     case 'watch-wal':

@@ -1,8 +1,8 @@
 import { apiVersion, backupPolicy, backupRepository, backupRun, pitrRecovery, restoreRequest } from '../api/kinds.ts';
 import type { AgentReport } from '../api/report.ts';
-import { agentFieldManager, watcherFieldManager } from '../domain/labels.ts';
+import { agentFieldManager, catalogueFieldManager, watcherFieldManager } from '../domain/labels.ts';
 import { scheduledRun } from '../domain/scheduled-run.ts';
-import type { BackupTask, CopyTask, Task } from '../domain/task.ts';
+import type { BackupTask, CopyTask, SyncTask, Task } from '../domain/task.ts';
 import { isNotFound } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { applyStatus, createIfAbsent, read } from '../kube/objects.ts';
@@ -67,6 +67,11 @@ export function ownObject(
         retention === undefined ? undefined : { retention: { ...retention, report } };
       return { ...common, kind: backupPolicy.kind, name, uid, fieldManager: `${agentFieldManager}-expire`, shape };
     }
+    case 'sync-catalogue': {
+      const { name, uid } = task.repositoryObject;
+      const shape = (status: Status) => catalogueOf(task, status);
+      return { ...common, kind: backupRepository.kind, name, uid, fieldManager: catalogueFieldManager, shape };
+    }
     case 'watch-wal':
       return {
         ...common,
@@ -100,6 +105,14 @@ function probeStatus({ capabilities, report }: Status, generation: number): Stat
           },
         }),
   };
+}
+
+/** What an earlier sync found stays told, whatever comes of this one. */
+function catalogueOf({ previous, requested, repositoryObject }: SyncTask, { catalogue, report }: Status): Status {
+  const answered = (report as AgentReport).outcome !== 'Running' && requested !== undefined ? { requested } : {};
+  const { generation } = repositoryObject;
+  // Whole: of another place nothing may be left of the one before.
+  return { catalogue: { ...(catalogue ?? previous ?? {}), generation, ...answered, report } };
 }
 
 /** Records a scheduled Job as a BackupRun, where the operator has not done so yet; gives the run's UID. */

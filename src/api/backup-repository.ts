@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { catalogueStatus } from './catalogue.ts';
 import { conditions } from './condition.ts';
 import {
   exactlyOne,
   formed,
   integer,
+  labelName,
   list,
   localRef,
   objectName,
@@ -119,6 +121,7 @@ export const backupRepositorySpec = ruled(
     rclone: rclone.optional(),
     encryption: encryption.optional(),
     accessMode: z.enum(['ReadWrite', 'ReadOnly']).default('ReadWrite'),
+    catalogue: z.object({ namespaces: list(labelName, 16, 1) }).optional(),
   }),
   exactlyOne('s3', 'volume', 'azureBlob', 'googleCloudStorage', 'rclone'),
 );
@@ -130,6 +133,7 @@ export const backupRepositoryStatus = z.object({
   backups: integer(0, 2_147_483_647).optional(),
   storedBytes: wideInteger.optional(),
   lastSyncTime: time.optional(),
+  catalogue: catalogueStatus.optional(),
   /** What the last probe found: the agent's facts, from which the operator derives Ready. */
   probe: z
     .object({

@@ -43,7 +43,7 @@ export const phase = z.enum(['Pending', 'Running', 'Completed', 'Failed', 'Cance
 
 const storedIn = z.object({
   name: text(253, 1),
-  /** Removed: retention has deleted it there. */
+  /** Removed: retention has deleted it there, or it is lost. */
   state: z.enum(['Stored', 'Failed', 'Pending', 'Removed']),
   /** Where the backup lies under the repository's prefix. */
   path: text(1024).optional(),
@@ -52,6 +52,10 @@ const storedIn = z.object({
   /** Why it is not stored there, in one word, or how it came there later. */
   reason: text(128).optional(),
   message: text(1024).optional(),
+  /** The repository itself says that the backup is held, so that a hold outlives the cluster. */
+  held: z.boolean().optional(),
+  /** With Removed: nobody here has deleted it. */
+  lost: z.boolean().optional(),
 });
 
 const databaseFacts = z.object({

@@ -95,6 +95,9 @@ export const backupRepository = {
   columns: [
     conditionColumn('Ready', 'Ready', 'status'),
     conditionColumn('Reason', 'Ready', 'reason'),
+    column('Backups', '.status.backups', 'integer'),
+    column('Stored', '.status.storedBytes'),
+    column('Last Sync', '.status.lastSyncTime', 'date'),
     column('Bucket', '.spec.s3.bucket'),
     column('Claim', '.spec.volume.claimName', 'string', 1),
     column('Access', '.spec.accessMode', 'string', 1),

@@ -6,6 +6,10 @@ export const labels = {
   restore: 'tidemark.dev/restore',
   recovery: 'tidemark.dev/recovery',
   repository: 'tidemark.dev/repository',
+  /** On a BackupRun that was re-created: the BackupRepository that told of it. */
+  catalogue: 'tidemark.dev/catalogue',
+  /** On a BackupRun that was re-created: the namespace in the repository, where it is not the run's own. */
+  origin: 'tidemark.dev/origin-namespace',
   action: 'tidemark.dev/action',
   /** On a ServiceAccount: a policy may run its Jobs under this account. */
   agent: 'tidemark.dev/agent',
@@ -25,6 +29,12 @@ export const annotations = {
   abandon: 'tidemark.dev/abandon-stored-backup',
   /** On what a PitrRecovery makes: its UID, so that only its own is taken away where it fails. */
   recovery: 'tidemark.dev/recovery-uid',
+  /** On a BackupRun that was re-created: where its backup lies, so that one whose status was never written is known. */
+  path: 'tidemark.dev/backup-path',
+  /** On a Job that reads a catalogue: a digest of the place. */
+  place: 'tidemark.dev/repository-place',
+  /** On a BackupRepository: a new value asks for a sync now (domain/catalogue/request.ts). */
+  sync: 'tidemark.dev/sync',
 } as const;
 
 /** On a BackupRun with deletionPolicy Delete: the stored backup goes first. */
@@ -36,4 +46,6 @@ export const operatorFieldManager = 'tidemark-operator';
 export const agentFieldManager = 'tidemark-agent';
 /** Of status.wal: the operator takes it back under this name when there is no watcher any more. */
 export const watcherFieldManager = 'tidemark-agent-wal';
+/** Of what the catalogue tells of a repository, and of what it re-creates. */
+export const catalogueFieldManager = 'tidemark-agent-catalogue';
 export const agentServiceAccount = 'tidemark-agent';

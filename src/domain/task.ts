@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { assertion, compression, physical, walArchiving } from '../api/backup-policy.ts';
 import { backupRepositorySpec } from '../api/backup-repository.ts';
+import { catalogueStatus } from '../api/catalogue.ts';
 import { logical } from '../api/logical.ts';
 import { extracted, recoveryPlan, recoveryTarget } from '../api/pitr-recovery.ts';
 import { tls } from '../api/postgres-server.ts';
@@ -211,6 +212,29 @@ const copy = z.object({
   deadlineSeconds: z.int().positive(),
 });
 
+/** Makes known what a repository holds: BackupRuns for its backups, and what became of those of the BackupRuns. */
+const sync = z.object({
+  action: z.literal('sync-catalogue'),
+  namespace: z.string(),
+  repositoryObject: owner.extend({ generation: z.int() }),
+  repository,
+  /** As the repository has them. */
+  namespaces: z.array(z.string()).min(1),
+  /** How many completed runs the policies of this namespace want to see; a policy that is not here has no limit. */
+  limits: z.array(z.object({ policy: z.string(), succeeded: z.int() })),
+  /** Deep: every object of the backups is listed, never the WAL. Shallow: their folders alone. */
+  depth: z.enum(['Deep', 'Shallow']),
+  /** All: those too whose BackupRun was deleted here. */
+  scope: z.enum(['New', 'All']),
+  /** A person has said that a repository without any backup is as it should be. */
+  mayBeEmpty: z.boolean(),
+  /** The value of the annotation that asked for it. */
+  requested: z.string().optional(),
+  /** Of the repository's place: what is known of another one does not count. */
+  place: z.string(),
+  previous: catalogueStatus.optional(),
+});
+
 export const task = z.discriminatedUnion('action', [
   copy,
   backup,
@@ -218,6 +242,7 @@ export const task = z.discriminatedUnion('action', [
   probe,
   deletion,
   expire,
+  sync,
   archive,
   watchWal,
   planRecovery,
@@ -230,6 +255,7 @@ export type RestoreTask = z.output<typeof restore>;
 export type ProbeTask = z.output<typeof probe>;
 export type DeleteTask = z.output<typeof deletion>;
 export type ExpireTask = z.output<typeof expire>;
+export type SyncTask = z.output<typeof sync>;
 export type ServerTask = z.output<typeof server>;
 export type ArchiveTask = z.output<typeof archive>;
 export type WatchWalTask = z.output<typeof watchWal>;

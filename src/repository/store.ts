@@ -84,6 +84,8 @@ export interface Uploaded {
 
 export interface StoredSize {
   readonly size: number;
+  /** When the store got it; absent where only a listing tells. */
+  readonly lastModified?: Date;
   /** Where the store says that nobody may delete it: until when, undefined for a lock without an end. */
   readonly lock?: { readonly until: Date | undefined };
 }

@@ -4,6 +4,7 @@ import { type RepositoryBackup, repositoryBackup } from '../../domain/retention/
 import type { ServerWal, TimelineWal } from '../../domain/retention/server-wal.ts';
 import type { ExpireTask } from '../../domain/task.ts';
 import { readManifest } from '../../repository/backups.ts';
+import { isHeld } from '../../repository/holds.ts';
 import type { Store } from '../../repository/store.ts';
 import { openWalArchive } from '../../repository/wal-archive.ts';
 import { inParallel } from '../recover/plan/in-parallel.ts';
@@ -58,7 +59,8 @@ async function readBackups(store: Store, location: WalLocation, held: ReadonlySe
     const path = backupPath({ ...location, backupID });
     const manifest = await readOrDoubt(store, path, signal);
     if (manifest === undefined) return undefined;
-    const backup = repositoryBackup(manifest, path, held.has(backupID));
+    const isKept = held.has(backupID) || (await isHeld(store, path, signal));
+    const backup = repositoryBackup(manifest, path, isKept);
     if (backup.backupID === backupID && backup.systemIdentifier === location.systemIdentifier) return backup;
     throw terminal(
       'UnreadableManifest',

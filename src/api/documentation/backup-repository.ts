@@ -60,4 +60,7 @@ export const backupRepository: Documentation = {
   'encryption.gpg.identitySecretRef.name': "The Secret's name.",
   'encryption.gpg.identitySecretRef.key': 'The key in the Secret, such as private.asc.',
   accessMode: "ReadOnly: nothing is ever written, as when a second cluster reads the first one's repository.",
+  catalogue: 'Whose backups become BackupRuns here.',
+  'catalogue.namespaces':
+    'Namespaces as the repository has them; default: this one alone. Name another one only where whoever uses this namespace may see its backups.',
 };

@@ -34,7 +34,7 @@ export function volumesOf(
 
 function repositoriesOf(task: Task): readonly RepositoryTask[] {
   if ('repositories' in task) return task.repositories;
-  if (task.action === 'probe') return [task.repository];
+  if (task.action === 'probe' || task.action === 'sync-catalogue') return [task.repository];
   const { repository, others = [] } = 'source' in task ? task.source : task;
   return [repository, ...others];
 }
@@ -80,7 +80,16 @@ function repositoryVolumes({ spec }: RepositoryTask, index: number): readonly Mo
           ),
         ]),
     ...(ca === undefined ? [] : [secret(`repository-${index}-ca`, places.repository.ca(index), ca.name, [ca.key])]),
-    ...(volume === undefined ? [] : [claim(`repository-${index}`, places.repository.volume(index), volume.claimName)]),
+    ...(volume === undefined
+      ? []
+      : [
+          claim(
+            `repository-${index}`,
+            places.repository.volume(index),
+            volume.claimName,
+            spec.accessMode === 'ReadOnly',
+          ),
+        ]),
   ];
 }
 
@@ -144,6 +153,6 @@ function secret(name: string, path: string, secretName: string, keys: readonly s
   return { name, path, readOnly: true, source: { projected: { defaultMode: 0o440, sources } } };
 }
 
-function claim(name: string, path: string, claimName: string): Mounted {
-  return { name, path, readOnly: false, source: { persistentVolumeClaim: { claimName } } };
+function claim(name: string, path: string, claimName: string, readOnly = false): Mounted {
+  return { name, path, readOnly, source: { persistentVolumeClaim: { claimName } } };
 }
