@@ -4,6 +4,7 @@ import { describeRecipients, type Encryption, type Scheme } from '../domain/encr
 import { type Failure, terminal } from '../domain/failure.ts';
 import { mounts } from '../domain/mounts.ts';
 import type { RepositoryTask } from '../domain/task.ts';
+import { lacksAgent } from '../stream/gpg.ts';
 import { openPrivateKeys } from '../stream/gpg-keyring.ts';
 import { StageFailed } from '../stream/stage-failed.ts';
 import type { OpenOptions } from './open.ts';
@@ -71,7 +72,8 @@ export async function requireIdentityFile(identity: Identity, what: string, seal
   try {
     return await openPrivateKeys(file);
   } catch (error) {
-    if (!(error instanceof StageFailed) || error.exitCode === undefined) throw error;
+    // Of the keys nothing is known then.
+    if (!(error instanceof StageFailed) || error.exitCode === undefined || lacksAgent(error)) throw error;
     throw wrongIdentity('NoIdentity', identity, what, sealed);
   }
 }

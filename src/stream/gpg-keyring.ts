@@ -52,9 +52,13 @@ async function makeHome(keys: Buffer, kind: 'public' | 'private'): Promise<strin
     await rm(home, { recursive: true, force: true });
     throw error;
   }
+  if (homes.size === 0) process.once('exit', removeAll);
   homes.add(home);
-  process.once('exit', () => rmSync(home, { recursive: true, force: true }));
   return home;
+}
+
+function removeAll(): void {
+  for (const home of homes) rmSync(home, { recursive: true, force: true });
 }
 
 /**

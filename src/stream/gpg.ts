@@ -67,15 +67,21 @@ function readPacketHeader(bytes: Buffer, at: number) {
 }
 
 /** See whyNotDecrypted(). gpg tells it by its status lines (doc/DETAILS), whatever its language. */
-export function whyGpgFailed({ stderr }: StageFailed): 'NoIdentityFits' | 'NoIdentity' | 'Damaged' | undefined {
+export function whyGpgFailed(failure: StageFailed): 'NoIdentityFits' | 'NoIdentity' | 'Damaged' | undefined {
+  const { stderr } = failure;
   const said = (line: RegExp) => line.test(stderr);
   // That is ours to mend.
-  if (said(/no gpg-agent running|can't connect to the agent/)) return undefined;
+  if (lacksAgent(failure)) return undefined;
   if (said(/^\[GNUPG:\] DECRYPTION_KEY /m)) return 'Damaged';
   if (!said(/^\[GNUPG:\] ENC_TO /m)) return 'Damaged';
   if (said(/failed in gcry|Checksum error|Bad data/i)) return 'Damaged';
   // The right one is there, and without its secret part, or with a passphrase.
   return said(/^\[GNUPG:\] ENC_TO [\s\S]*^\[GNUPG:\] KEY_CONSIDERED /m) ? 'NoIdentity' : 'NoIdentityFits';
+}
+
+/** Its agent was killed, so that it knows no private key. */
+export function lacksAgent({ stderr }: StageFailed): boolean {
+  return /no gpg-agent running|No agent running|can't connect to the agent/i.test(stderr);
 }
 
 /** In a few words; public keys alone are spoken of. */
