@@ -4,7 +4,9 @@ import { findCondition } from './conditions.ts';
 export const storedInSome = 'StoredInSome';
 
 /** Whole, but not in every repository: it failed by its promise, and can be restored from where it is. */
-export function isStoredInSome(status: Pick<BackupRunStatus, 'phase' | 'conditions' | 'repositories'> | undefined): boolean {
+export function isStoredInSome(
+  status: Pick<BackupRunStatus, 'phase' | 'conditions' | 'repositories'> | undefined,
+): boolean {
   return (
     status?.phase === 'Failed' &&
     findCondition(status.conditions, 'Succeeded')?.reason === storedInSome &&

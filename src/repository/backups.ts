@@ -55,7 +55,12 @@ export async function commitBackup(
   backup: Manifest,
   signal: AbortSignal,
 ): Promise<{ readonly sha256: string }> {
-  return commitManifest(store, backupPath(location), { manifest: backup, bytes: toJson(manifest.parse(backup)) }, signal);
+  return commitManifest(
+    store,
+    backupPath(location),
+    { manifest: backup, bytes: toJson(manifest.parse(backup)) },
+    signal,
+  );
 }
 
 /** The same with a manifest's bytes as another repository has them: a copy has its digest. */

@@ -181,7 +181,8 @@ export async function orFromAnother<Read>(store: Store, key: string, read: () =>
     try {
       return await read();
     } catch (error) {
-      if (!(error instanceof Failure) || !damage.has(error.reason) || store.passOver?.(key, error) !== true) throw error;
+      if (!(error instanceof Failure) || !damage.has(error.reason) || store.passOver?.(key, error) !== true)
+        throw error;
     }
   }
 }

@@ -19,12 +19,7 @@ export async function verifyObjects(
 }
 
 /** Rejects where that cannot be told. */
-export async function isWhole(
-  store: Store,
-  path: string,
-  object: StoredObject,
-  signal: AbortSignal,
-): Promise<boolean> {
+export async function isWhole(store: Store, path: string, object: StoredObject, signal: AbortSignal): Promise<boolean> {
   const key = `${path}/${object.path}`;
   try {
     const bytes = await store.download(key, { signal, sparing: true });

@@ -55,7 +55,11 @@ export async function benchSeveral(size: Size, log: (line: string) => void): Pro
 
 type Way = 'one' | 'two';
 
-async function compare(what: string, log: (line: string) => void, run: (way: Way) => Promise<unknown>): Promise<Figure> {
+async function compare(
+  what: string,
+  log: (line: string) => void,
+  run: (way: Way) => Promise<unknown>,
+): Promise<Figure> {
   log(`${what}, into one repository and into two`);
   const seconds: Record<Way, number[]> = { one: [], two: [] };
   for (let round = 0; round < runs; round += 1) {

@@ -1,7 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
-import { readFile } from 'node:fs/promises';
 import type { BackupRunStatus } from '../../src/api/backup-run.ts';
 import { backupRun, logicalPolicy, restoreRequest } from '../support/tidemark/policy.ts';
 import { explainFailure, type Scenario, startScenario } from '../support/tidemark/scenario.ts';
@@ -71,7 +71,9 @@ describe('a policy with two repositories, of which one is away at first', () => 
     const patch = JSON.stringify({ spec: { s3: { prefix: 'copies' } } });
     await kubectl.run(['patch', 'backuprepository', 'second', '--type=merge', '-p', patch], { namespace });
     await scenario.condition('backuprepository', 'second', { type: 'Ready', status: 'True' });
-    await until('the run to be caught up', async () => (await statusOf('first')).phase === 'Completed', { seconds: 240 });
+    await until('the run to be caught up', async () => (await statusOf('first')).phase === 'Completed', {
+      seconds: 240,
+    });
     const status = await statusOf('first');
     expect(status.conditions).toMatchObject([{ type: 'Succeeded', status: 'True', reason: 'CaughtUp' }, {}, {}, {}]);
     const [one, other] = status.repositories ?? [];

@@ -46,7 +46,8 @@ export function createQuorum({ minimum, log, timings = usualTimings }: QuorumOpt
     const before = away.get(name);
     const pause = Math.min(timings.longestPause, before === undefined ? timings.pause : before.pause * 2);
     away.set(name, { until: performance.now() + pause, pause });
-    if (before === undefined) log?.warn({ repository: name, err: error }, 'WAL goes on without this repository for now');
+    if (before === undefined)
+      log?.warn({ repository: name, err: error }, 'WAL goes on without this repository for now');
   };
   const comesBack = (name: string) => {
     if (away.delete(name)) log?.info({ repository: name }, 'this repository takes WAL again');
@@ -89,7 +90,13 @@ export function createQuorum({ minimum, log, timings = usualTimings }: QuorumOpt
 }
 
 /** What no repository can be blamed for. */
-const ofTheServer: ReadonlySet<string> = new Set(['OldPrimary', 'WalConflict', 'ForeignWal', 'NoWalFile', 'InvalidWal']);
+const ofTheServer: ReadonlySet<string> = new Set([
+  'OldPrimary',
+  'WalConflict',
+  'ForeignWal',
+  'NoWalFile',
+  'InvalidWal',
+]);
 
 /** What must be mended is told before what may pass. */
 function conclude(failures: readonly { readonly error: unknown }[], isStored: boolean): void {

@@ -7,8 +7,8 @@ import { commitBackup, commitManifest, readManifest } from '../../repository/bac
 import { openEncrypted } from '../../repository/open-encrypted.ts';
 import type { Store } from '../../repository/store.ts';
 import { isWhole } from '../../repository/verify-objects.ts';
-import type { AgentLog } from '../log.ts';
 import type { Repository } from '../backup/targets.ts';
+import type { AgentLog } from '../log.ts';
 import { type ClaimOptions, claimFolder } from './claim-folder.ts';
 import { copyObject, isAsItIs, pathThere, type Recoding } from './copy-object.ts';
 import { type Journal, openJournal } from './journal.ts';
@@ -135,7 +135,10 @@ async function bring(object: StoredObject, folder: string, work: Bringing): Prom
   }
   const stored = await copyObject({ object, folder, sources, store: to.store, recoding, log, signal });
   if (journal === undefined && (stored.size !== object.size || stored.sha256 !== object.sha256)) {
-    throw transient('ChecksumMismatch', `${key} was stored with other content in ${to.store.description} than was sent.`);
+    throw transient(
+      'ChecksumMismatch',
+      `${key} was stored with other content in ${to.store.description} than was sent.`,
+    );
   }
   await journal?.add(object.path, stored);
   onBytes(object.size, true);

@@ -49,7 +49,10 @@ export async function copyObject(work: ObjectToCopy): Promise<StoredObject> {
       return await copyFrom(source, work);
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof Failure) || !['NoSuchObject', 'ChecksumMismatch', 'StoreUnreachable'].includes(error.reason))
+      if (
+        !(error instanceof Failure) ||
+        !['NoSuchObject', 'ChecksumMismatch', 'StoreUnreachable'].includes(error.reason)
+      )
         throw error;
       failure ??= error;
       log.warn({ repository: source.name, object: object.path, reason: error.reason }, error.message);
@@ -58,7 +61,10 @@ export async function copyObject(work: ObjectToCopy): Promise<StoredObject> {
   throw failure;
 }
 
-async function copyFrom(source: Source, { object, folder, store, recoding, signal }: ObjectToCopy): Promise<StoredObject> {
+async function copyFrom(
+  source: Source,
+  { object, folder, store, recoding, signal }: ObjectToCopy,
+): Promise<StoredObject> {
   const key = `${folder}/${object.path}`;
   const path = pathThere(object, recoding);
   const bytes = verified(

@@ -1,5 +1,5 @@
-import { terminal } from '../../domain/failure.ts';
 import { encryptionOf } from '../../domain/encryption.ts';
+import { terminal } from '../../domain/failure.ts';
 import type { BackupLocation } from '../../domain/layout.ts';
 import { backupPath } from '../../domain/layout.ts';
 import type { CopyTask } from '../../domain/task.ts';

@@ -1,8 +1,8 @@
 import { terminal } from '../../domain/failure.ts';
 import { databasePath, manifestName, startedName } from '../../domain/layout.ts';
+import { objectsOf } from '../../domain/manifest-objects.ts';
 import type { DueBackup } from '../../domain/retention/plan.ts';
 import type { RepositoryBackup } from '../../domain/retention/repository-backup.ts';
-import { objectsOf } from '../../domain/manifest-objects.ts';
 import { readManifest, removeBackup } from '../../repository/backups.ts';
 import type { Store } from '../../repository/store.ts';
 import type { RetentionCluster } from './cluster.ts';

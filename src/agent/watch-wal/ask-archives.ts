@@ -126,7 +126,8 @@ async function lookAtArchives(
   signal: AbortSignal,
 ): Promise<Pick<ArchiveFacts, 'archives' | 'gaps' | 'lastCommit' | 'silent' | 'minimum'>> {
   const acknowledged = acknowledgedIn(mode, position);
-  const look = ({ tracker }: Watched, call: AbortSignal) => tracker.look({ ...position, acknowledged }, { signal: call });
+  const look = ({ tracker }: Watched, call: AbortSignal) =>
+    tracker.look({ ...position, acknowledged }, { signal: call });
   const { answers, silent } = await fromMost(watched, look, signal);
   const looked = watched.flatMap((each) => {
     const state = answers.find(({ name }) => name === each.name)?.answer;

@@ -71,12 +71,7 @@ function historiesOf(archives: readonly Looked[]): readonly string[] {
 }
 
 /** Whether it was lacking; one that no other archive has any more stays so. */
-async function bringOne(
-  file: string,
-  to: Looked,
-  archives: readonly Looked[],
-  signal: AbortSignal,
-): Promise<boolean> {
+async function bringOne(file: string, to: Looked, archives: readonly Looked[], signal: AbortSignal): Promise<boolean> {
   let failure: unknown;
   for (const from of archives) {
     if (from === to) continue;

@@ -42,7 +42,9 @@ export async function fromMost<Of extends NamedArchive, Answer>(
   const silent = results.flatMap((result, index) => {
     if (result.status === 'fulfilled') return [];
     const error: unknown = result.reason;
-    return [{ name: archives[index]?.name ?? '', failure: error instanceof Failure ? error : unforeseen(error), error }];
+    return [
+      { name: archives[index]?.name ?? '', failure: error instanceof Failure ? error : unforeseen(error), error },
+    ];
   });
   if (answers.length < needed) throw silent[0]?.error;
   return { answers, silent: silent.map(({ name, failure }) => ({ name, failure })) };

@@ -65,7 +65,11 @@ export function findLacking(): LackFinder {
         const count = ranges.reduce((sum, { from, to }) => sum + segmentsIn({ from, to }, state.history), 0);
         const history = furthest?.state.history ?? state.history;
         if (count > 0)
-          lacking.push({ name, count, segments: ranges.flatMap((range) => namesIn(range, history)).slice(0, mostAtATime) });
+          lacking.push({
+            name,
+            count,
+            segments: ranges.flatMap((range) => namesIn(range, history)).slice(0, mostAtATime),
+          });
       }
       return { lacking, isGap: (name, hole) => gaps.has(keyOf(name, hole)) };
     },

@@ -90,9 +90,7 @@ function archiveTask({ policy, repositories, systemIdentifier }: SidecarParts): 
     repositories: [...repositories],
     systemIdentifier,
     maxParallel: spec.walArchiving.maxParallel,
-    ...(spec.walArchiving.minRepositories === undefined
-      ? {}
-      : { minRepositories: spec.walArchiving.minRepositories }),
+    ...(spec.walArchiving.minRepositories === undefined ? {} : { minRepositories: spec.walArchiving.minRepositories }),
     compression: spec.walArchiving.compression,
   };
 }

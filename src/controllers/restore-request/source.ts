@@ -1,6 +1,6 @@
 import type { BackupPolicy, BackupRepository, BackupRun, RestoreRequest } from '../../api/kinds.ts';
-import type { RepositoryTask } from '../../domain/task.ts';
 import { isStoredInSome } from '../../domain/stored-in-some.ts';
+import type { RepositoryTask } from '../../domain/task.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
 import { readTogether } from '../read-together.ts';
 import { missing, type Refusal, refused } from '../refusal.ts';

@@ -11,8 +11,8 @@ import type { RepositoryTask } from '../../../src/domain/task.ts';
 import { readManifest } from '../../../src/repository/backups.ts';
 import { isWhole, verifyObjects } from '../../../src/repository/verify-objects.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
-import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { openS3, shortTimings } from '../../support/s3/open.ts';
+import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { childThatWrote } from '../backup/processes.ts';
 import {
   backUp,
@@ -165,7 +165,10 @@ test('a server that is killed is waited for as long as an outage may last, and t
   const store = openS3({ ...dying, bucket: 'dying' }, shortTimings);
   const location = { namespace: 'shop', policy: 'orders', systemIdentifier: '1', backupID: 'b' };
   const disk = await openRepository(setting, volumeRepository, 1);
-  const targets = [targetIn({ name: 'dying', store }, location), targetIn({ name: 'local-disk', store: disk }, location)];
+  const targets = [
+    targetIn({ name: 'dying', store }, location),
+    targetIn({ name: 'local-disk', store: disk }, location),
+  ];
   const bytes = 48 * 1024 ** 2;
   async function* content() {
     for (let at = 0; at < bytes; at += 1024 ** 2) {
@@ -190,9 +193,9 @@ test('where every repository fails, the run fails with their failure, and nothin
       const repositories = [volumeRepository, { ...volumeRepository, name: 'second-disk' }];
       const logical = { format: 'Custom', databases: { include: ['big'] } };
       const compression = { algorithm: 'none' };
-      await expect(
-        backUp(setting, backupTask(server, { repositories, logical, compression })),
-      ).rejects.toMatchObject({ reason: 'StoreFull' });
+      await expect(backUp(setting, backupTask(server, { repositories, logical, compression }))).rejects.toMatchObject({
+        reason: 'StoreFull',
+      });
       await expectNothing(volumeRepository, 0);
       await expectNothing(volumeRepository, 1);
     });

@@ -7,8 +7,8 @@ import { parseBackupPath } from '../../../src/domain/layout.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
 import type { RepositoryTask } from '../../../src/domain/task.ts';
 import { readManifest } from '../../../src/repository/backups.ts';
-import { openWalArchive } from '../../../src/repository/wal-archive.ts';
 import { verifyObjects } from '../../../src/repository/verify-objects.ts';
+import { openWalArchive } from '../../../src/repository/wal-archive.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import {
@@ -162,26 +162,29 @@ test('what is damaged in one repository is taken from the next that has it', asy
   await copied.close();
 });
 
-test.each(['damaged', 'gone'])('a restore takes what is %s in the first repository from the next, and says so', async (how) => {
-  const first = await bucket();
-  await copy([first, await volumeAt(1)]);
-  const store = await openRepository(setting, first);
-  const { manifest } = await readManifest(store, path, { signal });
-  if (manifest.method !== 'Logical') throw new Error('not the backup that was made');
-  const object = manifest.logical.databases[0]?.objects[0];
-  const key = `${path}/${object?.path}`;
-  if (how === 'gone') await store.delete([key], { signal });
-  else await store.put(key, Buffer.alloc(object?.size ?? 0, 1), { ifAbsent: false, signal });
-  await store.close();
-  const asked = { databases: [{ name: 'shop', targetName: `shop_${how}` }] };
-  const alone = await restore(setting, server, first, backupID, asked, { path, checksum });
-  expect(alone.error).toMatchObject({ reason: 'CorruptedBackup' });
-  const others = [await volumeAt(1)];
-  const { outcome, error } = await restore(setting, server, first, backupID, asked, { path, checksum, others });
-  expect(error).toBeUndefined();
-  expect(outcome?.message).toContain(`${key} came from local-disk`);
-  expect(await server.psql(count, `shop_${how}`)).toBe(await server.psql(count, 'shop'));
-});
+test.each(['damaged', 'gone'])(
+  'a restore takes what is %s in the first repository from the next, and says so',
+  async (how) => {
+    const first = await bucket();
+    await copy([first, await volumeAt(1)]);
+    const store = await openRepository(setting, first);
+    const { manifest } = await readManifest(store, path, { signal });
+    if (manifest.method !== 'Logical') throw new Error('not the backup that was made');
+    const object = manifest.logical.databases[0]?.objects[0];
+    const key = `${path}/${object?.path}`;
+    if (how === 'gone') await store.delete([key], { signal });
+    else await store.put(key, Buffer.alloc(object?.size ?? 0, 1), { ifAbsent: false, signal });
+    await store.close();
+    const asked = { databases: [{ name: 'shop', targetName: `shop_${how}` }] };
+    const alone = await restore(setting, server, first, backupID, asked, { path, checksum });
+    expect(alone.error).toMatchObject({ reason: 'CorruptedBackup' });
+    const others = [await volumeAt(1)];
+    const { outcome, error } = await restore(setting, server, first, backupID, asked, { path, checksum, others });
+    expect(error).toBeUndefined();
+    expect(outcome?.message).toContain(`${key} came from local-disk`);
+    expect(await server.psql(count, `shop_${how}`)).toBe(await server.psql(count, 'shop'));
+  },
+);
 
 test('a copy is encrypted as its repository asks, can be restored, and is copied on only with an identity', async () => {
   const age = { recipients: [keys.recipient], identitySecretRef: identitySecret };

@@ -11,8 +11,8 @@ import { mounts } from '../../../src/domain/mounts.ts';
 import { type CopyTask, task as taskSchema } from '../../../src/domain/task.ts';
 import { readManifest } from '../../../src/repository/backups.ts';
 import { openStore } from '../../../src/repository/open.ts';
-import { openWalArchive } from '../../../src/repository/wal-archive.ts';
 import { verifyObjects } from '../../../src/repository/verify-objects.ts';
+import { openWalArchive } from '../../../src/repository/wal-archive.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import {

@@ -64,9 +64,7 @@ async function takeAway(index: number): Promise<() => Promise<void>> {
 
 async function slotAt(): Promise<Lsn> {
   return parseLsn(
-    (
-      await server.psql("SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'tidemark_shop_orders'")
-    ).trim(),
+    (await server.psql("SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'tidemark_shop_orders'")).trim(),
   );
 }
 

@@ -15,6 +15,10 @@ export async function fetchHistory(
   if (row === undefined) throw new Error(`the server gave no history of timeline ${timeline}`);
   const content = typeof row.content === 'string' ? Buffer.from(row.content) : row.content;
   const ancestors = parseTimelineHistory(content.toString('utf8'));
-  await fromMost(archives, ({ archive }, call) => archive.put(historyName(timeline), content, { signal: call }), signal);
+  await fromMost(
+    archives,
+    ({ archive }, call) => archive.put(historyName(timeline), content, { signal: call }),
+    signal,
+  );
   return ancestors;
 }

@@ -2,8 +2,8 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createQuorum } from '../../../../src/agent/archive/quorum.ts';
-import { mounts } from '../../../../src/domain/mounts.ts';
 import { terminal, transient } from '../../../../src/domain/failure.ts';
+import { mounts } from '../../../../src/domain/mounts.ts';
 import { writeSegment } from '../../../support/wal/segment.ts';
 import {
   archivedFiles,
@@ -60,16 +60,16 @@ describe('a file', () => {
       if (name === 'one') throw transient('StoreUnreachable', 'It is down.');
       if (name === 'two') throw terminal('AccessDenied', 'It may not.');
     };
-    await expect(
-      createQuorum({ minimum: 2, timings }).store(places, new Set(), put, { signal }),
-    ).rejects.toMatchObject({ reason: 'AccessDenied' });
+    await expect(createQuorum({ minimum: 2, timings }).store(places, new Set(), put, { signal })).rejects.toMatchObject(
+      { reason: 'AccessDenied' },
+    );
   });
 
   test('that the server must not bring is refused however many have it', async () => {
     const put = failing(['three'], terminal('WalConflict', 'Other content.'));
-    await expect(
-      createQuorum({ minimum: 1, timings }).store(places, new Set(), put, { signal }),
-    ).rejects.toMatchObject({ reason: 'WalConflict' });
+    await expect(createQuorum({ minimum: 1, timings }).store(places, new Set(), put, { signal })).rejects.toMatchObject(
+      { reason: 'WalConflict' },
+    );
   });
 
   test('does not wait again and again for one that is away, which is tried later, or when it is needed', async () => {
@@ -114,7 +114,10 @@ describe('a sidecar with two repositories', () => {
 
   test('answers the server when one of them has a segment, where one is enough', async () => {
     await takeAway();
-    const sidecar = startSidecar(setting, archiveTask({ repositories: [volumeRepository, second], minRepositories: 1 }));
+    const sidecar = startSidecar(
+      setting,
+      archiveTask({ repositories: [volumeRepository, second], minRepositories: 1 }),
+    );
     await bring(setting, name, writeSegment({ name }).content);
     await until('the answer', () => isDone(name), 20);
     expect((await archivedFiles(setting.volume)).has(name)).toBe(true);

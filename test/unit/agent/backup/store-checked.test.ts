@@ -33,7 +33,10 @@ const storeIn = (...targets: readonly Target[]) =>
   storeChecked({ targets, path: 'databases/a/dump.sql', stages: [], input: content(), signal });
 
 test('what reads back as it was sent is stored', async () => {
-  expect(await storeIn(targetIn({ name: 'local', store }, location))).toMatchObject({ size: 13, path: 'databases/a/dump.sql' });
+  expect(await storeIn(targetIn({ name: 'local', store }, location))).toMatchObject({
+    size: 13,
+    path: 'databases/a/dump.sql',
+  });
 });
 
 /** A store that took everything, and has something else. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
-  type GatheredCopies,
   decideCopies,
+  type GatheredCopies,
   mostAttempts,
   pauseAfter,
 } from '../../../../src/controllers/backup-run/catch-up/decide.ts';
@@ -95,7 +95,10 @@ describe('nothing is started', () => {
     ['while no repository that has it is Ready', { repositories: away('store') }],
     ['while another run is copied', { isBusy: true }],
     ['while its Job runs', { job: foundJob('copy-orders') }],
-    ['while the policy is suspended', { policy: policy({ spec: { suspend: true, repositoryRefs: [{ name: 'store' }, { name: 'other' }] } }) }],
+    [
+      'while the policy is suspended',
+      { policy: policy({ spec: { suspend: true, repositoryRefs: [{ name: 'store' }, { name: 'other' }] } }) },
+    ],
     ['for a run that failed for another cause', { run: run({ status: status({ conditions: [] }) }) }],
     [
       'before the pause is over',
@@ -117,7 +120,10 @@ test('a Job that failed is told with its cause, and the next try waits longer ea
   const catchUp = { repository: 'other', attempts: 1, lastTime: '2026-03-10T11:00:00Z' };
   const decision = decideCopies(gathered({ job, run: run({ status: status({ catchUp }) }) }));
   expect(decision).toMatchObject({ removeJob: true, lookAgainMilliseconds: 120_000 });
-  expect(decision.status).toMatchObject({ phase: 'Failed', catchUp: { attempts: 2, lastTime: '2026-03-10T12:00:00Z' } });
+  expect(decision.status).toMatchObject({
+    phase: 'Failed',
+    catchUp: { attempts: 2, lastTime: '2026-03-10T12:00:00Z' },
+  });
   expect(decision.events[0]?.note).toContain('other: may not write there. Try 2 of 48');
   expect([1, 2, 3, 20].map(pauseAfter)).toEqual([60_000, 120_000, 240_000, 3_600_000]);
 });
