@@ -31,7 +31,8 @@ export interface StreamToStore {
  */
 export async function storeStream(request: StreamToStore): Promise<StoredObject> {
   const { stages, input, signal, onStart } = request;
-  const groups = byEncryption(alive(request.targets));
+  const living = alive(request.targets);
+  const groups = byEncryption(living);
   const stopping = new AbortController();
   const either = AbortSignal.any([signal, stopping.signal]);
   // For one kind of encryption, the processes hand over to one another without this one between.
@@ -48,7 +49,9 @@ export async function storeStream(request: StreamToStore): Promise<StoredObject>
   if (body === undefined) throw new Error('neither a process nor an input to store');
   const source = watchFailure(body);
   const branches = fanOut(source.stream, groups.length);
-  const work: Work = { ...request, stopping, either, sourceFailure: source.failure };
+  // All repositories together have the memory that one would have.
+  const concurrent = (request.concurrent ?? 1) * living.length;
+  const work: Work = { ...request, concurrent, stopping, either, sourceFailure: source.failure };
   const stored = await Promise.all(
     groups.map(async (group, index) => {
       const branch = branches[index];
