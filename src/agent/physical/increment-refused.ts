@@ -22,14 +22,18 @@ const routines: Readonly<Record<string, (said: string) => Forced>> = {
     reason: 'SummariesLate',
     message: `The server's WAL summarizer does not catch up: ${said}. Look at its log and at pg_get_wal_summarizer_state().`,
   }),
-  UploadManifest: () => summarizeWalOff,
+  // It was switched off since it was looked at.
+  parse_basebackup_options: () => summarizeWalOff,
 };
+/** object_not_in_prerequisite_state: the same routines complain of other things too. */
+const unprepared = '55000';
 
 /** What a server's refusal to begin means; anything else is given back as it is. */
 export function asRefusal(error: unknown): unknown {
   if (!(error instanceof Failure)) return error;
   const { cause } = error;
-  const routine = cause instanceof Error && 'routine' in cause ? cause.routine : undefined;
+  const isOfState = cause instanceof Error && 'code' in cause && cause.code === unprepared;
+  const routine = isOfState && 'routine' in cause ? cause.routine : undefined;
   const tell = typeof routine === 'string' && Object.hasOwn(routines, routine) ? routines[routine] : undefined;
   return tell === undefined || !(cause instanceof Error) ? error : new IncrementRefused(tell(cause.message), error);
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { recover } from '../recover/recovery.ts';
+import { recover, startAndAsk } from '../recover/recovery.ts';
 import { ownedFolder, taskFor } from '../recover/source.ts';
 import { planOf, refusalOf } from '../recover-plan/plan-of.ts';
 import { createWorld, type Made, type World } from './world.ts';
@@ -126,4 +126,26 @@ it('a chain is combined on its way to a later moment, in a place that is a mount
   expect(found.failure, found.log + found.agentLog).toBeUndefined();
   expect(found.stages).toContain('Combining');
   expect((await readdir(dataDirectory)).filter((name) => /tidemark|manifest|^[0-9]/.test(name))).toEqual([]);
+});
+
+it('a chain is combined for a server that has the volume elsewhere, and keeps what was there before', async () => {
+  const { source } = world;
+  const { recovery } = await planOf(source, {});
+  const volume = await ownedFolder(join(source.root, 'volume'), source.account);
+  const dataDirectory = await ownedFolder(join(volume, 'pgdata'), source.account);
+  await writeFile(join(dataDirectory, 'kept'), 'kept');
+  const place = { dataDirectory, servedDirectory: volume, oldDataDirectory: 'before' };
+  const found = await recover(source, taskFor(recovery, {}, dataDirectory, { place }));
+  expect(found.failure, found.log + found.agentLog).toBeUndefined();
+  expect((await readdir(volume)).sort()).toEqual(['before', 'pgdata']);
+  expect(await readdir(join(volume, 'before'))).toEqual(['kept']);
+  // As the mount of the folder shows it.
+  await rename(volume, `${volume}-root`);
+  await rename(join(`${volume}-root`, 'pgdata'), volume);
+  const asked = await startAndAsk(
+    source,
+    volume,
+    "SELECT (SELECT count(*) > 0 FROM elsewhere), pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'elsewhere'",
+  );
+  expect(asked).toMatch(/^t\|.*\/volume\/tablespaces-11112222\/\d+$/);
 });
