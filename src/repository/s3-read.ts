@@ -1,11 +1,10 @@
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import { Failure, terminal, transient } from '../domain/failure.ts';
+import { Failure, terminal } from '../domain/failure.ts';
+import { collectAnswer, discardAnswer } from './collect.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { headObject } from './s3-write.ts';
 import type { DownloadOptions } from './store.ts';
 import { downloadByWindows, type Window, type WindowRequest } from './windows.ts';
-
-const smallObject = 64 * 1024 ** 2;
 
 export function downloadObject(
   s3: S3Connection,
@@ -34,13 +33,13 @@ async function readWindow(
       const range = readRange(answer.ContentRange);
       const length = range?.length ?? answer.ContentLength ?? 0;
       if (range === undefined ? start > 0 || length > windowSize : range.start !== start || length > windowSize) {
-        discard(answer.Body);
+        discardAnswer(answer.Body);
         throw terminal(
           'NotSupported',
           `The store ignores the ranges of a request for ${s3.fullKey(key)}. Use a store that honours them.`,
         );
       }
-      const chunks = await collect(answer.Body, length, s3.fullKey(key));
+      const chunks = await collectAnswer(answer.Body, { length, key: s3.fullKey(key) });
       return { chunks, total: range?.total ?? length, version: answer.ETag };
     });
   } catch (error) {
@@ -61,41 +60,8 @@ export async function getObject(s3: S3Connection, key: string, signal: AbortSign
       abortSignal,
     });
     const length = answer.ContentLength;
-    if (length !== undefined && length > smallObject) {
-      discard(answer.Body);
-      throw tooLarge(s3.fullKey(key), length);
-    }
-    return Buffer.concat(await collect(answer.Body, length, s3.fullKey(key)));
+    return Buffer.concat(await collectAnswer(answer.Body, { length, key: s3.fullKey(key) }));
   });
-}
-
-/** Reads an answer whole. `length` is missing where a proxy sends it in pieces; the protocol tells where they end. */
-async function collect(body: unknown, length: number | undefined, key: string): Promise<readonly Buffer[]> {
-  const chunks: Buffer[] = [];
-  if (!isReadable(body)) return chunks;
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (length !== undefined && size > length) throw broken(key, 'more', length);
-    if (size > smallObject) throw tooLarge(key, size);
-    chunks.push(chunk);
-  }
-  if (length !== undefined && size < length) throw broken(key, `${size}`, length);
-  return chunks;
-}
-
-function broken(key: string, got: string, length: number): Failure {
-  return transient(
-    'StoreUnreachable',
-    `The answer for ${key} had ${got} bytes instead of ${length}: the connection broke. Look at the network.`,
-  );
-}
-
-function tooLarge(key: string, size: number): Failure {
-  return terminal(
-    'ObjectTooLarge',
-    `${key} has ${size} bytes or more, where a small file was expected. Look who wrote it.`,
-  );
 }
 
 interface Range {
@@ -108,12 +74,4 @@ function readRange(header: string | undefined): Range | undefined {
   const [, start, end, total] = header?.match(/^bytes (\d+)-(\d+)\/(\d+)$/)?.map(Number) ?? [];
   if (start === undefined || end === undefined || total === undefined) return undefined;
   return { start, length: end - start + 1, total };
-}
-
-function isReadable(body: unknown): body is AsyncIterable<Buffer> & { destroy(): void } {
-  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body && 'destroy' in body;
-}
-
-function discard(body: unknown): void {
-  if (isReadable(body)) body.destroy();
 }
