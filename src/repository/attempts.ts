@@ -45,7 +45,7 @@ export type RunAttempts = <T>(options: AttemptOptions, send: (attempt: Attempt) 
  * Runs requests of one store. A failure that may pass is tried again for as long as an outage may last, if the store
  * has ever answered: so what is sent must be repeatable.
  */
-export function createAttempts(timings: Timings): RunAttempts {
+export function createAttempts(timings: Timings, most = Number.POSITIVE_INFINITY): RunAttempts {
   let hasAnswered = false;
   return async ({ what, signal, completing = false, explain }, send) => {
     const idle = completing ? timings.completing : timings.idle;
@@ -57,7 +57,7 @@ export function createAttempts(timings: Timings): RunAttempts {
       if (!(outcome instanceof Failure)) return outcome.value;
       since ??= Date.now();
       const patient = hasAnswered ? Date.now() - since <= timings.outage : attempt + 1 < firstAttempts;
-      if (!passes(outcome) || !patient) throw outcome;
+      if (!passes(outcome) || !patient || attempt + 1 >= most) throw outcome;
       await pause(attempt, signal);
     }
   };
