@@ -30,11 +30,7 @@ export function missingForRun(spec: Pick<BackupRunSpec, 'type'>): readonly strin
 }
 
 export function missingForRepository(spec: BackupRepositorySpec): readonly string[] {
-  const kinds = ['azureBlob', 'googleCloudStorage', 'rclone'] as const;
-  return [
-    ...kinds.filter((kind) => spec[kind] !== undefined).map((kind) => `spec.${kind}`),
-    ...(spec.encryption?.gpg === undefined ? [] : ['spec.encryption.gpg']),
-  ];
+  return spec.encryption?.gpg === undefined ? [] : ['spec.encryption.gpg'];
 }
 
 /** Of a Logical backup; a Physical one is a recovery, which has these targets and no other. */

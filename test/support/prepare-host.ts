@@ -11,9 +11,12 @@ const packages = [
   'age',
   'tar',
   'openssl',
+  'rclone',
+  'openssh-server',
   'ca-certificates',
 ];
 
 await ensureDebianPackages(packages, log);
 await ensureTool('versitygw', { log });
+await ensureTool('fake-gcs-server', { log });
 await ensureTool('helm', { log });

@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Store } from '../../../src/repository/store.ts';
 import { volumeStore } from '../../../src/repository/volume.ts';
 import { openAzure, startAzurite } from '../../support/azure/server.ts';
@@ -14,7 +14,14 @@ export interface Kind {
   readonly name: string;
   /** Whether the store itself refuses a second writer. */
   readonly conditionalPut: boolean;
-  readonly start: () => Promise<{ readonly store: Store; readonly stop: () => Promise<void> }>;
+  readonly start: () => Promise<Started>;
+}
+
+export interface Started {
+  readonly store: Store;
+  /** Puts files of one byte there by another way, where the store's own takes a while. */
+  readonly seed?: (keys: readonly string[]) => Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 export const kinds: readonly Kind[] = [
@@ -59,8 +66,15 @@ export const kinds: readonly Kind[] = [
     conditionalPut: false,
     async start() {
       const server = await startSftpServer();
-      await mkdir(join(server.folder, 'pre/fix'), { recursive: true });
-      return { store: openSftp(server, `offsite:${server.folder}/pre/fix`), stop: server.stop };
+      const root = join(server.folder, 'pre/fix');
+      return {
+        store: openSftp(server, `offsite:${root}`),
+        async seed(keys) {
+          await mkdir(dirname(join(root, keys[0] ?? '')), { recursive: true });
+          for (const key of keys) await writeFile(join(root, key), 'x');
+        },
+        stop: server.stop,
+      };
     },
   },
 ];

@@ -36,8 +36,6 @@ test.each<[string, object]>([
 });
 
 test.each<[string, object]>([
-  ['spec.azureBlob', { azureBlob: { container: 'backups' } }],
-  ['spec.googleCloudStorage', { googleCloudStorage: { bucket: 'backups' } }],
   [
     'spec.encryption.gpg',
     {
