@@ -194,7 +194,8 @@ function readError(error: unknown): Facts {
   const status: unknown = Reflect.get(error, 'statusCode');
   const own = networkCode(error) ?? codeOf(error) ?? error.name;
   return {
-    code: own === 'REQUEST_SEND_ERROR' ? 'ECONNRESET' : own,
+    // What we abort ourselves never comes here (attempts.ts): the client calls an answer that broke off so.
+    code: own === 'REQUEST_SEND_ERROR' || error.name === 'AbortError' ? 'ECONNRESET' : own,
     status: typeof status === 'number' ? status : undefined,
     message: bounded(error.message.split('\n', 1)[0] ?? ''),
   };

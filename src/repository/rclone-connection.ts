@@ -12,6 +12,8 @@ export interface RcloneSettings {
   readonly config: () => Promise<{ readonly config: string; readonly knownHosts: string | undefined }>;
   /** For messages: `the Secret x`. */
   readonly configFrom: string;
+  /** For tests: milliseconds. */
+  readonly now?: () => number;
 }
 
 export interface RcloneCall {
@@ -74,12 +76,16 @@ export function connectRclone(settings: RcloneSettings, timings: Timings = rclon
 /** One process, begun with the first call, begun again if it has died, told of a renewed configuration. */
 function holdProcess(settings: RcloneSettings, dispatcher: Agent) {
   let process: RcloneProcess | undefined;
-  const renewed = renewing(settings.config, async (read) => {
-    if (process === undefined || process.hasEnded()) return read;
-    await process.rewrite(read.config);
-    await callCommand(process, dispatcher, 'fscache/clear', {}, AbortSignal.timeout(10_000));
-    return read;
-  });
+  const renewed = renewing(
+    settings.config,
+    async (read) => {
+      if (process === undefined || process.hasEnded()) return read;
+      await process.rewrite(read.config);
+      await callCommand(process, dispatcher, 'fscache/clear', {}, AbortSignal.timeout(10_000));
+      return read;
+    },
+    settings,
+  );
   let starting: Promise<RcloneProcess> | undefined;
   const start = async () => {
     const config = await renewed();

@@ -25,7 +25,7 @@ export async function readSecret(folder: string, key: string): Promise<string | 
 export function renewing<Read, Made>(
   read: () => Promise<Read>,
   make: (read: Read, before: Made | undefined) => Made | Promise<Made>,
-  { now = Date.now }: { readonly now?: () => number } = {},
+  { now = Date.now }: { readonly now?: (() => number) | undefined } = {},
 ): () => Promise<Made> {
   let held: { readonly seen: string; readonly made: Made; readonly until: number } | undefined;
   let asking: Promise<Made> | undefined;
