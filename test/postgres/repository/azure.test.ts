@@ -115,6 +115,7 @@ test('a range whose connection breaks, or whose bytes were damaged, is asked for
     const part = body.subarray(start, end + 1);
     const about = {
       etag: '"1"',
+      'content-length': String(part.length),
       'content-range': `bytes ${start}-${start + part.length - 1}/${body.length}`,
       'content-md5': createHash('md5').update(part).digest('base64'),
     };
