@@ -88,7 +88,7 @@ export function connectGcs(settings: GcsSettings, timings: Timings = usualTiming
         },
       );
     },
-    close: () => dispatcher.close(),
+    close: () => dispatcher.destroy(),
   };
 }
 

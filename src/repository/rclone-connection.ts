@@ -68,7 +68,7 @@ export function connectRclone(settings: RcloneSettings, timings: Timings = rclon
     runOnce: running(once),
     async close() {
       await held.stop();
-      await dispatcher.close();
+      await dispatcher.destroy();
     },
   };
 }
