@@ -39,8 +39,10 @@ describe.each(places)('$name', ({ start }) => {
 
   test.each(['Custom', 'Directory'])('a logical backup in %s format comes back as it was', async (format) => {
     const backupID = await world.backUp({ logical: { format, databases: { include: ['shop'] } } });
-    const database = `back_${format.toLowerCase()}`;
-    const restored = await world.restore(backupID, { databases: [{ name: 'shop', as: database, create: true }] });
+    const database = `back_${backupID}`;
+    const restored = await world.restore(backupID, {
+      databases: [{ name: 'shop', targetName: database, create: true }],
+    });
     expect(restored.error).toBeUndefined();
     const digest = "SELECT count(*) || md5(string_agg(id || name, ',' ORDER BY id)) FROM item";
     expect(await server.psql(digest, database)).toBe(await server.psql(digest, 'shop'));
@@ -86,6 +88,13 @@ describe.each(places)('$name', ({ start }) => {
     const probe = {
       action: 'probe',
       namespace: 'shop',
+      repositoryObject: {
+        apiVersion: 'tidemark.dev/v1alpha1',
+        kind: 'BackupRepository',
+        name: 'offsite',
+        uid: 'u',
+        generation: 1,
+      },
       repository: { name: 'offsite', spec: backupRepositorySpec.parse(place.spec) },
     };
     const context = { task: task.parse(probe), reporter, signal: AbortSignal.timeout(60_000) };
