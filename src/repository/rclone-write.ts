@@ -4,6 +4,7 @@ import { Failure, terminal, transient } from '../domain/failure.ts';
 import { interruptible } from '../stream/interruptible.ts';
 import { cancelled } from './attempts.ts';
 import type { RcloneConnection } from './rclone-connection.ts';
+import { deleteRemote, pruneFolders } from './rclone-delete.ts';
 import { keyOf, parentOf, temporaryPrefix } from './rclone-path.ts';
 import { headRemote } from './rclone-read.ts';
 import type { PutOptions, Uploaded, UploadOptions } from './store.ts';
@@ -210,42 +211,4 @@ async function removeTemporary(rclone: RcloneConnection, temporary: string): Pro
   const signal = AbortSignal.timeout(rclone.timings.cleanUp);
   await deleteRemote(rclone, temporary, signal).catch(() => undefined);
   await pruneFolders(rclone, [temporary], signal).catch(() => undefined);
-}
-
-/** A missing one is fine. */
-export async function deleteRemote(rclone: RcloneConnection, key: string, signal: AbortSignal): Promise<void> {
-  try {
-    await rclone.run({ operation: 'delete', key, signal }, (send) =>
-      send.command('operations/deletefile', { fs: rclone.settings.remote, remote: key }),
-    );
-  } catch (error) {
-    if (!(error instanceof Failure) || error.reason !== 'NoSuchObject') throw error;
-  }
-}
-
-/** Removes the folders of these keys that have become empty: a folder without files is no backup. */
-export async function pruneFolders(
-  rclone: RcloneConnection,
-  keys: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
-  const full = new Set<string>();
-  for (const parent of new Set(keys.map(parentOf))) {
-    for (let folder = parent; folder !== '' && !full.has(folder); folder = parentOf(folder)) {
-      if (await removeFolder(rclone, folder, signal)) continue;
-      full.add(folder);
-    }
-  }
-}
-
-/** rclone removes an empty folder only. One that stays is no fault: the remote may know no folders. */
-async function removeFolder(rclone: RcloneConnection, folder: string, signal: AbortSignal): Promise<boolean> {
-  return rclone
-    .runOnce({ operation: 'remove the folder', key: folder, signal }, (send) =>
-      send.command('operations/rmdir', { fs: rclone.settings.remote, remote: folder }),
-    )
-    .then(
-      () => true,
-      () => false,
-    );
 }

@@ -1,10 +1,11 @@
 import type { Timings } from './attempts.ts';
 import { deleteEach } from './delete-each.ts';
 import { connectRclone, type RcloneSettings } from './rclone-connection.ts';
+import { deleteRemote, pruneFolders } from './rclone-delete.ts';
 import { listRemote, listRemoteFolders, listTemporaries } from './rclone-list.ts';
 import { keyOf } from './rclone-path.ts';
 import { downloadRemote, getRemote, headRemote } from './rclone-read.ts';
-import { deleteRemote, pruneFolders, putRemote, uploadRemote } from './rclone-write.ts';
+import { putRemote, uploadRemote } from './rclone-write.ts';
 import type { Store } from './store.ts';
 
 /** Whatever rclone reaches: SFTP, WebDAV, B2, Swift, … */

@@ -100,6 +100,6 @@ describe.each(places)('$name', ({ start }) => {
     const context = { task: task.parse(probe), reporter, signal: AbortSignal.timeout(60_000) };
     const outcome = await runProbe(context as unknown as Parameters<typeof runProbe>[0], setting.root);
     expect(outcome).toMatchObject({ reason: 'Reachable' });
-    expect(facts).toEqual([{ capabilities: { conditionalPut: !('rclone' in place.spec) } }]);
+    expect(facts).toEqual([{ capabilities: { conditionalPut: !('rclone' in place.spec), objectLock: false } }]);
   });
 });

@@ -13,6 +13,7 @@ import { isLockRefusal } from '../../../src/agent/expire/locked.ts';
 import { usualTimings } from '../../../src/repository/attempts.ts';
 import { azureStore } from '../../../src/repository/azure.ts';
 import { workloadToken } from '../../../src/repository/azure-identity.ts';
+import { probeStore } from '../../../src/repository/probe.ts';
 import type { Store } from '../../../src/repository/store.ts';
 import { type AzureServer, openAzure, startAzurite } from '../../support/azure/server.ts';
 import { selfSignedCertificate } from '../../support/s3/certificate.ts';
@@ -69,6 +70,14 @@ test('a SAS token opens what it is for, and its lack of rights is told', async (
     reason: 'AccessDenied',
     retryable: false,
     message: expect.stringContaining('racwdl'),
+  });
+  await expect(probeStore(reader, signal)).rejects.toMatchObject({
+    reason: 'AccessDenied',
+    message: expect.stringMatching(/^The call “put” failed\./),
+  });
+  await expect(probeStore(open('rwdl'), signal)).resolves.toMatchObject({ capabilities: { conditionalPut: true } });
+  await expect(probeStore(open('rwl'), signal)).rejects.toMatchObject({
+    message: expect.stringMatching(/^The call “delete” failed\./),
   });
 });
 

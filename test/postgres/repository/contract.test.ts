@@ -47,7 +47,7 @@ describe.each(kinds)('$name', ({ start, conditionalPut }) => {
   };
 
   test('the probe finds every call in order', async () => {
-    expect(await probeStore(store, signal)).toEqual({ capabilities: { conditionalPut } });
+    expect(await probeStore(store, signal)).toEqual({ capabilities: { conditionalPut, objectLock: false } });
     expect(await listed('.tidemark-probe/')).toEqual([]);
   });
 

@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { usualTimings } from '../../../src/repository/attempts.ts';
 import { rcloneStore } from '../../../src/repository/rclone.ts';
@@ -29,10 +27,15 @@ function open(remote = `offsite:${server.folder}/b`, { config = server.config, k
   return store;
 }
 const put = (store: Store, key: string) => store.put(key, Buffer.from('x'), { ifAbsent: true, signal });
-const run = promisify(execFile);
 const children = async () => {
-  const { stdout } = await run('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)]);
-  return stdout.split('\n').flatMap((line) => (/rclone rcd/.test(line) ? [line.trim()] : []));
+  const found: string[] = [];
+  for (const thread of await readdir('/proc/self/task')) {
+    for (const pid of (await readFile(`/proc/self/task/${thread}/children`, 'utf8')).split(' ').filter(Boolean)) {
+      const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ');
+      if (/rclone rcd/.test(args)) found.push(`${pid} ${args}`);
+    }
+  }
+  return found;
 };
 const workFolders = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('tidemark-rclone-'));
 
