@@ -183,6 +183,27 @@ test('a block that fails is sent again, and the service checks the MD5 of each',
   expect(commit?.headers['if-none-match']).toBe('*');
 });
 
+test('a list goes on where the service says, page by page', async () => {
+  const page = (names: readonly string[], next: string): Answer => ({
+    status: 200,
+    headers: { 'content-type': 'application/xml' },
+    body: `<?xml version="1.0"?><EnumerationResults ContainerName="backups"><Blobs>${names
+      .map(
+        (name) =>
+          `<Blob><Name>${name}</Name><Properties><Last-Modified>Sat, 21 Nov 2026 19:00:00 GMT</Last-Modified><Etag>1</Etag><Content-Length>3</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>`,
+      )
+      .join('')}</Blobs><NextMarker>${next}</NextMarker></EnumerationResults>`,
+  });
+  const { server, store } = await scripted(({ query }, index) => {
+    if (index === 1) return refusal(503, 'ServerBusy');
+    return query.get('marker') === 'more' ? page(['f/c'], '') : page(['f/a', 'f/b', 'f/folder/'], 'more');
+  });
+  const found = await Array.fromAsync(store.list('f/', options));
+  const lastModified = new Date('2026-11-21T19:00:00Z');
+  expect(found).toEqual(['f/a', 'f/b', 'f/c'].map((key) => ({ key, size: 3, lastModified })));
+  expect(server.seen.map(({ query }) => query.get('marker'))).toEqual([null, 'more', 'more']);
+});
+
 test('an immutability policy and a legal hold are a lock, and so is a refusal for one of them', async () => {
   const until = new Date(Math.ceil(Date.now() / 1000) * 1000 + 86_400_000);
   const { store } = await scripted(({ method, path }) => {
