@@ -1,6 +1,6 @@
 import type { BackupPolicy, BackupRepository } from '../api/kinds.ts';
 import { withoutIdentity } from '../domain/encryption.ts';
-import { missingForPolicy, missingForRepository, notImplementedMessage } from '../domain/not-implemented.ts';
+import { missingForPolicy, notImplementedMessage } from '../domain/not-implemented.ts';
 import type { BackupTask, RepositoryTask } from '../domain/task.ts';
 import { missing, type Refusal, refused } from './refusal.ts';
 
@@ -63,9 +63,6 @@ export function repositoryTasks(
         'RepositoryNotFound',
         `BackupRepository ${namespace}/${name} does not exist. Create it, or correct the reference.`,
       );
-    const absent = missingForRepository(repository.spec);
-    if (absent.length > 0)
-      return refused('NotImplemented', `BackupRepository ${name}: ${notImplementedMessage(absent)}`);
     if (access === 'write' && repository.spec.accessMode === 'ReadOnly') {
       return refused(
         'RepositoryReadOnly',

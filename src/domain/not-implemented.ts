@@ -1,5 +1,4 @@
 import type { BackupPolicySpec } from '../api/backup-policy.ts';
-import type { BackupRepositorySpec } from '../api/backup-repository.ts';
 import type { RestoreRequestSpec } from '../api/restore-request.ts';
 
 /**
@@ -8,11 +7,6 @@ import type { RestoreRequestSpec } from '../api/restore-request.ts';
  */
 export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
   return [...(spec.verification === undefined ? [] : ['spec.verification']), ...(hasHooks(spec) ? ['spec.hooks'] : [])];
-}
-
-export function missingForRepository(spec: BackupRepositorySpec): readonly string[] {
-  const kinds = ['azureBlob', 'googleCloudStorage', 'rclone'] as const;
-  return [...kinds.filter((kind) => spec[kind] !== undefined).map((kind) => `spec.${kind}`)];
 }
 
 /** Of a Logical backup; a Physical one is a recovery, which has these targets and no other. */

@@ -25,10 +25,11 @@ export const backupRepository: Documentation = {
   azureBlob: 'A container of Azure Blob Storage.',
   'azureBlob.container': "The container's name.",
   'azureBlob.prefix': 'What every name begins with.',
-  'azureBlob.endpoint': 'The address of the account, where the connection string does not say it.',
+  'azureBlob.endpoint':
+    'The address of the account, such as https://ACCOUNT.blob.core.windows.net, where the Secret does not say it.',
   'azureBlob.credentialsSecretRef': 'Absent: workload identity.',
   'azureBlob.credentialsSecretRef.name':
-    'A Secret with AZURE_STORAGE_CONNECTION_STRING, or with account and key or SAS.',
+    'A Secret with AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN.',
   googleCloudStorage: 'A bucket of Google Cloud Storage.',
   'googleCloudStorage.bucket': "The bucket's name.",
   'googleCloudStorage.prefix': 'What every name begins with.',
@@ -37,7 +38,8 @@ export const backupRepository: Documentation = {
   'googleCloudStorage.credentialsSecretRef.name': 'A Secret with the key service-account.json.',
   rclone: 'Anything that rclone reaches: SFTP, WebDAV, Backblaze B2, Swift and others.',
   'rclone.remote': 'A remote of the configuration and a path, such as offsite:backups/prod.',
-  'rclone.configSecretRef': "rclone's configuration file.",
+  'rclone.configSecretRef':
+    "rclone's configuration file. The Secret's key known_hosts, if there is one, holds the host keys of SFTP servers.",
   'rclone.configSecretRef.name': "The Secret's name.",
   'rclone.configSecretRef.key': 'The key in the Secret, such as rclone.conf.',
   encryption: 'Encrypts before anything leaves the agent. Exactly one of age and gpg.',

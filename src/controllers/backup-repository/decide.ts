@@ -6,7 +6,6 @@ import { withoutIdentity } from '../../domain/encryption.ts';
 import { labelValue } from '../../domain/label-value.ts';
 import { labels } from '../../domain/labels.ts';
 import { jobName } from '../../domain/naming.ts';
-import { missingForRepository, notImplementedMessage } from '../../domain/not-implemented.ts';
 import type { ProbeTask } from '../../domain/task.ts';
 import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
@@ -60,9 +59,6 @@ export function probeJobName({ metadata }: Pick<BackupRepository, 'metadata'>): 
 
 function readiness({ repository, probeJob, account, rejection }: Gathered): NewCondition {
   const type = 'Ready';
-  const absent = missingForRepository(repository.spec);
-  if (absent.length > 0)
-    return { type, status: 'False', reason: 'NotImplemented', message: notImplementedMessage(absent) };
   if (account !== undefined) return { type, status: 'False', reason: account.reason, message: account.message };
   const probe = currentProbe(repository);
   if (probe?.outcome === 'Succeeded') return { type, status: 'True', reason: 'ProbeSucceeded', message: probe.message };
@@ -91,7 +87,7 @@ function readiness({ repository, probeJob, account, rejection }: Gathered): NewC
 }
 
 function needsProbe({ repository, probeJob, account }: Gathered): boolean {
-  if (probeJob !== undefined || account !== undefined || missingForRepository(repository.spec).length > 0) return false;
+  if (probeJob !== undefined || account !== undefined) return false;
   return currentProbe(repository)?.outcome !== 'Succeeded';
 }
 
@@ -134,7 +130,7 @@ function buildProbe({ repository, agent }: Gathered): Desired | Refusal {
 
 /** Whether the agent's probe of this generation has succeeded. */
 export function isProbed(repository: BackupRepository): boolean {
-  return missingForRepository(repository.spec).length === 0 && currentProbe(repository)?.outcome === 'Succeeded';
+  return currentProbe(repository)?.outcome === 'Succeeded';
 }
 
 /** What the catalogue has counted, and what was stored since; before it was read, what the BackupRuns say. */

@@ -64,19 +64,39 @@ function serverVolumes({ credentialsSecretName, tls }: ServerTask): readonly Mou
 }
 
 const s3Keys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
+const azureKeys = [
+  'AZURE_STORAGE_CONNECTION_STRING',
+  'AZURE_STORAGE_ACCOUNT',
+  'AZURE_STORAGE_KEY',
+  'AZURE_STORAGE_SAS_TOKEN',
+];
+const googleKeys = ['service-account.json'];
+
+/** The Secret of a repository's store, and its keys; undefined where the pod's own identity is used. */
+function credentialsOf({ s3, azureBlob, googleCloudStorage, rclone }: RepositoryTask['spec']) {
+  const named = (ref: { readonly name: string } | undefined, keys: readonly string[]) =>
+    ref === undefined ? undefined : { name: ref.name, keys };
+  return (
+    named(s3?.credentialsSecretRef, s3Keys) ??
+    named(azureBlob?.credentialsSecretRef, azureKeys) ??
+    named(googleCloudStorage?.credentialsSecretRef, googleKeys) ??
+    (rclone === undefined ? undefined : named(rclone.configSecretRef, [rclone.configSecretRef.key, 'known_hosts']))
+  );
+}
 
 function repositoryVolumes({ spec }: RepositoryTask, index: number): readonly Mounted[] {
   const { s3, volume } = spec;
   const ca = s3?.caBundleSecretRef;
+  const credentials = credentialsOf(spec);
   return [
-    ...(s3?.credentialsSecretRef === undefined
+    ...(credentials === undefined
       ? []
       : [
           secret(
             `repository-${index}-credentials`,
             places.repository.credentials(index),
-            s3.credentialsSecretRef.name,
-            s3Keys,
+            credentials.name,
+            credentials.keys,
           ),
         ]),
     ...(ca === undefined ? [] : [secret(`repository-${index}-ca`, places.repository.ca(index), ca.name, [ca.key])]),

@@ -1,15 +1,13 @@
 import { expect, test } from 'vitest';
 import {
   missingForPolicy,
-  missingForRepository,
   missingForRestore,
   notImplementedMessage,
 } from '../../../src/domain/not-implemented.ts';
-import { policy, repository, restore } from '../controllers/objects.ts';
+import { policy, restore } from '../controllers/objects.ts';
 
 test('what stands is not refused', () => {
   expect(missingForPolicy(policy().spec)).toEqual([]);
-  expect(missingForRepository(repository().spec)).toEqual([]);
   expect(missingForRestore(restore().spec)).toEqual([]);
 });
 
@@ -18,13 +16,6 @@ test.each<[string, object]>([
   ['spec.hooks', { hooks: { preBackup: [{ http: { url: 'http://hook' } }] } }],
 ])('%s of a policy is refused by its name', (field, spec) => {
   expect(missingForPolicy(policy({ spec: { ...spec } }).spec)).toEqual([field]);
-});
-
-test.each<[string, object]>([
-  ['spec.azureBlob', { azureBlob: { container: 'backups' } }],
-  ['spec.googleCloudStorage', { googleCloudStorage: { bucket: 'backups' } }],
-])('%s of a repository is refused by its name', (field, spec) => {
-  expect(missingForRepository(repository({ spec: { ...spec } }).spec)).toEqual([field]);
 });
 
 test('a Logical backup goes into a live server alone', () => {

@@ -87,7 +87,14 @@ describe('Ready', () => {
     ],
     [
       'of a kind that is not there yet',
-      { repository: repository({ spec: { azureBlob: { container: 'backups' } } }) },
+      {
+        repository: repository({
+          spec: {
+            volume: { claimName: 'c' },
+            encryption: { gpg: { publicKeySecretRef: { name: 'g', key: 'k' }, recipients: ['x'] } },
+          },
+        }),
+      },
       'False',
       'NotImplemented',
       false,

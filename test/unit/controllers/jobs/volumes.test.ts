@@ -44,6 +44,35 @@ test('every volume is mounted once, Secrets for reading only', () => {
   for (const name of secrets) expect(mounts.find((mount) => mount.name === name)?.readOnly).toBe(true);
 });
 
+test.each<[string, object, readonly string[]]>([
+  [
+    'azureBlob',
+    { azureBlob: { container: 'backups', credentialsSecretRef: { name: 'store' } } },
+    ['AZURE_STORAGE_CONNECTION_STRING', 'AZURE_STORAGE_ACCOUNT', 'AZURE_STORAGE_KEY', 'AZURE_STORAGE_SAS_TOKEN'],
+  ],
+  [
+    'googleCloudStorage',
+    { googleCloudStorage: { bucket: 'backups', credentialsSecretRef: { name: 'store' } } },
+    ['service-account.json'],
+  ],
+  [
+    'rclone',
+    { rclone: { remote: 'offsite:backups', configSecretRef: { name: 'store', key: 'conf' } } },
+    ['conf', 'known_hosts'],
+  ],
+])('the Secret of %s is mounted with the keys that its store knows, and no others', (_, spec, keys) => {
+  const { volumes: all } = volumes({ source }, {}, repository({ spec: { ...spec } }));
+  expect(all.find(({ name }) => name === 'repository-0-credentials')?.projected).toEqual({
+    defaultMode: 0o440,
+    sources: keys.map((key) => ({ secret: { name: 'store', items: [{ key, path: key }], optional: true } })),
+  });
+});
+
+test('without a Secret the store’s volume is not there: the pod has an identity of its own', () => {
+  const { volumes: all } = volumes({ source }, {}, repository({ spec: { azureBlob: { container: 'backups' } } }));
+  expect(all.map(({ name }) => name)).not.toContain('repository-0-credentials');
+});
+
 test('a Secret that is missing keeps no pod from starting', () => {
   const { volumes: all } = volumes({ source });
   const projected = all.find(({ name }) => name === 'server-credentials')?.projected;
