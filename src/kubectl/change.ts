@@ -1,0 +1,28 @@
+import { apply, type Desired } from '../kube/objects.ts';
+import type { Work } from './objects.ts';
+import { type Format, yaml } from './print.ts';
+import { fieldManager, type Session } from './session.ts';
+
+export interface ChangeOptions {
+  readonly dryRun?: boolean;
+  readonly output?: Format;
+}
+
+/**
+ * Sets fields of an object's spec by server-side apply, as `kubectl apply --server-side` would with the YAML that --dry-run
+ * prints. Only the object that was looked at: not one that has taken its name since. Undefined for a dry run.
+ */
+export async function change(
+  { client, signal, terminal }: Session,
+  { apiVersion, kind, metadata: { name, namespace, uid } }: Work,
+  spec: object,
+  { dryRun = false }: ChangeOptions,
+): Promise<Work | undefined> {
+  const wanted: Desired = { apiVersion, kind, metadata: { name, namespace }, spec };
+  if (dryRun) {
+    terminal.out(yaml(wanted));
+    return undefined;
+  }
+  const changed = await apply(client, { ...wanted, metadata: { name, namespace, uid } }, fieldManager, signal);
+  return changed as unknown as Work;
+}

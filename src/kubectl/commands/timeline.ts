@@ -1,0 +1,3 @@
+import type { Command } from 'commander';
+import type { Run } from '../options.ts';
+export function addTimeline(_program: Command, _run: Run): void {}
