@@ -8,6 +8,30 @@ export interface Candidates {
   readonly names?: (session: Session) => Promise<readonly string[]>;
 }
 
+export interface Connection {
+  readonly namespace?: string;
+  readonly context?: string;
+  readonly kubeconfig?: string;
+}
+
+/** What of it is said among words that are not a whole command line yet. */
+export function connectionIn(words: readonly string[]): Connection {
+  const after = (...names: readonly string[]) => {
+    for (const [index, word] of words.entries()) {
+      if (names.includes(word)) return words[index + 1];
+      const name = names.find((each) => each.startsWith('--') && word.startsWith(`${each}=`));
+      if (name !== undefined) return word.slice(name.length + 1);
+    }
+    return undefined;
+  };
+  const [namespace, context, kubeconfig] = [after('-n', '--namespace'), after('--context'), after('--kubeconfig')];
+  return {
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(context === undefined ? {} : { context }),
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+  };
+}
+
 /** Milliseconds that a person waits for names. */
 const patience = 2000;
 
@@ -17,7 +41,8 @@ export function candidates(program: Command, words: readonly string[]): Candidat
   const before = words.slice(0, -1);
   const command = program.commands.find((each) => each.name() === before.find((word) => !word.startsWith('-')));
   const options = [...program.options, ...(command?.options ?? [])];
-  const pending = options.find((option) => option.is(before.at(-1) ?? '') && (option.required || option.optional));
+  const last = before.at(-1) ?? '';
+  const pending = options.find(({ long, short, required }) => required && (last === long || last === short));
   if (pending !== undefined) return ofOption(pending, typed);
   if (typed.startsWith('-')) return { known: fitting(optionNames(command ?? program, program), typed) };
   if (command === undefined) {

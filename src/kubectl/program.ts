@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import type { LineClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
+import { type Connection, candidates, connectionIn } from './candidates.ts';
 import { addBackup } from './commands/backup.ts';
 import { addCancel } from './commands/cancel.ts';
 import { addCompletion } from './commands/completion.ts';
@@ -17,6 +18,7 @@ import { addTimeline } from './commands/timeline.ts';
 import { exitCode, Stop } from './exit-code.ts';
 import { explain } from './explain.ts';
 import { connection, type Run } from './options.ts';
+import type { Session } from './session.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface World {
@@ -28,12 +30,6 @@ export interface World {
   suffix(): string;
 }
 
-interface Connection {
-  readonly namespace?: string;
-  readonly context?: string;
-  readonly kubeconfig?: string;
-}
-
 /** One command line; the arguments without the program's name. Resolves with the exit code, and never rejects. */
 export async function runKubectl(args: readonly string[], world: World): Promise<number> {
   let code: number = exitCode.done;
@@ -41,19 +37,14 @@ export async function runKubectl(args: readonly string[], world: World): Promise
     (action) =>
     async (...given) => {
       const command = given.at(-1) as Command;
-      const { namespace, context, kubeconfig } = command.optsWithGlobals<Connection>();
-      const client = await connected(world, kubeconfig, context);
-      try {
-        const session = { ...world, client, namespace: namespace ?? client.namespace };
+      await inSession(world, command.optsWithGlobals<Connection>(), async (session) => {
         code = await action(session, ...given.slice(0, -1));
-      } finally {
-        await client.close();
-      }
+      });
     };
   try {
-    await buildProgram(world.terminal, run, (asked) => {
-      code = asked;
-    }).parseAsync([...args], { from: 'user' });
+    const program = buildProgram(world.terminal, run);
+    if (args[0] === completing) await complete(program, args.slice(1), world);
+    else await program.parseAsync([...args], { from: 'user' });
     return code;
   } catch (error) {
     // commander has said it itself.
@@ -65,11 +56,16 @@ export async function runKubectl(args: readonly string[], world: World): Promise
   }
 }
 
-async function connected(
-  world: World,
-  kubeconfig: string | undefined,
-  context: string | undefined,
-): Promise<LineClient> {
+async function inSession(world: World, options: Connection, act: (session: Session) => Promise<void>): Promise<void> {
+  const client = await connected(world, options);
+  try {
+    await act({ ...world, client, namespace: options.namespace ?? client.namespace });
+  } finally {
+    await client.close();
+  }
+}
+
+async function connected(world: World, { kubeconfig, context }: Connection): Promise<LineClient> {
   try {
     return await world.connect(kubeconfig, context);
   } catch (error) {
@@ -77,8 +73,25 @@ async function connected(
   }
 }
 
-/** Every command there is. `ended`: of commands that ask no cluster. */
-export function buildProgram(terminal: Terminal, run: Run, ended: (code: number) => void): Command {
+/** What the scripts of `completion` call: a candidate a line for the last word, then cobra's directive for kubectl. */
+async function complete(program: Command, args: readonly string[], world: World): Promise<void> {
+  const words = args[0] === '--' ? args.slice(1) : args;
+  const { known, names } = candidates(program, words);
+  const found = [...known];
+  try {
+    if (names !== undefined)
+      await inSession(world, connectionIn(words), async (session) => void found.push(...(await names(session))));
+  } catch {
+    // No cluster, no names: a shell that completes shows no errors.
+  }
+  // 4 is "no file names".
+  world.terminal.out([...found, ':4'].join('\n'));
+}
+
+const completing = '__complete';
+
+/** Every command there is. */
+export function buildProgram(terminal: Terminal, run: Run): Command {
   const program = connection(new Command('kubectl-tidemark'))
     .usage('<command> [options]')
     .description('Backups of PostgreSQL by Tidemark: see them, make them, bring them back, prove them.')
@@ -91,18 +104,8 @@ export function buildProgram(terminal: Terminal, run: Run, ended: (code: number)
     })
     .showSuggestionAfterError()
     .addHelpText('after', '\nNothing here does more than kubectl with YAML can: --dry-run prints the YAML.');
-  addStatus(program, run);
-  addDoctor(program, run);
-  addTimeline(program, run);
-  addRuns(program, run);
-  addReport(program, run);
-  addBackup(program, run);
-  addRestore(program, run);
-  addRecover(program, run);
-  addDrill(program, run);
-  addLogs(program, run);
-  addHold(program, run);
-  addCancel(program, run);
-  addCompletion(program, run, terminal, ended);
+  const all = [addStatus, addDoctor, addTimeline, addRuns, addReport, addBackup, addRestore, addRecover, addDrill];
+  for (const add of [...all, addLogs, addHold, addCancel]) add(program, run);
+  addCompletion(program, terminal);
   return program;
 }
