@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { formatMoment } from '../domain/recovery/moment.ts';
 import { usage } from './exit-code.ts';
 import { parsePastMoment } from './parse-moment.ts';
+import { timeZoneOption } from './period.ts';
 import type { Session } from './session.ts';
 
 export interface TargetOptions {
@@ -20,7 +21,11 @@ export interface TargetOptions {
 export function targetOptions(command: Command): Command {
   return command
     .option('--to <time>', 'that moment: "10 minutes ago", "yesterday 10:15", 2026-11-21T10:15:00+01:00')
-    .option('--time-zone <name>', "in which --to is meant, such as Europe/Amsterdam; default: this machine's")
+    .option(
+      '--time-zone <name>',
+      "in which --to is meant, such as Europe/Amsterdam; default: this machine's",
+      timeZoneOption,
+    )
     .option('--to-lsn <lsn>', 'that position of the WAL')
     .option('--to-xid <xid>', 'that transaction')
     .option('--to-name <name>', 'that restore point, made by pg_create_restore_point()')
