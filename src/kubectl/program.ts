@@ -69,7 +69,8 @@ async function connected(world: World, { kubeconfig, context }: Connection): Pro
   try {
     return await world.connect(kubeconfig, context);
   } catch (error) {
-    throw new Stop(exitCode.unreachable, error instanceof Error ? error.message : String(error), error);
+    const words = error instanceof Error ? error.message : String(error);
+    throw new Stop(exitCode.unreachable, `The way to the cluster cannot be read from the kubeconfig: ${words}`, error);
   }
 }
 
