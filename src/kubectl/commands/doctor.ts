@@ -52,8 +52,15 @@ function lines(checks: readonly Check[], { colour }: Terminal): string {
     return `  ${painted} ${oneLine(subject)}: ${oneLine(message)}\n${todo}`;
   });
   const count = (result: Check['result']) => checks.filter((check) => check.result === result).length;
-  const [problems, warnings, unknowns] = [count('problem'), count('warning'), count('unknown')];
-  return `${words.join('')}  ${checks.length} checks: ${problems} problems, ${warnings} warnings, ${unknowns} unknown.\n`;
+  const counted = [
+    ...[`${checks.length} checks`, plural(count('problem'), 'problem'), plural(count('warning'), 'warning')],
+    `${count('unknown')} unknown`,
+  ].join(', ');
+  return `${words.join('')}  ${counted}.\n`;
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function codeOf(checks: readonly Check[]): number {

@@ -16,7 +16,9 @@ interface PodSpec {
   readonly containers: readonly { readonly name: string }[];
 }
 export interface SeenCronJob {
+  readonly metadata: { readonly creationTimestamp: string };
   readonly spec: { readonly suspend?: boolean };
+  readonly status?: { readonly lastScheduleTime?: string };
 }
 export interface SeenClaim {
   readonly status?: { readonly phase?: string };

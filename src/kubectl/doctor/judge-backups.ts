@@ -38,23 +38,26 @@ function lastBackup({ policy, runs, now }: Gathered): readonly Check[] {
   return [ok(subject, `${status?.lastSuccessfulRun?.name ?? 'It'} succeeded ${relative(time, now)}.`)];
 }
 
-function missed({ policy, runs, now }: Gathered): readonly Check[] {
+/** A firing that nothing came of, since the schedule's CronJob was made or last fired. */
+function missed({ policy, runs, cronJobs, now }: Gathered): readonly Check[] {
   if (policy.spec.suspend) return [];
   return policy.spec.schedules.flatMap(({ name, cron, timeZone }) => {
+    const seen = cronJobs.find((each) => each.name === name)?.seen;
+    if (seen?.state !== 'found' || seen.thing.spec.suspend === true) return [];
+    const { metadata, status } = seen.thing;
     const [newest] = newestFirst(runs.filter((run) => scheduleOf(run) === name));
-    const since = newest === undefined ? Date.parse(policy.metadata.creationTimestamp) : begun(newest);
+    const fired = [metadata.creationTimestamp, status?.lastScheduleTime ?? ''].map((time) => Date.parse(time));
+    const since = Math.max(...[...fired, newest === undefined ? Number.NaN : begun(newest)].filter(Number.isFinite));
     const due = dueAfter(cron, timeZone, new Date(since));
     if (due === undefined || due.getTime() + grace > now.getTime()) return [];
     const late = duration((now.getTime() - due.getTime()) / 1000);
-    return [
-      problem(
-        `schedule ${name}`,
-        `A backup was due at ${due.toISOString()}, ${late} ago, and did not begin.`,
-        'kubectl get cronjobs,jobs shows what is there; a CronJob that missed 100 times in a row is given up by Kubernetes.',
-      ),
-    ];
+    const message = `By its cron a backup was due at ${due.toISOString()}, ${late} ago, and none began since.`;
+    return [warning(`schedule ${name}`, message, missedRemedy)];
   });
 }
+
+const missedRemedy =
+  'Where the schedule was changed or resumed since, this is no fault. Otherwise see kubectl get cronjobs,jobs: Kubernetes gives a CronJob up that missed its time 100 times in a row.';
 
 function scheduleOf({ metadata }: BackupRun): string | undefined {
   return metadata.labels?.[labels.schedule];

@@ -39,7 +39,8 @@ export function svgTimeline(drawing: Drawing, { width, timeZone, inPage = false 
   const body = rows.map(([name, shapes], index) => row(frame, name, shapes, top + index * rowHeight));
   const title = `${drawing.namespace}/${drawing.policy}`;
   const described = sentences(drawing, timeZone).join(' ');
-  const height = bottom + 30;
+  const signs = legend(drawing, { width, top: bottom + 34 });
+  const height = bottom + 34 + signs.height;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" font-family="system-ui, sans-serif" font-size="${textSize}"${inPage ? '' : ` width="${width}" height="${height}"`}>`,
     `<title>${escaped(title)}</title><desc>${escaped(described)}</desc>`,
@@ -49,6 +50,7 @@ export function svgTimeline(drawing: Drawing, { width, timeZone, inPage = false 
     `<text x="${left}" y="18" fill="var(--text)" font-weight="600">${escaped(title)}</text>`,
     ...axis(frame, bottom),
     ...body,
+    ...signs.markup,
     '</svg>\n',
   ].join('\n');
 }
@@ -162,6 +164,46 @@ function markOf(frame: Frame, { method, type }: Lane, each: Mark, middle: number
   return mark(frame, { at: each.to, middle, what, shape, colour: colours[state], hollow });
 }
 
+const legendWidth = 118;
+const legendHeight = 20;
+
+/** What the shapes mean, those alone that are in the picture. */
+function legend({ lanes, wal }: Drawing, { width, top: y }: { readonly width: number; readonly top: number }) {
+  const marks = lanes.flatMap((lane) => lane.marks.map((each) => ({ lane, state: each.state })));
+  const has = (fits: (each: (typeof marks)[number]) => boolean) => marks.some(fits);
+  const complete = (each: (typeof marks)[number]) => each.state === 'Completed';
+  const entries: readonly (readonly [boolean, string, string, string, boolean?])[] = [
+    [
+      has((each) => complete(each) && each.lane.method === 'Physical' && each.lane.type === 'Full'),
+      diamond,
+      '--good',
+      'full',
+    ],
+    [has((each) => complete(each) && each.lane.type !== 'Full'), diamond, '--good', 'increment', true],
+    [has((each) => complete(each) && each.lane.method === 'Logical'), circle, '--good', 'logical'],
+    [has(({ state }) => state === 'Failed'), crossShape, '--bad', 'failed'],
+    [has(({ state }) => state === 'Cancelled'), barredShape, '--busy', 'cancelled'],
+    [has(({ state }) => state === 'Running'), playShape, '--busy', 'running'],
+    [has(({ state }) => state === 'Expired'), diamond, '--past', 'expired'],
+    [(wal?.covered.length ?? 0) > 0, blockShape, '--wal', 'WAL'],
+    [(wal?.gaps.length ?? 0) > 0, blockShape, '--bad', 'WAL missing'],
+  ];
+  const across = Math.max(1, Math.floor((width - 20) / legendWidth));
+  const shown = entries.filter(([present]) => present);
+  const markup = shown.map(([, shape, colour, words, hollow = false], index) => {
+    const x = 18 + (index % across) * legendWidth;
+    const middle = y + Math.floor(index / across) * legendHeight;
+    return `<path transform="translate(${x} ${middle})" d="${shape}" ${paintOf(colour, hollow)}/><text x="${x + 12}" y="${middle + 4}" fill="var(--quiet)">${words}</text>`;
+  });
+  return { markup, height: Math.ceil(shown.length / across) * legendHeight };
+}
+
+const blockShape = 'M-8-5H8V5H-8Z';
+
+function paintOf(colour: string, hollow: boolean): string {
+  return hollow ? `fill="var(--ground)" stroke="var(${colour})" stroke-width="2"` : `fill="var(${colour})"`;
+}
+
 interface Marked extends Bar {
   readonly at: number;
   readonly shape: string;
@@ -169,9 +211,8 @@ interface Marked extends Bar {
 }
 
 function mark(frame: Frame, { at, middle, what, shape, colour, hollow = false }: Marked): string {
-  const paint = hollow ? `fill="var(--ground)" stroke="var(${colour})" stroke-width="2"` : `fill="var(${colour})"`;
   const words = escaped(`${what} (${showInZone(at, frame.timeZone)})`);
-  return `<path transform="translate(${place(frame, at)} ${middle})" d="${shape}" ${paint}><title>${words}</title></path>`;
+  return `<path transform="translate(${place(frame, at)} ${middle})" d="${shape}" ${paintOf(colour, hollow)}><title>${words}</title></path>`;
 }
 
 function timelineShapes(frame: Frame, middle: number): string {

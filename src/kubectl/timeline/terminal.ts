@@ -54,7 +54,7 @@ export function terminalTimeline(drawing: Drawing, shape: TerminalShape): string
     ...lines,
     ...axis(drawing, ticks, width, signs).map((line) => ' '.repeat(gutter) + line),
     '',
-    legend(lanes, signs, shape.colour),
+    ...legend(lanes, signs, shape),
     ...sentences(drawing, shape.timeZone),
     '',
   ].join('\n');
@@ -109,7 +109,7 @@ function filled(cells: readonly Cell[], spans: readonly Span[], shown: Span, cel
 }
 
 function laneCells(lane: Lane, shown: Span, width: number, signs: Glyphs): readonly Cell[] {
-  const whole = lane.method === 'Logical' ? signs.Logical : signs[lane.type];
+  const whole = sign(lane, signs);
   const states = new Map<number, MarkState>();
   for (const { to, state } of lane.marks) {
     const at = column(to, shown, width);
@@ -134,12 +134,12 @@ function timelineCells({ timelines, ...shown }: Drawing, width: number, signs: G
 }
 
 function painted(cells: readonly Cell[], colour: boolean): string {
-  const text = cells.map(({ glyph, style }) => (style === 'none' ? glyph : paint(style, glyph, colour))).join('');
+  const text = cells.map(({ glyph, style }) => paint(style, glyph, colour)).join('');
   return text.trimEnd();
 }
 
-function paint(style: Exclude<Style, 'none'>, text: string, colour: boolean): string {
-  return colour ? styleText(style, text, { validateStream: false }) : text;
+function paint(style: Style, text: string, colour: boolean): string {
+  return colour && style !== 'none' ? styleText(style, text, { validateStream: false }) : text;
 }
 
 function axis(shown: Span, ticks: readonly Tick[], width: number, signs: Glyphs): readonly string[] {
@@ -156,21 +156,30 @@ function axis(shown: Span, ticks: readonly Tick[], width: number, signs: Glyphs)
   return [line.join(''), labels.join('').trimEnd()];
 }
 
-function legend(lanes: readonly Lane[], signs: Glyphs, colour: boolean): string {
+/** In as many lines as it takes. */
+function legend(lanes: readonly Lane[], signs: Glyphs, { colour, columns }: TerminalShape): readonly string[] {
   const states = new Set(lanes.flatMap((lane) => lane.marks.map((mark) => mark.state)));
-  const whole = lanes.map(
-    (lane) => [lane.method === 'Logical' ? signs.Logical : signs[lane.type], laneName(lane)] as const,
-  );
   const others = precedence.filter((state) => state !== 'Completed' && states.has(state));
-  const entries = [
-    ...whole.map(([glyph, name]) => `${paint('green', glyph, colour)} ${name.toLowerCase()}, complete`),
-    ...others.map((state) => {
-      const style = stateStyles[state];
-      return `${style === 'none' ? signs[state as 'Failed'] : paint(style, signs[state as 'Failed'], colour)} ${state.toLowerCase()}`;
-    }),
-    `${paint('cyan', signs.wal, colour)} WAL`,
-    `${paint('red', signs.gap, colour)} WAL missing`,
-    `${paint('green', signs.restorable, colour)} restorable`,
+  const entries: readonly (readonly [Style, string, string])[] = [
+    ...lanes.map((lane) => ['green', sign(lane, signs), `${laneName(lane).toLowerCase()}, complete`] as const),
+    ...others.map(
+      (state) => [stateStyles[state], signs[state as Exclude<MarkState, 'Completed'>], state.toLowerCase()] as const,
+    ),
+    ...[['cyan', signs.wal, 'WAL'] as const, ['red', signs.gap, 'WAL missing'] as const],
+    ['green', signs.restorable, 'restorable'],
   ];
-  return entries.join('   ');
+  const lines: string[] = [];
+  let used = columns;
+  for (const [style, glyph, words] of entries) {
+    const width = words.length + 5;
+    const entry = `${paint(style, glyph, colour)} ${words}`;
+    if (used + width > columns) lines.push(entry);
+    else lines.push(`${lines.pop()}   ${entry}`);
+    used = used + width > columns ? width : used + width;
+  }
+  return lines;
+}
+
+function sign({ method, type }: Lane, signs: Glyphs): string {
+  return method === 'Logical' ? signs.Logical : signs[type];
 }

@@ -90,6 +90,7 @@ export function run(name: string, started: string, { spec, status, labels }: Run
 export function story(): { readonly policy: BackupPolicy; readonly runs: readonly BackupRun[] } {
   const gap = { timeline: 1, fromWal: '00000001000000000000002A', toWal: '00000001000000000000002F' };
   const dump = { method: 'Logical' };
+  const promoted = { server: { timeline: 2 } };
   return {
     policy: policy(
       {},
@@ -107,17 +108,17 @@ export function story(): { readonly policy: BackupPolicy; readonly runs: readonl
         status: { verified: { time: '2026-11-10T05:00:00Z', restoreSeconds: 19 } },
       }),
       run('orders-after-gap', '2026-11-13T12:00:00Z', { spec: { hold: true } }),
-      run('orders-base-2', '2026-11-15T00:15:00Z', { status: { server: { timeline: 2 } } }),
+      run('orders-base-2', '2026-11-15T00:15:00Z', { status: promoted }),
       run('orders-increment', '2026-11-18T00:15:00Z', {
         spec: { type: 'Incremental' },
-        status: { server: { timeline: 2 } },
+        status: promoted,
       }),
-      run('orders-dump-1', '2026-11-16T03:00:00Z', { spec: dump }),
+      run('orders-dump-1', '2026-11-16T03:00:00Z', { spec: dump, status: promoted }),
       run('orders-dump-2', '2026-11-19T03:00:00Z', {
         spec: dump,
-        status: { phase: 'Failed', error: 'pg_dump: <b>no</b>, "really"' },
+        status: { ...promoted, phase: 'Failed', error: 'pg_dump: <b>no</b>, "really"' },
       }),
-      run('orders-dump-3', '2026-11-21T03:00:00Z', { spec: dump, status: { phase: 'Cancelled' } }),
+      run('orders-dump-3', '2026-11-21T03:00:00Z', { spec: dump, status: { ...promoted, phase: 'Cancelled' } }),
     ],
   };
 }
