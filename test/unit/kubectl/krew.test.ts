@@ -67,7 +67,7 @@ describe('the plugin as krew installs it', () => {
     const config = {
       ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'elsewhere' },
       clusters: [
-        { name: 'here', cluster: { server: cluster.url } },
+        { name: 'here', cluster: { server: cluster.url, 'insecure-skip-tls-verify': true } },
         { name: 'elsewhere', cluster: { server: 'http://127.0.0.1:1' } },
       ],
       users: [{ name: 'me', user: { token: 'secret' } }],
