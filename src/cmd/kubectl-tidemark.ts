@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { randomInt } from 'node:crypto';
+import { isTimeZone } from '../domain/schedule.ts';
 import { systemClock } from '../kube/clock.ts';
 import { clientFromKubeconfig } from '../kube/from-kubeconfig.ts';
 import { processTerminal } from '../kubectl/process-terminal.ts';
@@ -7,6 +8,9 @@ import { runKubectl } from '../kubectl/program.ts';
 
 /** As Kubernetes makes suffixes: no vowels, so that no words come out. */
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789';
+
+// Where TZ is nonsense this is no zone either.
+const localZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
@@ -21,7 +25,7 @@ process.exitCode = await runKubectl(process.argv.slice(2), {
   connect: clientFromKubeconfig,
   terminal: processTerminal(process),
   clock: systemClock,
-  timeZone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+  timeZone: isTimeZone(localZone) ? localZone : 'UTC',
   signal: stop.signal,
   suffix: () => Array.from({ length: 5 }, () => alphabet[randomInt(alphabet.length)]).join(''),
 });
