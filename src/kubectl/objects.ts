@@ -10,7 +10,7 @@ import {
   type RestoreRequest,
   restoreRequest,
 } from '../api/kinds.ts';
-import { isAlreadyExists } from '../kube/api-error.ts';
+import { ApiUnreachable, isAlreadyExists } from '../kube/api-error.ts';
 import type { KubeObject } from '../kube/client.ts';
 import { type Desired, read } from '../kube/objects.ts';
 import { resourcePath } from '../kube/paths.ts';
@@ -124,6 +124,11 @@ export async function create<Kind extends WorkKind>(
     const path = resourcePath(manifest.kind, { namespace });
     return await client.request<Kinds[Kind]>('POST', path, { body: manifest, query: { fieldManager }, signal });
   } catch (error) {
+    if (error instanceof ApiUnreachable) {
+      const look = `kubectl --namespace ${namespace} get ${manifest.kind.toLowerCase()} ${name}`;
+      const words = `${error.message}. It may have been made nevertheless; look before you try again: ${look}`;
+      throw new Stop(exitCode.unreachable, words, error);
+    }
     if (!isAlreadyExists(error)) throw error;
     const message = `There is a ${manifest.kind} ${name} in the namespace ${namespace} already. Choose another --name.`;
     throw new Stop(exitCode.refused, message, error);

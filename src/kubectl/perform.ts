@@ -2,8 +2,8 @@ import { create, type Kinds, type Manifest, type WorkKind } from './objects.ts';
 import { codeOf, printResult, type WaitOptions } from './options.ts';
 import { yaml } from './print.ts';
 import type { Session } from './session.ts';
-import { oneLine } from './terminal.ts';
-import { hasEnded, waitFor } from './wait.ts';
+import { oneLine, printable } from './terminal.ts';
+import { waitFor } from './wait.ts';
 
 /**
  * The end of every command that makes an object: prints it (--dry-run), or makes it, waits where that is wanted, and says
@@ -29,7 +29,7 @@ export async function perform<Kind extends WorkKind>(
   }
   terminal.say(`${manifest.kind} ${name} is created.`);
   const ended = await waitFor(session, manifest.kind, made, options.timeout);
-  printResult(session, options.output, ended, hasEnded(ended) ? outcome(ended, summary) : '');
+  printResult(session, options.output, ended, printable(outcome(ended, summary)));
   return codeOf(ended);
 }
 

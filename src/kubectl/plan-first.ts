@@ -5,7 +5,7 @@ import { exitCode, Stop, usage } from './exit-code.ts';
 import { create, type Kinds, type Manifest } from './objects.ts';
 import type { WaitOptions } from './options.ts';
 import { perform } from './perform.ts';
-import { yaml } from './print.ts';
+import { printAs } from './print.ts';
 import type { Session } from './session.ts';
 import { oneLine } from './terminal.ts';
 import { waitFor } from './wait.ts';
@@ -50,7 +50,8 @@ export async function planFirst<Kind extends Planned>(
   const steps = await planned(session, manifest, options.timeout);
   const text = [...words.intent, ...steps.map((step, index) => `  ${index + 1}. ${step}`)].join('\n');
   if (options.planOnly === true) {
-    terminal.out(options.output === undefined ? text : yaml({ plan: steps }));
+    if (options.output === undefined) terminal.out(text);
+    else printAs(terminal, options.output, { plan: steps });
     return exitCode.done;
   }
   terminal.say(text);
@@ -79,6 +80,10 @@ async function planned<Kind extends Planned>(
         `It cannot be done, and nothing was touched. ${oneLine(status?.error ?? '') || status?.phase}`,
       );
     return stepsOf(status).map(oneLine);
+  } catch (error) {
+    // The plan does not go on: it is taken away.
+    if (!(error instanceof Stop) || error.code === exitCode.failed) throw error;
+    throw new Stop(error.code, 'It was not planned to the end, and nothing was done.', error);
   } finally {
     await removePlan(session, made);
   }

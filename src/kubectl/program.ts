@@ -15,7 +15,7 @@ import { addRestore } from './commands/restore.ts';
 import { addRuns } from './commands/runs.ts';
 import { addStatus } from './commands/status.ts';
 import { addTimeline } from './commands/timeline.ts';
-import { exitCode, Stop } from './exit-code.ts';
+import { exitCode, Stop, usage } from './exit-code.ts';
 import { explain } from './explain.ts';
 import { connection, type Run } from './options.ts';
 import type { Session } from './session.ts';
@@ -57,9 +57,12 @@ export async function runKubectl(args: readonly string[], world: World): Promise
 }
 
 async function inSession(world: World, options: Connection, act: (session: Session) => Promise<void>): Promise<void> {
+  const { namespace } = options;
+  if (namespace !== undefined && !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace))
+    throw usage(`${JSON.stringify(namespace)} cannot be the name of a namespace.`);
   const client = await connected(world, options);
   try {
-    await act({ ...world, client, namespace: options.namespace ?? client.namespace });
+    await act({ ...world, client, namespace: namespace ?? client.namespace });
   } finally {
     await client.close();
   }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type ChangeOptions, change } from '../change.ts';
+import type { WorkKind } from '../objects.ts';
 import { codeOf, durationOption, output, printResult, type Run, subcommand } from '../options.ts';
 import type { Session } from '../session.ts';
 import { hasEnded, waitFor } from '../wait.ts';
@@ -33,7 +34,7 @@ export async function cancel(session: Session, reference: string, options: Optio
     printResult(session, options.output, changed, `${what} is being cancelled.`);
     return 0;
   }
-  const ended = await waitFor(session, changed.kind as 'BackupRun', changed as never, options.timeout);
+  const ended = await waitFor(session, kind as WorkKind, changed, options.timeout);
   const cancelled = ended.status?.phase === 'Cancelled';
   const words = cancelled
     ? `${what} is cancelled.`

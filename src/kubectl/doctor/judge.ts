@@ -18,6 +18,7 @@ export function judge(gathered: Gathered): readonly Check[] {
     ...judgeConditions(gathered.policy.status?.conditions ?? []),
     ...judgeBackups(gathered),
     ...advice(gathered.policy),
+    ...identities(gathered),
   ];
 }
 
@@ -100,4 +101,22 @@ function advice({
       ? [ok('repositories', 'There is one: a loss of that store is a loss of every backup.')]
       : []),
   ];
+}
+
+/** Backups go on without the identity; it is missed when one is to be read. */
+function identities({ repositories }: Gathered): readonly Check[] {
+  return repositories.flatMap(({ name, seen }) => {
+    const encryption = seen.state === 'found' ? seen.thing.spec.encryption : undefined;
+    const missing = encryption?.age !== undefined && encryption.age.identitySecretRef === undefined;
+    if (!missing) return [];
+    const message =
+      'Backups are encrypted, and no identity is named to decrypt them with: no restore can be made from here.';
+    return [
+      warning(
+        `BackupRepository ${name}`,
+        message,
+        'Set spec.encryption.age.identitySecretRef before a restore; see docs/encryption.md.',
+      ),
+    ];
+  });
 }

@@ -4,6 +4,7 @@ import { fraction, type Span } from '../../domain/timeline/spans.ts';
 import { type Tick, ticksOf } from '../../domain/timeline/ticks.ts';
 import { showInZone } from '../../domain/wall-clock.ts';
 import { duration } from '../quantities.ts';
+import { oneLine } from '../terminal.ts';
 import { laneName, sentences } from './legend.ts';
 
 export interface TerminalShape {
@@ -55,7 +56,7 @@ export function terminalTimeline(drawing: Drawing, shape: TerminalShape): string
     ...axis(drawing, ticks, width, signs).map((line) => ' '.repeat(gutter) + line),
     '',
     ...legend(lanes, signs, shape),
-    ...sentences(drawing, shape.timeZone),
+    ...sentences(drawing, shape.timeZone).map(oneLine),
     '',
   ].join('\n');
 }

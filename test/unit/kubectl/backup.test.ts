@@ -99,6 +99,26 @@ describe('backup', () => {
     expect(broken).toBe(true);
   });
 
+  test('whoever may not watch still waits; a run that is deleted meanwhile ends it', async () => {
+    world.cluster.put(policy());
+    world.cluster.refuse = ({ query }) =>
+      query['watch'] === 'true' ? { code: 403, reason: 'Forbidden', message: 'may not watch' } : undefined;
+    world.cluster.react = (made) => {
+      setTimeout(() => world.cluster.put({ ...made, status: run('x', '2026-11-21T10:00:00Z').status }), 100);
+      return [];
+    };
+    expect((await world.kubectl('backup orders --wait')).code).toBe(0);
+    world.cluster.react = ({ metadata }) => {
+      setTimeout(() => world.cluster.remove('BackupRun', metadata.name), 100);
+      return [];
+    };
+    const { code, err } = await world.kubectl('backup orders --name another --wait');
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: expect.stringContaining('another was deleted while it was waited for'),
+    });
+  });
+
   test('--timeout ends the waiting with 6, Ctrl-C with 130; the backup goes on', async () => {
     world.cluster.put(policy());
     const late = await world.kubectl('backup orders --wait --timeout 1s');
@@ -127,6 +147,7 @@ describe('backup', () => {
     ['backup orders --method nonsense', 2, '"nonsense" is none of Physical, Logical.'],
     ['backup orders --nonsense', 2, "unknown option '--nonsense'"],
     ['backup ordres', 3, 'There is no BackupPolicy ordres in the namespace shop. There are: orders.'],
+    ['backup orders -n ../x', 2, 'cannot be the name of a namespace'],
     ['backup ../secrets', 2, 'cannot be the name of an object'],
   ])('%s: exits %i and says why', async (line, code, words) => {
     world.cluster.put(policy());
@@ -152,6 +173,12 @@ describe('backup', () => {
       code: 3,
       err: 'Error: You lack a right, or the cluster forbids it: may not create\n',
     });
+    world.cluster.refuse = ({ method }) => (method === 'POST' ? 'reset' : undefined);
+    const lost = await world.kubectl('backup orders');
+    expect(lost.code).toBe(4);
+    expect(lost.err).toContain(
+      'It may have been made nevertheless; look before you try again: kubectl --namespace shop get',
+    );
     await world.cluster.close();
     expect((await world.kubectl('backup orders')).code).toBe(4);
   });

@@ -12,6 +12,12 @@ export interface Asked {
   readonly body: unknown;
 }
 
+interface Refusal {
+  readonly code: number;
+  readonly reason: string;
+  readonly message: string;
+}
+
 interface Stored {
   readonly apiVersion: string;
   readonly kind: string;
@@ -39,8 +45,7 @@ const plurals: Readonly<Record<string, string>> = {
 export class ClusterServer {
   readonly asked: Asked[] = [];
   /** Answers instead, where it gives something. */
-  refuse: (asked: Asked) => { readonly code: number; readonly reason: string; readonly message: string } | undefined =
-    () => undefined;
+  refuse: (asked: Asked) => Refusal | 'reset' | undefined = () => undefined;
   /** By pod and container. */
   readonly logs = new Map<string, string>();
   readonly #objects = new Map<string, Stored>();
@@ -79,6 +84,13 @@ export class ClusterServer {
     return this.#objects.get(pathOf({ apiVersion: '', kind, metadata: { name, namespace: 'shop' } }));
   }
 
+  remove(kind: string, name: string): void {
+    const path = pathOf({ apiVersion: '', kind, metadata: { name, namespace: 'shop' } });
+    const known = this.#objects.get(path);
+    this.#objects.delete(path);
+    if (known !== undefined) this.#tell('DELETED', path, known);
+  }
+
   /** What was changed, as `POST /apis/…`; reads are left out. */
   changes(): readonly string[] {
     return this.asked.filter(({ method }) => method !== 'GET').map(({ method, path }) => `${method} ${path}`);
@@ -106,7 +118,9 @@ export class ClusterServer {
     const asked = { method: request.method ?? '', path: url.pathname, query, body: words && JSON.parse(words) };
     this.asked.push(asked);
     const refusal = this.refuse(asked);
-    if (refusal !== undefined) reply(response, refusal.code, status(refusal.code, refusal.reason, refusal.message));
+    if (refusal === 'reset') response.destroy();
+    else if (refusal !== undefined)
+      reply(response, refusal.code, status(refusal.code, refusal.reason, refusal.message));
     else if (asked.method !== 'GET') this.#change(asked, response);
     else if (asked.path.endsWith('/log')) this.#log(asked, response);
     else if (query['watch'] === 'true') this.#watch(asked, response);

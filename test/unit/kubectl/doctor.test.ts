@@ -113,6 +113,13 @@ const cases: readonly (readonly [string, () => readonly object[], readonly strin
     ['problem BackupRepository offsite: It is ReadOnly, so no backup can be stored in it.'],
   ],
   [
+    'encryption without an identity',
+    () => [...whole(), repository({ encryption: { age: { recipients: [`age1${'q'.repeat(58)}`] } } })],
+    [
+      'warning BackupRepository offsite: Backups are encrypted, and no identity is named to decrypt them with: no restore can be made from here.',
+    ],
+  ],
+  [
     'a claim that is lost',
     () => [
       ...whole(),

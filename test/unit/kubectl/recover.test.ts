@@ -105,8 +105,9 @@ describe('recover', () => {
       setTimeout(() => stop.abort(new Error('stopped by SIGINT')), 50);
       return [];
     };
-    const { code } = await world.kubectl('recover orders --latest', { answer: true, signal: stop.signal });
+    const { code, err } = await world.kubectl('recover orders --latest', { answer: true, signal: stop.signal });
     expect(code).toBe(130);
+    expect(err).toContain('It was not planned to the end, and nothing was done.');
     expect(world.cluster.get('PitrRecovery', 'orders-recovery-x7k2p-plan')).toBeUndefined();
   });
 
