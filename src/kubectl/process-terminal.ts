@@ -4,9 +4,12 @@ import { fitted } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
 const defaultColumns = 100;
+const fewestColumns = 40;
+
+export type Streams = Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr' | 'env'>;
 
 /** The terminal of this process: plain where it is none, without colour where NO_COLOR (no-color.org) is set. */
-export function processTerminal({ stdin, stdout, stderr, env }: NodeJS.Process): Terminal {
+export function processTerminal({ stdin, stdout, stderr, env }: Streams): Terminal {
   let shown = false;
   const watched = stderr.isTTY === true && env['TERM'] !== 'dumb';
   const clear = () => {
@@ -28,7 +31,7 @@ export function processTerminal({ stdin, stdout, stderr, env }: NodeJS.Process):
       clear();
       if (text === undefined) return;
       // One that wraps could not be taken back.
-      const width = (stderr.columns ?? defaultColumns) - 1;
+      const width = columnsOf(stderr) - 1;
       stderr.write(stringWidth(text) > width ? fitted(text, width) : text);
       shown = true;
     },
@@ -40,6 +43,11 @@ export function processTerminal({ stdin, stdout, stderr, env }: NodeJS.Process):
     watched,
     colour: stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb',
     unicode: /utf-?8/i.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || ''),
-    columns: Math.max(40, stdout.columns ?? defaultColumns),
+    columns: columnsOf(stdout),
   };
+}
+
+/** A terminal that was never told its size says 0. */
+function columnsOf(stream: NodeJS.WriteStream): number {
+  return Math.max(fewestColumns, stream.columns || defaultColumns);
 }
