@@ -28,7 +28,7 @@ export async function cancel(session: Session, reference: string, options: Optio
     printResult(session, options.output, work, `${what} has ended already: ${status?.phase}. Nothing is changed.`);
     return status?.phase === 'Cancelled' ? 0 : 1;
   }
-  const changed = await change(session, work, { cancel: true }, options);
+  const changed = await change(session, work, 'cancel', true, options);
   if (changed === undefined) return 0;
   if (!(options.wait ?? session.terminal.watched)) {
     printResult(session, options.output, changed, `${what} is being cancelled.`);

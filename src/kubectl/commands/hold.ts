@@ -25,7 +25,7 @@ export async function hold(
   const { name } = run.metadata;
   if (run.status?.phase === 'Expired' && held)
     throw usage(`The backup of ${name} is gone already: retention has removed it, and a hold cannot bring it back.`);
-  const changed = await change(session, run, { hold: held }, options);
+  const changed = await change(session, run, 'hold', held, options);
   if (changed === undefined) return 0;
   const words = held
     ? `${name} is held: retention leaves it alone until kubectl tidemark release ${name}.`

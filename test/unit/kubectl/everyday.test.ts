@@ -16,7 +16,7 @@ describe('hold and release', () => {
     expect(world.cluster.asked.at(-1)).toMatchObject({
       method: 'PATCH',
       path: '/apis/tidemark.dev/v1alpha1/namespaces/shop/backupruns/orders-base',
-      query: { fieldManager: 'kubectl-tidemark', force: 'true' },
+      query: { fieldManager: 'kubectl-tidemark-hold', force: 'true' },
       body: { metadata: { name: 'orders-base', uid: 'uid-of-orders-base' }, spec: { hold: true } },
     });
     expect(world.cluster.get('BackupRun', 'orders-base')).toMatchObject({ spec: { hold: true, method: 'Physical' } });
@@ -47,8 +47,9 @@ describe('cancel', () => {
     world.cluster.react = (changed) => [{ ...changed, status: { phase: 'Cancelled' } }];
     const { code, out } = await world.kubectl('cancel orders-base --wait');
     expect({ code, out }).toEqual({ code: 0, out: 'BackupRun orders-base is cancelled.\n' });
-    expect(world.cluster.asked.find(({ method }) => method === 'PATCH')?.body).toMatchObject({
-      spec: { cancel: true },
+    expect(world.cluster.asked.find(({ method }) => method === 'PATCH')).toMatchObject({
+      query: { fieldManager: 'kubectl-tidemark-cancel' },
+      body: { spec: { cancel: true } },
     });
   });
 
