@@ -14,7 +14,7 @@ import { reconcileRun } from './backup-run/reconcile.ts';
 import { createCaches } from './caches.ts';
 import type { Caches, Context, Settings } from './context.ts';
 import { recordScheduledJob } from './jobs/record-job.ts';
-import { observePolicies } from './observe-policies.ts';
+import { figuresOf } from './observe/figures-of.ts';
 import { reconcileRecovery } from './pitr-recovery/reconcile.ts';
 import { reconcileRestore } from './restore-request/reconcile.ts';
 import { type Key, routeChanges } from './route-changes.ts';
@@ -95,7 +95,7 @@ async function lead(options: ManagerOptions, caches: Caches, signal: AbortSignal
       metrics.queueDepth.set({ controller: name }, queue.depth);
       metrics.activeWorkers.set({ controller: name }, queue.active);
     }
-    observePolicies(metrics, caches);
+    metrics.observe(figuresOf(caches, clock.now()));
   }, observeMilliseconds);
   const hooks = {
     reconciled: (controller: string, result: string, seconds: number) => {

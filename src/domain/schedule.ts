@@ -11,6 +11,37 @@ export function nextFiring(cron: string, timeZone: string, after: Date): Date | 
   return parsed.nextRun(after) ?? undefined;
 }
 
+/**
+ * The longest time in seconds that passes between two firings of these schedules together, at most: each is looked at
+ * alone, and the shortest of their longest pauses is taken. undefined where none fires twice.
+ */
+export function longestInterval(schedules: readonly Fires[], now: Date): number | undefined {
+  const pauses = schedules.flatMap((schedule) => longestPause(schedule, now) ?? []);
+  return pauses.length === 0 ? undefined : Math.min(...pauses);
+}
+
+interface Fires {
+  readonly cron: string;
+  readonly timeZone: string;
+}
+
+/** More than a week of daily firings, the most irregular that five fields commonly say. */
+const looked = 9;
+/** Counting firings costs milliseconds, and thousands of policies share their crons. */
+const pauses = new Map<string, number | undefined>();
+const mostPauses = 10_000;
+
+function longestPause({ cron, timeZone }: Fires, now: Date): number | undefined {
+  const key = `${cron} ${timeZone}`;
+  if (!pauses.has(key)) {
+    if (pauses.size === mostPauses) pauses.clear();
+    const firings = isTimeZone(timeZone) ? parse(cron, timeZone).nextRuns(looked, now) : [];
+    const between = firings.slice(1).map((time, index) => time.getTime() - (firings[index]?.getTime() ?? 0));
+    pauses.set(key, between.length === 0 ? undefined : Math.max(...between) / 1000);
+  }
+  return pauses.get(key);
+}
+
 export function isTimeZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });

@@ -1,4 +1,4 @@
-import { request } from 'undici';
+import { errors, request } from 'undici';
 import { ApiError, ApiUnreachable, errorOf } from './api-error.ts';
 import type { LineClient, Method, Query, RequestOptions, WatchEvent } from './client.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -11,7 +11,7 @@ export interface Endpoint {
   readonly url: string;
   readonly namespace: string;
   credentials(): Promise<Credentials>;
-  /** Milliseconds without a word after which a watch is taken for a dead connection; default 150,000. */
+  /** Milliseconds without a word after which a watch is ended, since its connection may be dead; default 150,000. */
   readonly watchSilence?: number;
 }
 
@@ -94,6 +94,10 @@ interface Watch {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Ends without an error where nothing was heard for long: of a kind that nobody has touched since the API server began, not
+ * even a bookmark comes. Whether the server is there, the next call shows.
+ */
 async function* watchOnce(
   endpoint: Endpoint,
   connections: Connections,
@@ -132,6 +136,7 @@ async function* streamLines(
       throw errorOf({ status: statusCode, body: await body.text(), retryAfter: retryAfter(headers), what });
     yield* readLines(body);
   } catch (error) {
+    if (error instanceof errors.BodyTimeoutError) return;
     throw explain(error, signal, what);
   }
 }

@@ -12,6 +12,7 @@ const packages = [
   'tar',
   'openssl',
   'ca-certificates',
+  'prometheus',
 ];
 
 await ensureDebianPackages(packages, log);

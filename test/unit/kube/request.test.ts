@@ -138,13 +138,11 @@ describe('a call', () => {
   });
 });
 
-test('a watch on which nothing is said for too long ends as unreachable', async () => {
+test('a watch on which nothing is said for too long ends', async () => {
   const client = server.client(undefined, 1000);
-  const events = client.watch(server.path, { resourceVersion: '100' }, new AbortController().signal);
-  const error = await (async () => {
-    for await (const _ of events);
-  })().catch((thrown: unknown) => thrown);
-  expect(error).toBeInstanceOf(ApiUnreachable);
+  for await (const event of client.watch(server.path, { resourceVersion: '100' }, new AbortController().signal))
+    throw new Error(`heard ${event.type}`);
+  expect(server.openWatches).toBe(0);
   await client.close();
 });
 

@@ -159,6 +159,16 @@ test('lists again where the server has gone back in time and says nothing', asyn
   expect(seen).toEqual(['synced old new', 'synced old']);
 });
 
+test('of a kind that nobody touches is no fault: all is listed again in a while', async () => {
+  client = server.client(clock, 1000);
+  server.set('one', 1);
+  watch();
+  await watched();
+  await clock.advance(150_000);
+  await expect.poll(() => seen, { timeout: 10_000 }).toEqual(['synced one', 'synced one']);
+  expect(health.filter(({ healthy }) => !healthy)).toEqual([]);
+});
+
 test('ends by the signal alone, wherever it stands', async () => {
   watch();
   await watched();
