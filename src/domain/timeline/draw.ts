@@ -1,4 +1,4 @@
-import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
+import type { BackupPolicy, BackupRun, PitrRecovery } from '../../api/kinds.ts';
 import { cut, type Span } from './spans.ts';
 
 export type MarkState = 'Completed' | 'Failed' | 'Cancelled' | 'Running' | 'Expired';
@@ -21,6 +21,16 @@ export interface Lane {
   readonly marks: readonly Mark[];
 }
 
+/** A moment that was brought back: a backup that was verified, or what a drill or another recovery has reached. */
+export interface Proof {
+  readonly name: string;
+  readonly kind: 'Backup' | 'Recovery';
+  /** The moment. */
+  readonly at: number;
+  /** When that was done. */
+  readonly on: number;
+}
+
 /** What a policy's backups, WAL and proofs look like on a line of time: places and facts, nothing of how they are shown. */
 export interface Drawing {
   readonly namespace: string;
@@ -37,15 +47,23 @@ export interface Drawing {
   /** Gaps of which no time is known: where they lie in `covered` and `restorable` cannot be said. */
   readonly unplacedGaps: readonly string[];
   readonly timelines: readonly (Span & { readonly timeline: number })[];
-  readonly verified: readonly { readonly run: string; readonly at: number }[];
+  readonly verified: readonly Proof[];
 }
 
 const day = 86_400_000;
 const longestByDefault = 90 * day;
 const shortest = 3_600_000;
 
-/** `since`: where the line begins; by default at the oldest thing to be seen, but no more than 90 days ago. */
-export function drawTimeline(policy: BackupPolicy, runs: readonly BackupRun[], now: Date, since?: Date): Drawing {
+export interface Seen {
+  readonly runs: readonly BackupRun[];
+  /** In the policy's namespace; others are left out. */
+  readonly recoveries?: readonly PitrRecovery[];
+  readonly now: Date;
+  /** Where the line begins; by default at the oldest thing to be seen, but no more than 90 days ago. */
+  readonly since?: Date | undefined;
+}
+
+export function drawTimeline(policy: BackupPolicy, { runs, recoveries = [], now, since }: Seen): Drawing {
   const { metadata, spec, status } = policy;
   const to = now.getTime();
   const own = runs.filter((run) => run.spec.policyRef.name === metadata.name);
@@ -64,11 +82,24 @@ export function drawTimeline(policy: BackupPolicy, runs: readonly BackupRun[], n
     restorable: cut(window === undefined ? [] : [window], unrestorable(placed.gaps, own, to), { from, to }),
     unplacedGaps: placed.unplaced,
     timelines: timelinesOf(policy, visible, { from, to }),
-    verified: own.flatMap((run) => {
-      const at = Date.parse(run.status?.verified?.time ?? '');
-      return at >= from && at <= to ? [{ run: run.metadata.name, at }] : [];
-    }),
+    verified: [
+      ...own.flatMap(proofOfRun),
+      ...recoveries.flatMap((recovery) => proofOfRecovery(metadata.name, recovery)),
+    ]
+      .filter(({ at }) => at >= from && at <= to)
+      .toSorted((a, b) => a.at - b.at),
   };
+}
+
+function proofOfRun({ metadata, status }: BackupRun): readonly Proof[] {
+  const [at, on] = [Date.parse(status?.completionTime ?? ''), Date.parse(status?.verified?.time ?? '')];
+  return Number.isNaN(at) || Number.isNaN(on) ? [] : [{ name: metadata.name, kind: 'Backup', at, on }];
+}
+
+function proofOfRecovery(policy: string, { metadata, spec, status }: PitrRecovery): readonly Proof[] {
+  if (spec.source.policyRef?.name !== policy || spec.dryRun || status?.phase !== 'Completed') return [];
+  const [at, on] = [Date.parse(status.reached?.time ?? ''), Date.parse(status.completionTime ?? '')];
+  return Number.isNaN(at) || Number.isNaN(on) ? [] : [{ name: metadata.name, kind: 'Recovery', at, on }];
 }
 
 function spanOf(from: string | undefined, to: string | undefined): Span | undefined {

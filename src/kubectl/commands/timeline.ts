@@ -27,9 +27,10 @@ export function addTimeline(program: Command, run: Run): void {
 export async function timeline(session: Session, name: string, options: Options): Promise<number> {
   const { terminal, clock } = session;
   const timeZone = options.timeZone ?? session.timeZone;
-  const [policy, runs] = [await get(session, 'BackupPolicy', name), await list(session, 'BackupRun')];
+  const policy = await get(session, 'BackupPolicy', name);
+  const [runs, recoveries] = await Promise.all([list(session, 'BackupRun'), list(session, 'PitrRecovery')]);
   const since = options.since === undefined ? undefined : sinceTime(options.since, clock.now(), timeZone);
-  const drawing = drawTimeline(policy, runs, clock.now(), since);
+  const drawing = drawTimeline(policy, { runs, recoveries, now: clock.now(), since });
   if (options.output === 'svg') terminal.out(svgTimeline(drawing, { width: svgWidth, timeZone }));
   else if (options.output === 'html') terminal.out(htmlTimeline(drawing, timeZone));
   else if (options.output !== undefined) printAs(terminal, options.output, drawing);

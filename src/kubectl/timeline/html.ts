@@ -22,7 +22,7 @@ export function htmlTimeline(drawing: Drawing, timeZone: string): string {
     at(mark.from),
     mark.to > mark.from ? duration((mark.to - mark.from) / 1000) : undefined,
     bytes(mark.storedBytes),
-    drawing.verified.some(({ run }) => run === mark.run) ? 'yes' : undefined,
+    drawing.verified.some(({ kind, name }) => kind === 'Backup' && name === mark.run) ? 'yes' : undefined,
     mark.held ? 'yes' : undefined,
     mark.error,
   ]);

@@ -1,4 +1,4 @@
-import type { Drawing, Lane, MarkState } from '../../domain/timeline/draw.ts';
+import type { Drawing, Lane, MarkState, Proof } from '../../domain/timeline/draw.ts';
 import { showInZone } from '../../domain/wall-clock.ts';
 import { duration } from '../quantities.ts';
 
@@ -23,10 +23,7 @@ export function sentences(drawing: Drawing, timeZone: string): readonly string[]
     return count === 0 ? [] : [`${count} ${words}`];
   });
   const held = marks.filter((mark) => mark.held).length;
-  const last = verified
-    .map((each) => each.at)
-    .toSorted((a, b) => a - b)
-    .at(-1);
+  const last = verified.toSorted((a, b) => a.on - b.on).at(-1);
   return [
     ...(window === undefined
       ? ['Restorable to any moment: nothing that is known.']
@@ -41,6 +38,12 @@ export function sentences(drawing: Drawing, timeZone: string): readonly string[]
       (gap) => `WAL is missing from ${gap}; at which time is not known, so the picture shows more than there may be.`,
     ),
     `Backups: ${counts.length === 0 ? 'none in this time' : counts.join(', ')}${held === 0 ? '' : `; ${held} held`}.`,
-    last === undefined ? 'No backup of this time is verified.' : `Last verified ${at(last)}.`,
+    last === undefined
+      ? 'No moment of this time was ever brought back, as far as is known: kubectl tidemark drill.'
+      : `Last proof on ${at(last.on)}: ${proofWords(last)} ${at(last.at)}.`,
   ];
+}
+
+function proofWords({ kind, name }: Proof): string {
+  return kind === 'Backup' ? `backup ${name} was verified, which stands for` : `recovery ${name} brought back`;
 }

@@ -1,4 +1,4 @@
-import type { Drawing, Lane, Mark } from '../../domain/timeline/draw.ts';
+import type { Drawing, Lane, Mark, Proof } from '../../domain/timeline/draw.ts';
 import { fraction, type Span } from '../../domain/timeline/spans.ts';
 import { ticksOf } from '../../domain/timeline/ticks.ts';
 import { showInZone } from '../../domain/wall-clock.ts';
@@ -80,13 +80,23 @@ function rowsOf(frame: Frame): readonly (readonly [string, (middle: number) => s
             'Verified',
             (middle: number) =>
               verified
-                .map(({ at, run }) =>
-                  mark(frame, { at, middle, what: `${run} verified`, shape: tickShape, colour: '--good' }),
+                .map((proof) =>
+                  mark(frame, {
+                    at: proof.at,
+                    middle,
+                    what: proofOf(frame, proof),
+                    shape: tickShape,
+                    colour: '--good',
+                  }),
                 )
                 .join(''),
           ] as const,
         ]),
   ];
+}
+
+function proofOf({ timeZone }: Frame, { kind, name, on }: Proof): string {
+  return `${kind === 'Backup' ? `${name} verified` : `Brought back by ${name}`} on ${showInZone(on, timeZone)}`;
 }
 
 function row(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { exitCode } from '../../../src/kubectl/exit-code.ts';
 import { useKubectl } from './kubectl.ts';
-import { policy, repository, run } from './objects.ts';
+import { policy, recovery, repository, run } from './objects.ts';
 
 const world = useKubectl();
 const root = join(import.meta.dirname, '../../..');
@@ -30,7 +30,7 @@ test.each(lines)('kubectl tidemark %s is a command that does what it says', asyn
     run('orders-manual-c4d9f', '2026-11-20T03:00:00Z', { status: { jobName: 'job' } }),
     run('orders-nightly-29378580', '2026-11-20T03:00:00Z', { spec: { method: 'Logical' } }),
     { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'shop', labels: {} }, spec: { containers: [] } },
-    { ...run('before-the-delete', '2026-11-20T03:00:00Z'), kind: 'PitrRecovery' },
+    recovery('before-the-delete', { reached: { time: '2026-11-20T02:00:00Z' } }),
     {
       ...{ apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'orders-db', namespace: 'shop' } },
       spec: { volumeClaimTemplates: size },

@@ -1,7 +1,8 @@
 import { backupPolicySpec } from '../../../src/api/backup-policy.ts';
 import { backupRepositorySpec } from '../../../src/api/backup-repository.ts';
 import { backupRunSpec } from '../../../src/api/backup-run.ts';
-import type { BackupPolicy, BackupRepository, BackupRun } from '../../../src/api/kinds.ts';
+import type { BackupPolicy, BackupRepository, BackupRun, PitrRecovery } from '../../../src/api/kinds.ts';
+import { pitrRecoverySpec } from '../../../src/api/pitr-recovery.ts';
 
 const apiVersion = 'tidemark.dev/v1alpha1';
 
@@ -83,6 +84,17 @@ export function run(name: string, started: string, { spec, status, labels }: Run
       repositories: [{ name: 'offsite', state: 'Stored' }],
       ...status,
     },
+  };
+}
+
+/** A drill that was done. */
+export function recovery(name: string, status: object, spec: object = {}): PitrRecovery {
+  return {
+    apiVersion,
+    kind: 'PitrRecovery',
+    metadata: metadata(name, '2026-11-20T09:00:00Z'),
+    spec: pitrRecoverySpec.parse({ source: { policyRef: { name: 'orders' } }, target: { ephemeral: {} }, ...spec }),
+    status: { phase: 'Completed', completionTime: '2026-11-20T09:10:00Z', ...status },
   };
 }
 

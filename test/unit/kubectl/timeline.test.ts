@@ -27,7 +27,7 @@ Logical                                                                        �
 WAL                                             ━━━━━━━━━━━━━━━━░░░░░━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━
 Restorable                                      ▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬    ▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬▬
 Timeline              1───────────────────────────────────────────────────2────────────────────────
-Verified                                                ✔
+Verified                                        ✔
                       ──────────────────────────│─────────────────────────│────────────────────────
                                                 Nov 8                     Nov 15
 
@@ -36,14 +36,14 @@ Verified                                                ✔
 Restorable to any moment from 2026-11-08 01:35:00 +01:00 to 2026-11-21 11:14:00 +01:00, but for what the gaps take.
 WAL is missing from 2026-11-12 07:00:00 +01:00 to 2026-11-13 07:00:00 +01:00 (1 d).
 Backups: 5 complete, 1 failed, 1 cancelled, 1 expired; 1 held.
-Last verified 2026-11-10 06:00:00 +01:00.
+Last proof on 2026-11-10 06:00:00 +01:00: backup orders-base-1 was verified, which stands for 2026-11-08 01:35:00 +01:00.
 `,
     );
   });
 
   test('keeps to plain letters where the terminal knows no others, and to its width', async () => {
     const { policy: orders, runs } = story();
-    const drawing = drawTimeline(orders, runs, now);
+    const drawing = drawTimeline(orders, { runs, now });
     const text = terminalTimeline(drawing, { columns: 60, colour: false, unicode: false, timeZone });
     expect(text).toMatch(/^[\n\x20-\x7e]*$/);
     const picture = text.split('\n').slice(2, 12);
@@ -114,7 +114,7 @@ describe('whatever a user names, and whatever a server says', () => {
     const runs = [
       run(name, '2026-11-20T00:00:00Z', { spec: { policyRef: { name: 'x' } }, status: { phase: 'Failed', error } }),
     ].map((each) => ({ ...each, spec: { ...each.spec, policyRef: { name } } }));
-    const drawing = drawTimeline(orders, runs, now);
+    const drawing = drawTimeline(orders, { runs, now });
     const report = summarize([orders], runs, new Date(0), now);
     return [
       svgTimeline(drawing, { width: 1000, timeZone }),

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { drawTimeline } from '../../../../src/domain/timeline/draw.ts';
 import { cut, fraction } from '../../../../src/domain/timeline/spans.ts';
 import { ticksOf } from '../../../../src/domain/timeline/ticks.ts';
-import { policy, run, story } from '../../kubectl/objects.ts';
+import { policy, recovery, run, story } from '../../kubectl/objects.ts';
 
 const now = new Date('2026-11-21T10:15:00Z');
 const at = (text: string) => Date.parse(text);
@@ -15,7 +15,7 @@ const show = (spans: readonly { from: number; to: number }[]) =>
 describe('the drawing of a policy', () => {
   const drawn = () => {
     const { policy: orders, runs } = story();
-    return drawTimeline(orders, runs, now);
+    return drawTimeline(orders, { runs, now });
   };
 
   test('has a lane for each method and type that there are backups of', () => {
@@ -42,7 +42,7 @@ describe('the drawing of a policy', () => {
   test('where none has come since, nothing after the gap is', () => {
     const { policy: orders, runs } = story();
     const early = runs.filter(({ metadata }) => metadata.name === 'orders-base-1');
-    expect(show(drawTimeline(orders, early, now).restorable)).toEqual(['2026-11-08T00:35 2026-11-12T06:00']);
+    expect(show(drawTimeline(orders, { runs: early, now }).restorable)).toEqual(['2026-11-08T00:35 2026-11-12T06:00']);
   });
 
   test('a failed, a logical or an expired backup closes no gap', () => {
@@ -54,13 +54,13 @@ describe('the drawing of a policy', () => {
       // It began before the gap's end.
       run('d', '2026-11-13T05:50:00Z'),
     ];
-    expect(show(drawTimeline(orders, none, now).restorable)).toEqual(['2026-11-08T00:35 2026-11-12T06:00']);
+    expect(show(drawTimeline(orders, { runs: none, now }).restorable)).toEqual(['2026-11-08T00:35 2026-11-12T06:00']);
   });
 
   test('a gap of which no time is known is told, since it cannot be drawn', () => {
     const gaps = [{ timeline: 1, fromWal: '00000001000000000000002A', toWal: '00000001000000000000002F' }];
     const status = { restorable: { earliestTime: '2026-11-08T00:35:00Z', latestTime: '2026-11-21T10:14:00Z', gaps } };
-    expect(drawTimeline(policy({}, status), [], now).unplacedGaps).toEqual([
+    expect(drawTimeline(policy({}, status), { runs: [], now }).unplacedGaps).toEqual([
       '00000001000000000000002A to 00000001000000000000002F on timeline 1',
     ]);
   });
@@ -72,12 +72,28 @@ describe('the drawing of a policy', () => {
     ]);
   });
 
+  test('a moment is proven by the verification of its backup, and by a recovery that reached it', () => {
+    const { policy: orders, runs } = story();
+    const reached = { reached: { time: '2026-11-20T09:00:00.5Z' } };
+    const recoveries = [
+      recovery('drill', reached),
+      recovery('failed', { ...reached, phase: 'Failed' }),
+      recovery('planned', reached, { dryRun: true }),
+      recovery('foreign', reached, { source: { policyRef: { name: 'customers' } } }),
+      recovery('silent', {}),
+    ];
+    expect(drawTimeline(orders, { runs, recoveries, now }).verified).toEqual([
+      { name: 'orders-base-1', kind: 'Backup', at: at('2026-11-08T00:35:00Z'), on: at('2026-11-10T05:00:00Z') },
+      { name: 'drill', kind: 'Recovery', at: at('2026-11-20T09:00:00.5Z'), on: at('2026-11-20T09:10:00Z') },
+    ]);
+  });
+
   test('without WAL and without backups there is an empty line, and no lie', () => {
     const bare = policy(
       { walArchiving: { mode: 'None' }, schedules: [] },
       { restorable: undefined, server: undefined, wal: undefined },
     );
-    expect(drawTimeline(bare, [], now)).toMatchObject({
+    expect(drawTimeline(bare, { runs: [], now })).toMatchObject({
       ...{ lanes: [], wal: undefined, restorable: [], window: undefined, timelines: [], verified: [] },
       ...{ from: now.getTime() - 3_600_000, to: now.getTime() },
     });
@@ -86,7 +102,11 @@ describe('the drawing of a policy', () => {
   test("another policy's backups, and those before --since, are not in it", () => {
     const { policy: orders, runs } = story();
     const foreign = run('other', '2026-11-20T00:00:00Z', { spec: { policyRef: { name: 'customers' } } });
-    const { lanes, from } = drawTimeline(orders, [...runs, foreign], now, new Date('2026-11-18T00:00:00Z'));
+    const { lanes, from } = drawTimeline(orders, {
+      runs: [...runs, foreign],
+      now,
+      since: new Date('2026-11-18T00:00:00Z'),
+    });
     expect(lanes.flatMap(({ marks }) => marks.map((mark) => mark.run))).toEqual([
       'orders-increment',
       'orders-dump-2',
