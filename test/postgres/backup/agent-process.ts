@@ -7,7 +7,8 @@ import { backUp, backupTask, type Setting, s3Repository, volumeRepository } from
 const { server, s3, folders, logical, buckets = ['backups'] } = JSON.parse(process.argv[2] ?? '');
 const setting = { folders } as Setting;
 const begun = performance.now();
-const repositories = s3 === undefined
+const repositories =
+  s3 === undefined
     ? [volumeRepository]
     : (buckets as string[]).map((bucket) => ({ ...s3Repository(s3, bucket), name: bucket }));
 await backUp(setting, backupTask(server, { repositories, logical }), { signal: AbortSignal.timeout(600_000) });
