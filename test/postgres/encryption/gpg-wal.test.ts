@@ -12,6 +12,7 @@ import { openEncryption } from '../../../src/repository/open-encryption.ts';
 import type { Store } from '../../../src/repository/store.ts';
 import { openWalArchive, type WalArchive } from '../../../src/repository/wal-archive.ts';
 import { encryptedWith } from '../../../src/stream/encrypt.ts';
+import { closeKeyrings } from '../../../src/stream/gpg-keyring.ts';
 import { openS3 } from '../../support/s3/open.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { createSetting, type Setting } from '../backup/setting.ts';
@@ -40,6 +41,7 @@ beforeAll(async () => {
 beforeEach(() => mountGpgKeys(setting, { publicKeys: key.publicKey, privateKeys: key.privateKey }));
 
 afterAll(async () => {
+  closeKeyrings();
   await store?.close();
   await s3?.stop();
   await setting?.remove();

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { runProbe } from '../../../src/agent/probe.ts';
 import type { RepositoryTask } from '../../../src/domain/task.ts';
 import { encryptedWith } from '../../../src/stream/encrypt.ts';
+import { closeKeyrings } from '../../../src/stream/gpg-keyring.ts';
 import { leftovers, recordingReporter } from '../backup/setting.ts';
 import { decryptByHand, forGpg, type GpgKey, generateGpgKey, mountGpgKeys } from './gpg-keys.ts';
 import {
@@ -50,7 +51,10 @@ beforeAll(async () => {
 const both = () => `${key.publicKey}\n${other.publicKey}`;
 beforeEach(() => mountGpgKeys(setting, { publicKeys: both(), privateKeys: key.privateKey }));
 
-afterAll(() => world?.remove());
+afterAll(async () => {
+  closeKeyrings();
+  await world?.remove();
+});
 
 const makeOne = (options: MakeOptions = {}, into = repository) => make(setting, server, { store, into }, options);
 const attempt = async (backupID: string, from = repository) => {
