@@ -52,13 +52,16 @@ async function makeHome(keys: Buffer, kind: 'public' | 'private'): Promise<strin
     await rm(home, { recursive: true, force: true });
     throw error;
   }
-  if (homes.size === 0) process.once('exit', removeAll);
+  if (homes.size === 0) process.once('exit', closeKeyrings);
   homes.add(home);
   return home;
 }
 
-function removeAll(): void {
+/** All of this process, with their agents. */
+export function closeKeyrings(): void {
   for (const home of homes) rmSync(home, { recursive: true, force: true });
+  homes.clear();
+  opened.clear();
 }
 
 /**

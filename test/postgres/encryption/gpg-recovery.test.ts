@@ -8,6 +8,7 @@ import type { RepositoryTask } from '../../../src/domain/task.ts';
 import { openEncryption } from '../../../src/repository/open-encryption.ts';
 import { openWalArchive } from '../../../src/repository/wal-archive.ts';
 import { encryptedWith } from '../../../src/stream/encrypt.ts';
+import { closeKeyrings } from '../../../src/stream/gpg-keyring.ts';
 import { createSetting, type Setting, volumeRepository } from '../backup/setting.ts';
 import { backUpPhysically, physicalManifestOf, physicalTask } from '../physical/physical-setting.ts';
 import { recover, startAndAsk } from '../recover/recovery.ts';
@@ -71,6 +72,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  closeKeyrings();
   await setting?.remove();
   await source?.remove();
 });
