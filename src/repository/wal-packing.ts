@@ -1,4 +1,4 @@
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
 import { Failure, terminal } from '../domain/failure.ts';
 import { unzstd } from '../stream/unzstd.ts';
 import type { Stored } from './stored-wal.ts';
@@ -7,13 +7,44 @@ import type { Stored } from './stored-wal.ts';
 const chunkSize = 1024 ** 2;
 /** A segment is 1 GiB at most. */
 const largest = 1024 ** 3;
+const smallestFreed = 1024 ** 2;
 
-/** In threads of their own, with the frame's checksum, so that a flipped bit is found when it is read. */
+/**
+ * In threads of their own, with the frame's checksum, so that a flipped bit is found when it is read. Told at the first
+ * write that this is all, and with room for whatever comes of it, zstd packs the content where it lies and in one go;
+ * zstdCompress() tells it too late, and it packs a copy, piece by piece, which takes a fifth longer and more memory.
+ */
 export function pack(content: Buffer, level: number): Promise<Buffer> {
   const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
-  return new Promise((resolve, reject) => {
-    zstdCompress(content, { params, chunkSize }, (error, packed) => (error === null ? resolve(packed) : reject(error)));
-  });
+  const packing = createZstdCompress({ params, flush: constants.ZSTD_e_end, chunkSize: roomFor(content.length) });
+  const parts: Buffer[] = [];
+  const take = () => {
+    for (let part: Buffer | null = packing.read(); part !== null; part = packing.read()) parts.push(part);
+  };
+  return new Promise<Buffer>((resolve, reject) => {
+    packing.on('error', reject);
+    packing.on('readable', take);
+    packing.write(content, (error) => {
+      take();
+      const [first, ...more] = parts;
+      if (error != null || first === undefined) reject(error ?? new Error('zstd gave nothing'));
+      else resolve(more.length === 0 ? first : Buffer.concat(parts));
+    });
+  }).finally(() => packing.destroy());
+}
+
+/**
+ * Frees what pack() gave, which nobody may read any more. Left to the garbage collector, each segment's memory makes it
+ * look through the whole heap every few segments, at a sixth of the processor's time.
+ */
+export function free(packed: Buffer): void {
+  // What is smaller may lie in memory that Node shares among buffers.
+  if (packed.buffer instanceof ArrayBuffer && packed.buffer.byteLength >= smallestFreed) packed.buffer.transfer(0);
+}
+
+/** At least ZSTD_compressBound(). Of what is not written to, no memory is taken. */
+function roomFor(bytes: number): number {
+  return bytes + Math.ceil(bytes / 256) + 1024;
 }
 
 /** What was packed; rejects with a terminal ChecksumMismatch where that cannot be told. `where`: for messages. */
