@@ -2,6 +2,7 @@ import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
 import { Failure, terminal } from '../domain/failure.ts';
 import { unzstd } from '../stream/unzstd.ts';
 import type { Stored } from './stored-wal.ts';
+import { contentSize } from './zstd-header.ts';
 
 /** Bytes that a thread hands over at once; the default of 16 KiB has it wait for the main thread a thousand times. */
 const chunkSize = 1024 ** 2;
@@ -83,9 +84,12 @@ export async function isPacked(stored: Stored, content: Buffer): Promise<boolean
   }
 }
 
+/** With room for all of it, zstd unpacks into the place where it stays. */
 function unpackWhole(stored: Buffer): Promise<Buffer> {
+  const size = contentSize(stored);
+  const room = size === undefined || size > largest ? chunkSize : Math.max(size + 1, 1024);
   return new Promise((resolve, reject) => {
-    zstdDecompress(stored, { maxOutputLength: largest, chunkSize }, (error, content) =>
+    zstdDecompress(stored, { maxOutputLength: largest, chunkSize: room }, (error, content) =>
       error === null ? resolve(content) : reject(error),
     );
   });

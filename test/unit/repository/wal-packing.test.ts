@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { transient } from '../../../src/domain/failure.ts';
-import { isPacked, pack, unpack } from '../../../src/repository/wal-packing.ts';
+import { free, isPacked, pack, unpack } from '../../../src/repository/wal-packing.ts';
 
 const content = Buffer.concat([randomBytes(300_000), Buffer.alloc(700_000)]);
 const packed = await pack(content, 1);
@@ -42,4 +42,22 @@ test('a store that fails in the middle says nothing of the content', async () =>
   const failure = transient('StoreUnreachable', 'It is down.');
   await expect(unpack(inPieces(packed.subarray(0, -5), failure), 'here')).rejects.toBe(failure);
   await expect(isPacked(inPieces(packed.subarray(0, -5), failure), content)).rejects.toBe(failure);
+});
+
+test.each([
+  ['a label of a backup', Buffer.from('START WAL LOCATION')],
+  ['zeros alone', Buffer.alloc(16 * 1024 ** 2)],
+  ['what no packing makes smaller', randomBytes(16 * 1024 ** 2)],
+])('%s is packed whole, beside others of its kind', async (_, given) => {
+  for (const each of await Promise.all([1, 3].map((level) => pack(given, level))))
+    expect((await unpack(each, 'here')).equals(given)).toBe(true);
+});
+
+test('what is freed takes nothing else along', async () => {
+  const label = Buffer.from('START WAL LOCATION');
+  const [small, neighbour, large] = await Promise.all([pack(label, 1), pack(label, 1), pack(randomBytes(2 ** 21), 1)]);
+  free(small);
+  free(large);
+  expect(large.length).toBe(0);
+  expect((await unpack(neighbour, 'here')).equals(label)).toBe(true);
 });
