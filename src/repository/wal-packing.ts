@@ -1,4 +1,4 @@
-import { constants, gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, createZstdCompress, gunzip, gzip, zstdDecompress } from 'node:zlib';
 import { Failure, terminal, transient } from '../domain/failure.ts';
 import { type Compression, compressor } from '../stream/compress.ts';
 import { packedWith, packedWithLength } from '../stream/packed-with.ts';
@@ -8,6 +8,7 @@ import { StageFailed } from '../stream/stage-failed.ts';
 import { unpacked } from '../stream/unpack.ts';
 import { TrailingBytes } from '../stream/unpack-inside.ts';
 import type { Stored } from './stored-wal.ts';
+import { contentSize } from './zstd-header.ts';
 
 /** Bytes that a thread hands over at once; the default of 16 KiB has it wait for the main thread a thousand times. */
 const chunkSize = 1024 ** 2;
@@ -15,6 +16,7 @@ const chunkSize = 1024 ** 2;
 const largest = 1024 ** 3;
 /** A server waits for its WAL: the quickest of each. */
 const defaultLevel = 1;
+const smallestFreed = 1024 ** 2;
 
 /**
  * In threads of their own (lz4, which Node does not have, in a process), with a checksum of the content, so that a flipped
@@ -23,13 +25,8 @@ const defaultLevel = 1;
  */
 export async function pack(content: Buffer, { algorithm, level }: Compression, signal: AbortSignal): Promise<Buffer> {
   switch (algorithm) {
-    case 'zstd': {
-      const params = {
-        [constants.ZSTD_c_compressionLevel]: level ?? defaultLevel,
-        [constants.ZSTD_c_checksumFlag]: 1,
-      };
-      return await called((done) => zstdCompress(content, { params, chunkSize }, done));
-    }
+    case 'zstd':
+      return await zstd(content, level ?? defaultLevel);
     case 'gzip':
       return await called((done) => gzip(content, { level: level ?? defaultLevel, chunkSize }, done));
     case 'none':
@@ -37,6 +34,44 @@ export async function pack(content: Buffer, { algorithm, level }: Compression, s
     case 'lz4':
       return await lz4(content, level ?? defaultLevel, signal);
   }
+}
+
+/**
+ * Told at the first write that this is all, and with room for whatever comes of it, zstd packs the content where it lies and
+ * in one go; zstdCompress() tells it too late, and it packs a copy, piece by piece, which takes a fifth longer and more
+ * memory.
+ */
+function zstd(content: Buffer, level: number): Promise<Buffer> {
+  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
+  const packing = createZstdCompress({ params, flush: constants.ZSTD_e_end, chunkSize: roomFor(content.length) });
+  const parts: Buffer[] = [];
+  const take = () => {
+    for (let part: Buffer | null = packing.read(); part !== null; part = packing.read()) parts.push(part);
+  };
+  return new Promise<Buffer>((resolve, reject) => {
+    packing.on('error', reject);
+    packing.on('readable', take);
+    packing.write(content, (error) => {
+      take();
+      const [first, ...more] = parts;
+      if (error != null || first === undefined) reject(error ?? new Error('zstd gave nothing'));
+      else resolve(more.length === 0 ? first : Buffer.concat(parts));
+    });
+  }).finally(() => packing.destroy());
+}
+
+/**
+ * Frees what pack() gave, which nobody may read any more. Left to the garbage collector, each segment's memory makes it
+ * look through the whole heap every few segments, at a sixth of the processor's time.
+ */
+export function free(packed: Buffer): void {
+  // What is smaller may lie in memory that Node shares among buffers.
+  if (packed.buffer instanceof ArrayBuffer && packed.buffer.byteLength >= smallestFreed) packed.buffer.transfer(0);
+}
+
+/** At least ZSTD_compressBound(). Of what is not written to, no memory is taken. */
+function roomFor(bytes: number): number {
+  return bytes + Math.ceil(bytes / 256) + 1024;
 }
 
 /** What was packed; rejects with a terminal ChecksumMismatch where that cannot be told. `where`: for messages. */
@@ -102,10 +137,16 @@ function unpackWhole(stored: Buffer): Promise<Buffer> | undefined {
       if (engine.bytesWritten === stored.length) resolve(buffer);
       else reject(new TrailingBytes());
     };
-    const options = { maxOutputLength: largest, chunkSize, info: true };
+    const options = { maxOutputLength: largest, chunkSize: roomIn(stored, algorithm), info: true };
     if (algorithm === 'zstd') zstdDecompress(stored, options, done);
     else gunzip(stored, options, done);
   });
+}
+
+/** With room for all of it, zstd unpacks into the place where it stays. */
+function roomIn(stored: Buffer, algorithm: 'zstd' | 'gzip'): number {
+  const size = algorithm === 'zstd' ? contentSize(stored) : undefined;
+  return size === undefined || size > largest ? chunkSize : Math.max(size + 1, 1024);
 }
 
 /** What has unpacked, and how many bytes it has taken for that. */

@@ -5,7 +5,7 @@ import type { CallOptions, Store } from './store.ts';
 import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
 import { packWal } from './wal-content.ts';
 import { describes, indexOf, readIndex, writeIndex } from './wal-index.ts';
-import { isPacked } from './wal-packing.ts';
+import { free, isPacked } from './wal-packing.ts';
 
 export interface WalFileToPut {
   readonly store: Store;
@@ -48,7 +48,11 @@ export async function putPacked(
     const written = await writeIndex(store, indexKey, indexOf(name, content, encryption), options);
     if (written === 'AlreadyThere' && !(await isDescribed(file, options))) throw conflict(indexKey, store);
   }
-  return putBody(file, await packWal(content, { compression, encryption }, options), isSame, options);
+  const packed = await packWal(content, { compression, encryption }, options);
+  const result = await putBody(file, packed, isSame, options);
+  // Not after a failure: what was given up may read it still.
+  free(packed);
+  return result;
 }
 
 async function putBody(

@@ -6,10 +6,13 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 /** What a thread unpacks at once: much of it saves turns of the main thread, and each open stream holds a few of them. */
 const pieceSize = 1024 ** 2;
 
+/** Pieces that wait are never joined, so that who has passed one may free the memory of those before it (free-in-order.ts). */
+const options = { chunkSize: pieceSize, readableObjectMode: true, readableHighWaterMark: 2 };
+
 const unpackers = { zstd: createZstdDecompress, gzip: createGunzip };
 
 /**
- * Unpacks a stream in this process. Rejects with the source's error, the signal's reason or an error of zlib, which
+ * Unpacks a stream in this process, into memory that lies in the order of its pieces. Rejects with the source's error, the signal's reason or an error of zlib, which
  * TrailingBytes is too.
  */
 export async function* unpackInside(
@@ -17,7 +20,7 @@ export async function* unpackInside(
   source: AsyncIterable<Buffer>,
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer, void, void> {
-  const unpack = unpackers[algorithm]({ chunkSize: pieceSize });
+  const unpack = unpackers[algorithm](options);
   let late: Error | undefined;
   // That a frame is cut short it says when everything has ended already; nobody listening, it would end the process.
   unpack.on('error', (error) => {

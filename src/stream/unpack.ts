@@ -33,4 +33,9 @@ export function unpacked(
   }
 }
 
+/** Whether unpacked() gives memory that nobody else holds. */
+export function isUnpackedInside({ algorithm }: Pick<Compression, 'algorithm'>): boolean {
+  return algorithm === 'zstd' || algorithm === 'gzip';
+}
+
 const lz4: Stage = { command: 'lz4', args: ['-q', '-d', '-c'] };

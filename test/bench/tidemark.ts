@@ -26,12 +26,18 @@ export interface Tidemark {
   /** Lays the newest backup, until its server may be started, and clears away what it laid. */
   restore(dataDirectory: string, whenLaid: () => Promise<void>): Promise<void>;
   readonly archiveCommand: string;
-  startArchiving(): Promise<void>;
+  /** `as`: whose archive it is, and how it is packed; by default the one that replay() reads. */
+  startArchiving(as?: Archived): Promise<void>;
   stopArchiving(): Promise<void>;
   /** Recovers to the end of the archive and gives the server's log. */
   replay(dataDirectory: string, endOfArchive: string): Promise<string>;
   /** Peaks of resident memory in bytes: Node and the processes it starts, the server not. */
   readonly memory: ReadonlyMap<string, number>;
+}
+
+export interface Archived {
+  readonly policy: string;
+  readonly level: number | undefined;
 }
 
 const owner = { namespace: 'shop', policy: 'orders' };
@@ -112,8 +118,9 @@ export async function prepareTidemark(server: TestServer, root: string): Promise
       await agent.ended.catch(() => undefined);
       await rm(folder, { recursive: true, force: true });
     },
-    async startArchiving() {
-      const agent = start(archiveTask());
+    async startArchiving(as = { policy: owner.policy, level: compression.level }) {
+      await rm(join(spool, 'archive.sh'), { force: true });
+      const agent = start(archiveTask(as));
       archiver = { agent, watch: watchMemory(agent.pid) };
       await until(agent, () => exists(join(spool, 'archive.sh')));
     },
@@ -223,14 +230,20 @@ function backupTask(server: TestServer, compress: 'Client' | 'Server', type: 'Fu
   };
 }
 
-function archiveTask(): Task {
+/** What a policy has that says nothing of it. */
+export const defaultLevelOfWal = backupPolicySpec.parse({
+  source: { host: 'server', credentialsSecretRef: { name: 'server' } },
+  repositoryRefs: [{ name: repository.name }],
+}).walArchiving.compression.level;
+
+function archiveTask({ policy: name, level }: Archived): Task {
   return {
     action: 'archive',
     namespace: owner.namespace,
-    policy,
+    policy: { ...policy, name },
     repositories: [repository],
     maxParallel: 2,
-    compression,
+    compression: { ...compression, level },
   };
 }
 

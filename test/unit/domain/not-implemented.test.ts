@@ -1,9 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  missingForPolicy,
-  missingForRestore,
-  notImplementedMessage,
-} from '../../../src/domain/not-implemented.ts';
+import { missingForPolicy, missingForRestore, notImplementedMessage } from '../../../src/domain/not-implemented.ts';
 import { policy, restore } from '../controllers/objects.ts';
 
 test('what stands is not refused', () => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { transient } from '../../../src/domain/failure.ts';
-import { isPacked, pack, unpack } from '../../../src/repository/wal-packing.ts';
+import { free, isPacked, pack, unpack } from '../../../src/repository/wal-packing.ts';
 import type { Compression } from '../../../src/stream/compress.ts';
 
 const { signal } = new AbortController();
@@ -98,4 +98,23 @@ test('the level is that which was asked for', async () => {
     expect((await best)?.length, algorithm).toBeLessThan(((await least)?.length ?? 0) * 0.95);
   }
   expect(zstdDecompressSync(await pack(text, { algorithm: 'zstd' }, signal)).equals(text)).toBe(true);
+});
+
+test.each([
+  ['a label of a backup', Buffer.from('START WAL LOCATION')],
+  ['zeros alone', Buffer.alloc(16 * 1024 ** 2)],
+  ['what no packing makes smaller', randomBytes(16 * 1024 ** 2)],
+])('%s is packed whole, beside others of its kind', async (_, given) => {
+  for (const each of await Promise.all([1, 3].map((level) => pack(given, { algorithm: 'zstd', level }, signal))))
+    expect((await unpack(each, 'here', signal)).equals(given)).toBe(true);
+});
+
+test('what is freed takes nothing else along', async () => {
+  const label = Buffer.from('START WAL LOCATION');
+  const of = (given: Buffer) => pack(given, { algorithm: 'zstd', level: 1 }, signal);
+  const [small, neighbour, large] = await Promise.all([of(label), of(label), of(randomBytes(2 ** 21))]);
+  free(small);
+  free(large);
+  expect(large.length).toBe(0);
+  expect((await unpack(neighbour, 'here', signal)).equals(label)).toBe(true);
 });
