@@ -86,20 +86,6 @@ describe('Ready', () => {
       false,
     ],
     [
-      'of a kind that is not there yet',
-      {
-        repository: repository({
-          spec: {
-            volume: { claimName: 'c' },
-            encryption: { gpg: { publicKeySecretRef: { name: 'g', key: 'k' }, recipients: ['x'] } },
-          },
-        }),
-      },
-      'False',
-      'NotImplemented',
-      false,
-    ],
-    [
       'without an account',
       { account: refused('ServiceAccountNotAllowed', 'no') },
       'False',
