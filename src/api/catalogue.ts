@@ -13,6 +13,8 @@ export const catalogueStatus = z.object({
   deepTime: time.optional(),
   /** What the store got before this was made known once: a BackupRun that was deleted since stays so. */
   knownUntil: time.optional(),
+  /** What came after that and was made known as well: folders of backups, the newest first. */
+  recent: list(text(1024), 256).optional(),
   /** Of the repository's place in the spec; another place is another catalogue. */
   place: text(64).optional(),
   /** The value of the annotation tidemark.dev/sync that was answered last. */

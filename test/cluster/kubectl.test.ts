@@ -142,7 +142,7 @@ describe('kubectl tidemark', () => {
     explainFailure(scenario);
     expect((await tidemark('status', 'orders')).out).toContain('Restorable from:');
     const { out } = await tidemark('timeline', 'orders');
-    expect(out).toMatch(/^WAL +=/m);
+    expect(out).toMatch(/^WAL +━/m);
     expect(out).toContain('Restorable to any moment from ');
     expect((await tidemark('timeline', 'orders', '-o', 'html')).out).toMatch(/^<!doctype html>/);
     expect((await tidemark('report', 'orders', '-o', 'csv')).out).toMatch(

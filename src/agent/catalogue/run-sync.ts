@@ -1,5 +1,5 @@
 import type { CatalogueStatus } from '../../api/catalogue.ts';
-import { type Compared, compare, type KnownRun, type ListedBackup } from '../../domain/catalogue/compare.ts';
+import { type Compared, compare, type KnownRun, type ListedBackup, recentOf } from '../../domain/catalogue/compare.ts';
 import { rfc3339 } from '../../domain/conditions.ts';
 import { terminal } from '../../domain/failure.ts';
 import type { SyncTask } from '../../domain/task.ts';
@@ -44,11 +44,12 @@ export async function runSync(context: SyncContext): Promise<ActionOutcome> {
       runs,
       listed: listing.backups,
       knownUntil: knownUntil(task),
+      recent: new Set(knownUntil(task) === undefined ? [] : task.previous?.recent),
     });
     refuseEmpty(task, compared, listing, store);
     const told = await tellPlaces(context, store, compared);
     const known = await makeAllKnown(context, store, { runs, listing, compared });
-    const catalogue = summarize({ task, startTime, now: clock(), listing, known, told });
+    const catalogue = summarize({ task, startTime, now: clock(), runs, listing, known, told });
     await context.reporter.facts({ catalogue });
     if (told.unheld !== undefined) throw unheld(told.unheld);
     return { reason: 'Synced', message: describe(catalogue, store) };
@@ -91,6 +92,8 @@ interface AllKnown {
   readonly made: number;
   readonly later: boolean;
   readonly unreadable: readonly string[];
+  /** The folders that a BackupRun stands for now. */
+  readonly paths: readonly string[];
 }
 
 async function makeAllKnown(
@@ -124,7 +127,8 @@ async function makeAllKnown(
     unreadable.push(path);
   }
   const count = (fate: Known) => fates.filter(([, each]) => each === fate).length;
-  return { made: count('Made'), later: count('Later') > 0, unreadable };
+  const paths = fates.flatMap(([path, fate]) => (fate === 'Made' || fate === 'Present' ? [path] : []));
+  return { made: count('Made'), later: count('Later') > 0, unreadable, paths };
 }
 
 /** Those that could not be read the last time are old by now. */
@@ -140,16 +144,20 @@ interface Found {
   readonly task: SyncTask;
   readonly startTime: Date;
   readonly now: Date;
+  readonly runs: readonly KnownRun[];
   readonly listing: Listing;
   readonly known: AllKnown;
   readonly told: Told;
 }
 
-function summarize({ task, startTime, now, listing, known, told }: Found): CatalogueStatus {
+function summarize({ task, startTime, now, runs, listing, known, told }: Found): CatalogueStatus {
   const { previous = {}, depth } = task;
   const until = new Date(startTime.getTime() - clockSlack);
   const before = previous.place === task.place ? previous.knownUntil : undefined;
   const later = known.later ? before : rfc3339(until);
+  const paths = [...runs.flatMap(({ places }) => places.map(({ path }) => path)), ...known.paths];
+  const recentBefore = previous.place === task.place ? (previous.recent ?? []) : [];
+  const recent = recentOf(paths, recentBefore, listing.backups, later === undefined ? undefined : new Date(later));
   return {
     startTime: rfc3339(startTime),
     completionTime: rfc3339(now),
@@ -157,6 +165,7 @@ function summarize({ task, startTime, now, listing, known, told }: Found): Catal
     generation: task.repositoryObject.generation,
     ...(task.requested === undefined ? {} : { requested: task.requested }),
     ...(later === undefined ? {} : { knownUntil: later }),
+    ...(recent.length === 0 ? {} : { recent: [...recent] }),
     made: known.made,
     lost: told.lost,
     unreadable: known.unreadable.slice(0, unreadableKept),

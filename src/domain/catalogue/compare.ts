@@ -59,6 +59,8 @@ interface Comparison {
   readonly listed: ReadonlyMap<string, ListedBackup>;
   /** What the store got before was made known once; undefined: nothing was, or all is to be again. */
   readonly knownUntil: Date | undefined;
+  /** Folders of what came after that and was made known as well. */
+  readonly recent: ReadonlySet<string>;
   readonly limits: readonly { readonly policy: string; readonly succeeded: number }[];
 }
 
@@ -95,7 +97,7 @@ export function compare(comparison: Comparison): Compared {
       (each) =>
         !known.has(each.path) &&
         each.manifestTime !== null &&
-        (unwritten.has(each.path) || (mayBeNew(each, comparison) && wanted(each))),
+        (unwritten.has(each.path) || (!comparison.recent.has(each.path) && mayBeNew(each, comparison) && wanted(each))),
     )
     .sort(newestFirst);
   return { fresh, missing, found, holds, stored };
@@ -107,12 +109,29 @@ function isUntold({ hold }: KnownRun, place: KnownPlace, there: ListedBackup | u
 }
 
 /** Where only the folder is known, by the second in which the backup began, which its ID tells. */
-function mayBeNew({ manifestTime, backupID }: ListedBackup, { knownUntil }: Comparison): boolean {
+function mayBeNew({ manifestTime, backupID }: ListedBackup, { knownUntil }: Pick<Comparison, 'knownUntil'>): boolean {
   if (knownUntil === undefined) return true;
   if (manifestTime instanceof Date) return isNew(manifestTime, knownUntil);
   const began = beganAt(backupID);
   return began === undefined || began.getTime() > knownUntil.getTime() - longestBackup;
 }
+
+/** Of what is known, the folders that would look new the next time; `before`: those of the last time. */
+export function recentOf(
+  known: Iterable<string>,
+  before: readonly string[],
+  listed: ReadonlyMap<string, ListedBackup>,
+  knownUntil: Date | undefined,
+): readonly string[] {
+  const paths = [...new Set([...known, ...before])];
+  const recent = paths.flatMap((path) => listed.get(path) ?? []).filter((each) => mayBeNew(each, { knownUntil }));
+  return recent
+    .sort(newestFirst)
+    .slice(0, recentKept)
+    .map(({ path }) => path);
+}
+
+const recentKept = 256;
 
 export function isNew(manifestTime: Date, knownUntil: Date | undefined): boolean {
   return knownUntil === undefined || manifestTime >= knownUntil;

@@ -55,7 +55,8 @@ test('one that increments stand on stays whole, and they are named; without them
   const full = await world.backUp(2);
   const child = full.backupID.replace('physical-full', 'physical-incremental').replace('2026', '2036');
   const folder = `${pathOf(full).replace(full.backupID, '')}${child}`;
-  const manifest = { ...full, backupID: child, parentBackupID: full.backupID };
+  const parent = { parentBackupID: full.backupID, parentChecksum: `sha256:${'a'.repeat(64)}` };
+  const manifest = { ...full, format: 3, type: 'Incremental', backupID: child, ...parent };
   await world.store.put(`${folder}/manifest.json`, Buffer.from(JSON.stringify(manifest)), {
     ifAbsent: true,
     signal: signal(),

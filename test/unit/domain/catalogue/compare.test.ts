@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { beganAt, compare, type KnownRun, type ListedBackup } from '../../../../src/domain/catalogue/compare.ts';
+import {
+  beganAt,
+  compare,
+  type KnownRun,
+  type ListedBackup,
+  recentOf,
+} from '../../../../src/domain/catalogue/compare.ts';
 
 const root = 'shop/orders/7/backups';
 const day = (number: number) => new Date(Date.UTC(2026, 2, number));
@@ -41,6 +47,7 @@ function compared(backups: readonly ListedBackup[], runs: readonly KnownRun[], c
     runs,
     listed: new Map(backups.map((each) => [each.path, each])),
     knownUntil: undefined,
+    recent: new Set<string>(),
     limits: [],
     ...change,
   });
@@ -61,6 +68,19 @@ describe('a backup that no BackupRun is known of', () => {
   test('is not, where it was made known once: whoever deleted its BackupRun does not get it back', () => {
     const backups = [listed(1), listed(5)];
     expect(compared(backups, [], { knownUntil: day(3) }).fresh).toEqual([idOf(5)]);
+  });
+
+  test('is not, where it was made known though it is new; unless nothing is known any more', () => {
+    const [old, new5, new6] = [listed(1), listed(5), listed(6)];
+    const all = new Map([old, new5, new6].map((each) => [each.path, each]));
+    const recent = recentOf([old.path, new5.path], [], all, day(3));
+    expect(recent).toEqual([new5.path]);
+    const seen = { knownUntil: day(3), recent: new Set(recent) };
+    expect(compared([old, new5, new6], [], seen).fresh).toEqual([idOf(6)]);
+    // Its BackupRun is gone by now, and it is remembered on; what is not there any more is not.
+    expect(recentOf([new6.path], recent, all, day(3))).toEqual([new6.path, new5.path]);
+    expect(recentOf([], recent, new Map(), day(3))).toEqual([]);
+    expect(recentOf([], recent, all, day(7))).toEqual([]);
   });
 
   test('is, where it came late, whenever it began', () => {
