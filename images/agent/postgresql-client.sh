@@ -20,7 +20,9 @@ apt-get update
 apt-get install -y --no-install-recommends patchelf "postgresql-client-$major"
 
 mkdir -p "$home/bin" "$home/lib" "$home/share/doc"
-for tool in pg_basebackup pg_dump pg_dumpall pg_isready pg_receivewal pg_restore psql; do
+for tool in pg_amcheck pg_basebackup pg_dump pg_dumpall pg_isready pg_receivewal pg_restore pg_verifybackup psql; do
+  # pg_amcheck came with 14.
+  [ "$tool" != pg_amcheck ] || [ "$major" -ge 14 ] || continue
   cp "/usr/lib/postgresql/$major/bin/$tool" "$home/bin/"
 done
 

@@ -5,7 +5,14 @@ import { promisify } from 'node:util';
 import { terminal } from '../domain/failure.ts';
 import type { ServerAccess } from './access.ts';
 
-export type ToolName = 'pg_dump' | 'pg_dumpall' | 'pg_restore' | 'psql' | 'pg_basebackup' | 'pg_verifybackup';
+export type ToolName =
+  | 'pg_amcheck'
+  | 'pg_dump'
+  | 'pg_dumpall'
+  | 'pg_restore'
+  | 'psql'
+  | 'pg_basebackup'
+  | 'pg_verifybackup';
 
 export interface Tool {
   readonly path: string;

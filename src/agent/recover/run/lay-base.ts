@@ -31,6 +31,8 @@ export interface LayOptions {
   readonly signal: AbortSignal;
   /** Told of stored bytes that have come; negative where they are fetched once more. */
   readonly onBytes: (bytes: number) => void;
+  /** Called with the server's list of files while all is as the backup has it. */
+  readonly onLaid?: (listOfFiles: string) => Promise<void>;
   /** Milliseconds before a chunk is fetched again. */
   readonly pause?: number;
 }
@@ -50,7 +52,9 @@ export async function layBase(base: BaseBackup, place: BasePlace, options: LayOp
   await unpackAll(base, place, options);
   await layStreams(base, physical.streams ?? [], (stream) => folderOf(stream, place), options);
   await linkTablespaces(physical.tablespaces, place);
-  await checkFiles(place.dataDirectory, await listOfFiles(base, options.signal), base.path);
+  const files = await listOfFiles(base, options.signal);
+  await checkFiles(place.dataDirectory, files, base.path);
+  await options.onLaid?.(files);
   await rewriteTablespaceMap(physical.tablespaces, place);
   // The list describes the backup, not the server that is made of it; a later backup would take it along.
   await rm(join(place.dataDirectory, 'backup_manifest'), { force: true });

@@ -12,11 +12,12 @@ import { startHeartbeat } from './heartbeat.ts';
 import { layBase } from './lay-base.ts';
 import { leaveStandby, readStandbyCredentials } from './leave-standby.ts';
 import { syncFolder } from './marker.ts';
-import { measure } from './measure.ts';
+import { type Measured, measure } from './measure.ts';
 import { openSource } from './open-source.ts';
 import { type Place, placeOf, readMountPoints } from './place.ts';
 import { finishPlace, preparePlace, putBack, type Tablespaces, tablespacesOf } from './prepare-place.ts';
 import { tellProgress } from './progress.ts';
+import { type Questioning, questionedWords, questioningOf } from './questioning.ts';
 import { runServer, type ServerRun } from './run-server.ts';
 import type { WalService } from './serve-wal.ts';
 import { forgetArchiving } from './settings-file.ts';
@@ -51,17 +52,26 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
     try {
       touched = true;
       await preparePlace(place, task.recovery.uid);
-      await layTheBase({ context, folders, patience, source, signs, told }, tablespacesOf(place, task.recovery.uid));
       const run = { context, folders, patience, source, signs, told };
+      const tablespaces = tablespacesOf(place, task.recovery.uid);
+      const questioning = questioningOf({ context, folders, patience, place, tablespaces });
+      await layTheBase(run, tablespaces, questioning);
+      const laid = new Date(Date.now() - (questioning?.spent() ?? 0));
       const followed = await runServer(run, (serving) => {
         service = serving;
       });
       log.info({ ...followed.reached }, 'the server has reached the target');
       if (standby !== undefined) await requireNextWal(task, standby, followed.reached, signal);
-      const extracted = await conclude(run, followed, begun);
+      const measured = measure(task, followed.reached, {
+        begun,
+        laid,
+        now: new Date(Date.now() - (questioning?.spent() ?? 0)),
+      });
+      const extracted = await conclude(run, followed, measured, questioning);
       told.say({ stage: 'Stopping', percent: 99 });
       const state = standby === undefined ? 'shut down' : 'shut down in recovery';
       await requireCleanEnd(signs, task.place.dataDirectory, { state, patience: patience.stop, signal });
+      if (questioning !== undefined) await concludeQuestions(run, measured, questioning);
       if (task.standbyOf !== undefined && standby !== undefined) {
         await leaveStandby(task.place.dataDirectory, task.standbyOf, standby);
       }
@@ -69,7 +79,7 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
       await finish(context, place);
       told.say({ stage: 'Stopping', percent: 100 });
       await told.flush();
-      return outcomeOf(context, followed.reached, extracted);
+      return outcomeOf(context, followed.reached, extracted, questioning);
     } finally {
       await service?.stop();
       await source.store.close();
@@ -111,7 +121,11 @@ async function finish({ task, log }: RecoverContext, place: Place): Promise<void
   }
 }
 
-async function layTheBase(run: ServerRun, tablespaces: Tablespaces): Promise<void> {
+async function layTheBase(
+  run: ServerRun,
+  tablespaces: Tablespaces,
+  questioning: Questioning | undefined,
+): Promise<void> {
   const { context, source, told } = run;
   const { task, signal, log } = context;
   const { dataDirectory } = task.place;
@@ -135,6 +149,7 @@ async function layTheBase(run: ServerRun, tablespaces: Tablespaces): Promise<voi
         done += bytes;
         say();
       },
+      ...(questioning === undefined ? {} : { onLaid: questioning.onLaid }),
     },
   );
   // In place, the sidecar that archives stays with the workload.
@@ -142,13 +157,18 @@ async function layTheBase(run: ServerRun, tablespaces: Tablespaces): Promise<voi
 }
 
 /** Questions, figures, copies: all that needs the server before it goes. */
-async function conclude(run: ServerRun, { access, reached }: Followed, begun: Date): Promise<Extracted | undefined> {
+async function conclude(
+  run: ServerRun,
+  { access, reached }: Followed,
+  measured: Measured,
+  questioning: Questioning | undefined,
+): Promise<Extracted | undefined> {
   const { context, folders, told } = run;
   const { task, reporter, signal, log } = context;
-  await reporter.facts({ reached, measured: measure(task, reached, begun, new Date()) });
-  if (task.assertions.length > 0) {
+  await reporter.facts({ reached, measured });
+  if (task.assertions.length > 0 || questioning !== undefined) {
     told.say({ stage: 'Checking', replayedLSN: reached.lsn, percent: 99 });
-    await assertAll(run, access);
+    await (questioning === undefined ? assertAll(run, access) : questioning.whileItRuns(access));
   }
   if (task.extract === undefined) return undefined;
   const extracted = await extract({
@@ -162,6 +182,19 @@ async function conclude(run: ServerRun, { access, reached }: Followed, begun: Da
   });
   await reporter.facts({ extracted });
   return extracted;
+}
+
+async function concludeQuestions(
+  { context: { reporter } }: ServerRun,
+  measured: Measured,
+  questioning: Questioning,
+): Promise<void> {
+  try {
+    await questioning.conclude();
+  } finally {
+    const checks = Math.round(questioning.spent() / 1000);
+    await reporter.facts({ measured: { ...measured, parts: { ...measured.parts, checks } } });
+  }
 }
 
 async function assertAll({ context, folders }: ServerRun, access: Followed['access']): Promise<void> {
@@ -181,6 +214,7 @@ function outcomeOf(
   { task }: RecoverContext,
   { lsn, time, timeline }: Reached,
   extracted: Extracted | undefined,
+  questioning: Questioning | undefined,
 ): ActionOutcome {
   const at = `${lsn}${time === undefined ? '' : `, last commit ${time}`}, timeline ${timeline}`;
   if (extracted !== undefined) {
@@ -191,7 +225,10 @@ function outcomeOf(
     };
   }
   return task.standbyOf === undefined
-    ? { reason: 'TargetReached', message: `Recovered backup ${task.plan.backupID} to ${at}.` }
+    ? {
+        reason: 'TargetReached',
+        message: `Recovered backup ${task.plan.backupID} to ${at}.${questionedWords(questioning?.results() ?? [])}`,
+      }
     : {
         reason: 'StandbyReady',
         message: `Recovered backup ${task.plan.backupID} to ${at}; it goes on as a standby of ${task.standbyOf.host}.`,
