@@ -68,6 +68,14 @@ if ! server=$(find_server); then
   printf '%s\\n' 'FATAL:  this image holds no server of PostgreSQL ${major}' | tee -a "$d/server.log" >&2
   end 127
 fi
+# A scratch server is made here; any other has its data directory.
+if [ -e "$d/initdb-arguments" ]; then
+  set --
+  while IFS= read -r line; do set -- "$@" "$line"; done < "$d/initdb-arguments"
+  tool=\${server%/*}/initdb
+  [ -x "$tool" ] || tool=initdb
+  LC_ALL=C "$tool" "$@" > "$d/server.log" 2>&1 < /dev/null || end 125
+fi
 while :; do
   if [ -e "$d/stop" ]; then end 0; fi
   rm -f "$d/restart" "$d/ended" "$d/log"
