@@ -11,6 +11,8 @@ const verification = z.object({
   /** The PitrRecovery (Physical) or RestoreRequest (Logical) that did it. */
   name: text(253),
   scheduledTime: time,
+  /** It was made then. */
+  startTime: time,
   /** It has ended. */
   time: time.optional(),
   outcome: verdict.optional(),

@@ -28,6 +28,11 @@ export function dueRunName(policy: string, cause: string): string {
   return bounded([policy, cause], dueRunLimit, false);
 }
 
+/** The PitrRecovery or RestoreRequest that verifies a policy's backups; `minute` says the time of the schedule. */
+export function verificationName(policy: string, minute: string): string {
+  return bounded([policy, 'verify', minute], recoveryLimit, false);
+}
+
 const prefixes = ['restore', 'probe', 'delete', 'expire'] as const;
 
 /** The Job of a BackupRun, RestoreRequest or another object of Tidemark's: deterministic, so that it is never made twice. */

@@ -16,7 +16,6 @@ export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
     ...(spec.walArchiving.mode === 'None' || spec.walArchiving.compression.algorithm === 'zstd'
       ? []
       : [`spec.walArchiving.compression.algorithm: ${spec.walArchiving.compression.algorithm}`]),
-    ...(spec.verification === undefined ? [] : ['spec.verification']),
     ...(hasHooks(spec) ? ['spec.hooks'] : []),
     ...(['zstd', 'none'].includes(spec.compression.algorithm)
       ? []
@@ -39,7 +38,7 @@ export function missingForRepository(spec: BackupRepositorySpec): readonly strin
 
 /** Of a Logical backup; a Physical one is a recovery, which has these targets and no other. */
 export function missingForRestore(spec: RestoreRequestSpec): readonly string[] {
-  const targets = ['instance', 'inPlace', 'ephemeral'] as const;
+  const targets = ['instance', 'inPlace'] as const;
   return targets.flatMap((target) =>
     spec.target[target] === undefined ? [] : [`spec.target.${target} with a Logical backup`],
   );

@@ -12,12 +12,16 @@ export interface RecoverySource {
   readonly workload: WorkloadRef | undefined;
   readonly container: string | undefined;
   readonly template: JobTemplate;
+  /** Backups that failed their verification, by what this cluster knows. */
+  readonly passOver: readonly string[];
 }
 
 /** What the source may point at, looked up by whoever has the caches. */
 export interface SourceLookup {
   policy(name: string): BackupPolicy | Refusal | undefined;
   repository(name: string): BackupRepository | undefined;
+  /** The IDs of a policy's backups that failed their verification. */
+  failed(policy: string): readonly string[];
 }
 
 export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLookup): RecoverySource | Refusal {
@@ -37,6 +41,7 @@ export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLo
       workload: undefined,
       container: undefined,
       template: jobTemplate.parse({}),
+      passOver: policy === undefined || origin !== namespace ? [] : lookup.failed(policy),
     };
   }
   if (policyRef === undefined) return refused('NoSource', 'The recovery names no source.');
@@ -68,6 +73,7 @@ function ofPolicy(namespace: string, name: string, lookup: SourceLookup): Recove
     workload: source.workloadRef,
     container: source.container,
     template,
+    passOver: lookup.failed(name),
   };
 }
 

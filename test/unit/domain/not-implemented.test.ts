@@ -16,7 +16,6 @@ test('what stands is not refused', () => {
 });
 
 test.each<[string, object]>([
-  ['spec.verification', { verification: { cron: '0 0 * * *' } }],
   ['spec.hooks', { hooks: { preBackup: [{ http: { url: 'http://hook' } }] } }],
   [
     'spec.walArchiving.compression.algorithm: gzip',
@@ -49,13 +48,12 @@ test.each<[string, object]>([
   expect(missingForRepository(repository({ spec: { ...spec } }).spec)).toEqual([field]);
 });
 
-test('a Logical backup goes into a live server alone', () => {
-  const target = { ephemeral: {} };
-  expect(missingForRestore(restore({ spec: { target } }).spec)).toEqual([
-    'spec.target.ephemeral with a Logical backup',
-  ]);
+test('a Logical backup goes into a live server, or into one that is removed again', () => {
+  const target = { instance: { name: 'copy', storage: { size: '1Gi' } } };
+  expect(missingForRestore(restore({ spec: { target } }).spec)).toEqual(['spec.target.instance with a Logical backup']);
+  expect(missingForRestore(restore({ spec: { target: { ephemeral: {} } } }).spec)).toEqual([]);
 });
 
 test('the message names all of it', () => {
-  expect(notImplementedMessage(['spec.verification', 'spec.hooks'])).toContain('spec.verification, spec.hooks');
+  expect(notImplementedMessage(['spec.type', 'spec.hooks'])).toContain('spec.type, spec.hooks');
 });

@@ -14,6 +14,8 @@ export interface Described {
   readonly walBytes: number;
   readonly settings: readonly { readonly name: string; readonly value: string }[];
   readonly newTimeline: number;
+  /** Backups that failed their verification. */
+  readonly passedOver?: readonly string[];
 }
 
 const longest = 1024;
@@ -24,6 +26,7 @@ export function describePlan(described: Described): readonly string[] {
   const { tablespaces, endLSN, timeline } = manifest.physical;
   const { path } = followed.candidate;
   const steps = [
+    ...describePassedOver(described),
     `Lay base backup ${manifest.backupID} of PostgreSQL ${manifest.server.version} (${sizeOf(manifest.size.source)}; whole at ${endLSN} on timeline ${timeline}, ${manifest.completionTime}) into ${dataDirectory}.`,
     ...(tablespaces.length === 0
       ? []
@@ -41,6 +44,17 @@ export function describePlan(described: Described): readonly string[] {
     `Then ${task.destination}.`,
   ];
   return steps.map((step) => [...step].slice(0, longest).join(''));
+}
+
+function describePassedOver({ manifest, passedOver = [] }: Described): readonly string[] {
+  if (passedOver.length === 0) return [];
+  if (passedOver.includes(manifest.backupID))
+    return [
+      `Use backup ${manifest.backupID} though it failed its verification: nothing else was asked for, or leads there.`,
+    ];
+  return [
+    `Pass over ${passedOver.join(', ')}, which failed ${passedOver.length === 1 ? 'its' : 'their'} verification.`,
+  ];
 }
 
 function stopOf(target: PlanRecoveryTask['target'], { targetTime, stop, candidate, wal, end }: Followed): string {

@@ -2,6 +2,7 @@ import { type RecoveryPlan, recoveryPlan } from '../../../api/pitr-recovery.ts';
 import { terminal } from '../../../domain/failure.ts';
 import type { PhysicalManifest } from '../../../domain/manifest.ts';
 import { quantityOf } from '../../../domain/quantity.ts';
+import type { CataloguedBackup } from '../../../domain/recovery/catalogue.ts';
 import { formatMoment } from '../../../domain/recovery/moment.ts';
 import type { PlanRecoveryTask } from '../../../domain/task.ts';
 import { historyName } from '../../../domain/wal/file-name.ts';
@@ -31,7 +32,7 @@ export async function runPlanRecovery({ task, reporter, log, signal, folders }: 
     const location = await findSystem(store, task, { log, signal });
     const identity = identityOf(task.source.repository, 0, folders ?? {});
     const catalogue = await readCatalogue(store, location, { log, signal, identity });
-    const followed = await followTarget(task.target, catalogue, signal);
+    const followed = await followTarget(task.target, catalogue, signal, task.passOver);
     const plan = await makePlan(task, catalogue, followed, signal);
     await reporter.facts({ plan });
     const { steps } = plan;
@@ -104,6 +105,7 @@ async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, follow
     walBytes,
     settings,
     newTimeline,
+    passedOver: passedOver(task, catalogue, backup),
   });
   return {
     backupID: backup.backupID,
@@ -115,6 +117,17 @@ async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, follow
     steps,
     recovery,
   };
+}
+
+/** The newer ones that failed their verification, or the chosen one itself where nothing else leads to the target. */
+function passedOver(
+  { target, passOver = [] }: PlanRecoveryTask,
+  { backups }: ReadCatalogue,
+  chosen: CataloguedBackup,
+): readonly string[] {
+  const failed = backups.filter(({ backupID }) => passOver.includes(backupID));
+  if (failed.includes(chosen)) return [chosen.backupID];
+  return target.backupID === '' ? failed.filter(({ time }) => time > chosen.time).map(({ backupID }) => backupID) : [];
 }
 
 /** Replay asks for it first, and ends without it. */

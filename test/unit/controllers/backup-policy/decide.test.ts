@@ -62,7 +62,7 @@ describe('Ready', () => {
     ],
     [
       'of what is not there yet',
-      { policy: policy({ spec: { verification: { cron: '0 0 * * *' } } }) },
+      { policy: policy({ spec: { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } } }) },
       'False',
       'NotImplemented',
     ],
@@ -163,7 +163,7 @@ describe('the schedules that stand', () => {
     const suspended = policy({ spec: { suspend: true } });
     expect(decide(gathered({ cronJobs, policy: suspended, repositories: [undefined] })).remove).toEqual(cronJobs);
     expect(
-      decide(gathered({ cronJobs, policy: policy({ spec: { verification: { cron: '0 0 * * *' } } }) })).remove,
+      decide(gathered({ cronJobs, policy: policy({ spec: { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } } }) })).remove,
     ).toEqual(cronJobs);
     expect(decide(gathered({ cronJobs, account: refused('ServiceAccountNotAllowed', 'no') })).remove).toEqual(cronJobs);
   });
