@@ -163,7 +163,12 @@ describe('the schedules that stand', () => {
     const suspended = policy({ spec: { suspend: true } });
     expect(decide(gathered({ cronJobs, policy: suspended, repositories: [undefined] })).remove).toEqual(cronJobs);
     expect(
-      decide(gathered({ cronJobs, policy: policy({ spec: { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } } }) })).remove,
+      decide(
+        gathered({
+          cronJobs,
+          policy: policy({ spec: { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } } }),
+        }),
+      ).remove,
     ).toEqual(cronJobs);
     expect(decide(gathered({ cronJobs, account: refused('ServiceAccountNotAllowed', 'no') })).remove).toEqual(cronJobs);
   });
