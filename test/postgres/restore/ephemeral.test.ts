@@ -67,6 +67,12 @@ describe('a logical backup in an empty server of its own', () => {
     expect(told.failure?.message).toMatch(/gave "clerkelsewhere500" instead of "nobody"/);
   });
 
+  it('that is not there lets the container beside it end', async () => {
+    const { told, left } = await restore({ backupID: '20200101T000000Z-logical' });
+    expect(told.failure).toMatchObject({ reason: 'BackupNotFound' });
+    expect(left).toBe(1);
+  });
+
   it('is told to be damaged where it is', async () => {
     const [dump = ''] = (await storedFiles(world, backupID)).filter((path) => path.includes('dump.'));
     const whole = await readFile(dump);
@@ -81,7 +87,7 @@ describe('a logical backup in an empty server of its own', () => {
 });
 
 /** The two containers of the Job's pod, as two processes of one account. */
-async function restore(more: { readonly assertions?: readonly object[] }) {
+async function restore(more: { readonly assertions?: readonly object[]; readonly backupID?: string }) {
   const root = await mkdtemp(join(await runFolder(), 'scratch-'));
   await chmod(root, 0o755);
   const volume = `${root}/mounts${mounts.repository.volume(0)}`;
@@ -98,7 +104,7 @@ async function restore(more: { readonly assertions?: readonly object[] }) {
     namespace: 'shop',
     request: { name: 'orders-verify', uid: '11112222-0000-4000-8000-000000000001' },
     repository: { name: 'onsite', spec: { volume: { claimName: 'backups' } } },
-    backup: { backupID },
+    backup: { backupID: more.backupID ?? backupID },
     server: { hosts: ['none'], port: 5432, database: 'postgres', role: 'Primary', credentialsSecretName: 'none' },
     ephemeral: { dataDirectory: join(root, 'data', 'pgdata'), checks: everything },
     restore: {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Checks } from '../../../api/checks.ts';
 import type { LogicalManifest } from '../../../domain/manifest.ts';
@@ -9,7 +9,9 @@ import { withConnection } from '../../../postgres/query.ts';
 import { writeLibpqFiles } from '../../../postgres/tools.ts';
 import { openStore } from '../../../repository/open.ts';
 import type { ActionOutcome } from '../../action.ts';
+import { startHeartbeat } from '../../recover/run/heartbeat.ts';
 import { questionedWords } from '../../recover/run/questioning.ts';
+import { clearFolder, signsIn } from '../../recover/run/signs.ts';
 import { type CheckList, createCheckList, failureOf } from '../../verify/check-list.ts';
 import { questionServer } from '../../verify/question-server.ts';
 import type { BackupFolder } from '../fetch-archive.ts';
@@ -30,11 +32,23 @@ const nothingAsked: Checks = { verifyBackup: false, dataChecksums: false, amchec
 
 /** Restores a logical backup into an empty server beside this container, questions it, and lets it go. */
 export async function runEphemeralRestore(context: EphemeralContext): Promise<ActionOutcome> {
+  const recovery = context.recovery ?? mounts.recovery;
+  await clearFolder(recovery, await readdir(recovery));
+  // The container beside this one waits for a word as long as this one lives.
+  const heartbeat = await startHeartbeat(recovery);
+  try {
+    return await restoreBeside(context, recovery);
+  } finally {
+    await signsIn(recovery).stop();
+    heartbeat.stop();
+  }
+}
+
+async function restoreBeside(context: EphemeralContext, recovery: string): Promise<ActionOutcome> {
   const { task, signal, reporter, log } = context;
   const folders = context.folders ?? { scratch: mounts.scratch, temporary: mounts.temporary };
   const mountRoot = folders.mountRoot ?? '';
   const patience = { ...usualPatience, ...context.patience };
-  const recovery = context.recovery ?? mounts.recovery;
   const dataDirectory = task.ephemeral?.dataDirectory ?? '';
   const begun = performance.now();
   const store = await openStore(task.repository, 0, { mountRoot });

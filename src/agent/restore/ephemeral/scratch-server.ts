@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure, terminal, transient } from '../../../domain/failure.ts';
@@ -6,9 +6,8 @@ import type { LogicalManifest } from '../../../domain/manifest.ts';
 import type { ServerAccess } from '../../../postgres/access.ts';
 import { withConnection } from '../../../postgres/query.ts';
 import { accessBy } from '../../recover/run/follow-server.ts';
-import { startHeartbeat } from '../../recover/run/heartbeat.ts';
 import { hostBasedAuthentication, recoverScript } from '../../recover/run/scripts.ts';
-import { clearFolder, type Signs, signsIn, writeWhole } from '../../recover/run/signs.ts';
+import { type Signs, signsIn, writeWhole } from '../../recover/run/signs.ts';
 import { stopServer } from '../../recover/run/stop-server.ts';
 
 export interface ScratchPlaces {
@@ -35,8 +34,6 @@ export async function withScratchServer<Result>(
   use: (access: ServerAccess) => Promise<Result>,
 ): Promise<Result> {
   const { recovery, dataDirectory } = places;
-  await clearFolder(recovery, await readdir(recovery));
-  const heartbeat = await startHeartbeat(recovery);
   const signs = signsIn(recovery);
   const major = Number(/^\d+/.exec(manifest.server.version)?.[0]);
   try {
@@ -50,7 +47,6 @@ export async function withScratchServer<Result>(
     return await use(access);
   } finally {
     await stopServer(signs, (await signs.hasStarted()) ? patience.stop : 0).catch(() => false);
-    heartbeat.stop();
   }
 }
 
