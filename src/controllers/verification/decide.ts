@@ -116,19 +116,18 @@ function scheduledTimeOf({ metadata }: Trial): string {
   return stated === undefined || Number.isNaN(Date.parse(stated)) ? metadata.creationTimestamp : stated;
 }
 
-/** The newest of each method; of one whose object is gone, what was told of it. */
+/** The newest of each method that has ended, also where its object is gone; where none has, the one that runs. */
 function lastOf(
   verdicts: readonly LastVerification[],
   before: readonly LastVerification[],
 ): readonly LastVerification[] {
   return (['Physical', 'Logical'] as const).flatMap((method) => {
-    const old = before.find((each) => each.method === method);
-    const newest = verdicts
-      .filter((each) => each.method === method)
-      .toSorted((one, other) => other.startTime.localeCompare(one.startTime))[0];
-    if (newest !== undefined && (old === undefined || newest.startTime >= old.startTime)) return [newest];
-    if (old === undefined) return [];
-    return [old.outcome === undefined ? { ...old, ...gone(old.name) } : old];
+    const own = verdicts.filter((each) => each.method === method);
+    const old = before.filter((each) => each.method === method && !own.some(({ name }) => name === each.name));
+    const ended = [...own, ...old].filter(({ outcome }) => outcome !== undefined);
+    const [newest] = ended.toSorted((one, other) => other.startTime.localeCompare(one.startTime));
+    const open = own[0] ?? old.map((each) => ({ ...each, ...gone(each.name) }))[0];
+    return newest ?? open ?? [];
   });
 }
 

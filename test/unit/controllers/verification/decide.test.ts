@@ -258,10 +258,17 @@ describe('what it found', () => {
     const before = decide({ trials: [trial(ended('Failed', 'VerificationFailed'))] });
     const gone = decide({ policy: physicalPolicy({ verification: before.status }) });
     expect(gone.conditions).toMatchObject([{ status: 'False', reason: 'VerificationFailed' }]);
-    const open = decide({ trials: [trial({ phase: 'Checking' })] });
+    const fresh = physicalPolicy({ verification: stands });
+    const open = decide({ policy: fresh, trials: [trial({ phase: 'Checking' })] });
     expect(open.conditions).toMatchObject([{ status: 'Unknown', reason: 'Verifying' }]);
     const lost = decide({ policy: physicalPolicy({ verification: open.status }) });
     expect(lost.conditions).toMatchObject([{ status: 'Unknown', reason: 'VerificationGone' }]);
+  });
+
+  test('holds while the next one runs', () => {
+    const decision = decide({ trials: [trial({ phase: 'Checking' })] });
+    expect(decision.conditions).toMatchObject([{ status: 'True', reason: 'Verified' }]);
+    expect(decision.status?.last).toMatchObject([{ outcome: 'Good', scheduledTime: '2026-03-09T05:00:00Z' }]);
   });
 
   test('replaced once: not while a backup runs, not after one that completed, again after one that failed', () => {
