@@ -5,7 +5,7 @@ import { annotations } from '../../domain/labels.ts';
 import { nextFiring } from '../../domain/schedule.ts';
 import { drillHistory } from '../../domain/verification/drill-history.ts';
 import { dueTime, type Made } from '../../domain/verification/due-time.ts';
-import { isRecovery, verdictOf } from '../../domain/verification/verdict.ts';
+import { isPartial, isRecovery, verdictOf } from '../../domain/verification/verdict.ts';
 import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
 import type { DueBackup } from '../archiving/judge.ts';
@@ -49,7 +49,7 @@ export function decideVerification(gathered: GatheredVerification): Verification
   const { policy, runs, trials, drills, now } = gathered;
   const { verification, suspend } = policy.spec;
   const before = policy.status?.verification;
-  const verdicts = trials.map((trial) => verdictOf(trial, scheduledTimeOf(trial), runs));
+  const verdicts = trials.map((trial) => verdictOf(trial, scheduledTimeOf(trial), runs, isPartial(policy)));
   const last = lastOf(verdicts, before?.last ?? []);
   const told = {
     create: undefined,

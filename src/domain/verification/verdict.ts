@@ -1,4 +1,4 @@
-import type { BackupRun, PitrRecovery, RestoreRequest } from '../../api/kinds.ts';
+import type { BackupPolicy, BackupRun, PitrRecovery, RestoreRequest } from '../../api/kinds.ts';
 import type { LastVerification } from '../../api/verification.ts';
 import { findCondition } from '../conditions.ts';
 
@@ -15,17 +15,25 @@ const bad: ReadonlySet<string> = new Set([
   'InvalidWal',
   'DamagedHistory',
   'ReplayEndedEarly',
-  // Of a restore into an empty server.
+  'DataCorrupted',
+  'CatalogDamaged',
+]);
+
+/** Of a restore into an empty server; a dump of a part alone may lack what it stands on, and be as it was meant. */
+const badWhereWhole: ReadonlySet<string> = new Set([
   'ConstraintViolation',
   'ForeignKeyViolation',
   'EncodingMismatch',
   'MissingDependency',
-  'TargetExists',
-  'DataCorrupted',
-  'CatalogDamaged',
-  'PlainDump',
   'ToolFailed',
 ]);
+
+/** Whether the policy leaves out parts of databases. */
+export function isPartial({ spec }: Pick<BackupPolicy, 'spec'>): boolean {
+  const { content, schemas, tables } = spec.logical;
+  const named = [schemas.include, schemas.exclude, tables.include, tables.exclude];
+  return content !== 'All' || named.some((patterns) => patterns.length > 0);
+}
 
 type Trial = PitrRecovery | RestoreRequest;
 
@@ -34,7 +42,12 @@ export function isRecovery(trial: Trial): trial is PitrRecovery {
 }
 
 /** What a verification says, and of which backup; without an outcome while it runs. */
-export function verdictOf(trial: Trial, scheduledTime: string, runs: readonly BackupRun[]): LastVerification {
+export function verdictOf(
+  trial: Trial,
+  scheduledTime: string,
+  runs: readonly BackupRun[],
+  partial = false,
+): LastVerification {
   const { metadata, status } = trial;
   const base = {
     method: isRecovery(trial) ? ('Physical' as const) : ('Logical' as const),
@@ -51,7 +64,8 @@ export function verdictOf(trial: Trial, scheduledTime: string, runs: readonly Ba
   const phase = status?.phase;
   if (phase !== 'Completed' && phase !== 'Failed' && phase !== 'Cancelled') return { ...base, ...about };
   const { reason = phase, message = '' } = findCondition(status?.conditions, 'Succeeded') ?? {};
-  const outcome = phase === 'Completed' ? 'Good' : phase === 'Failed' && bad.has(reason) ? 'Bad' : 'Unknown';
+  const isBad = phase === 'Failed' && (bad.has(reason) || (!partial && badWhereWhole.has(reason)));
+  const outcome = phase === 'Completed' ? 'Good' : isBad ? 'Bad' : 'Unknown';
   const restoreSeconds = isRecovery(trial) ? trial.status?.measured?.rtoSeconds : trial.status?.restoreSeconds;
   return {
     ...base,

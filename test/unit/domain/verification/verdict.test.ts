@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { PitrRecovery } from '../../../../src/api/kinds.ts';
 import { drillHistory, isDrillOf } from '../../../../src/domain/verification/drill-history.ts';
-import { verdictOf } from '../../../../src/domain/verification/verdict.ts';
+import { isPartial, verdictOf } from '../../../../src/domain/verification/verdict.ts';
 import { policy, recovery, restore, run } from '../../controllers/objects.ts';
 
 const scheduled = '2026-03-10T05:00:00Z';
@@ -40,6 +40,17 @@ describe('what a verification says', () => {
       restoreSeconds: 19,
       time: '2026-03-10T05:01:00Z',
     });
+  });
+
+  test('of a dump of parts, that it lacks what it stands on is no fault of it', () => {
+    const trial = restore({ status: ended('Failed', 'MissingDependency', { backupID: 'x' }) });
+    expect(verdictOf(trial, scheduled, runs)).toMatchObject({ outcome: 'Bad' });
+    expect(verdictOf(trial, scheduled, runs, true)).toMatchObject({ outcome: 'Unknown' });
+    const damaged = restore({ status: ended('Failed', 'CorruptedBackup', { backupID: 'x' }) });
+    expect(verdictOf(damaged, scheduled, runs, true)).toMatchObject({ outcome: 'Bad' });
+    expect(isPartial(policy())).toBe(false);
+    expect(isPartial(policy({ spec: { logical: { tables: { include: ['orders'] } } } }))).toBe(true);
+    expect(isPartial(policy({ spec: { logical: { content: 'DataOnly' } } }))).toBe(true);
   });
 
   test('nothing while it runs', () => {
