@@ -171,6 +171,8 @@ const recover = z.object({
   ephemeral: z.boolean().optional(),
   /** When somebody asked for the recovery: what it took begins there. */
   askedTime: z.string().optional(),
+  /** Of a drill: seconds of the source's WAL that the archive lacked then; absent where nobody has looked. */
+  lagSeconds: z.int().optional(),
   extract: z.object({ databases: z.array(extracted), server }).optional(),
   /** Stay a standby of this server: the data directory is handed over with standby.signal. */
   standbyOf: z.object({ host: z.string(), port: z.int(), credentialsSecretName: z.string() }).optional(),

@@ -5,6 +5,7 @@ import { annotations } from '../../domain/labels.ts';
 import { failedVerification } from '../../domain/verification/failed.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { read } from '../../kube/objects.ts';
+import { isFresh } from '../archiving/heard.ts';
 import { isList } from '../backup-task.ts';
 import { type Cached, type Context, indexes } from '../context.ts';
 import { ensureAgentAccount } from '../ensure-agent-account.ts';
@@ -105,6 +106,10 @@ async function look(
       context.caches.runs
         .byIndex(indexes.policy, `${namespace}/${policy}`)
         .flatMap((run) => (failedVerification(run) ? (run.status?.backupID ?? []) : [])),
+    lagSeconds: (policy) => {
+      const wal = context.caches.policies.get(namespace, policy)?.status?.wal;
+      return wal !== undefined && isFresh(wal, context.clock.now()) ? wal.lagSeconds : undefined;
+    },
   });
   if (isRefusal(source)) return source;
   const server = await findServer(context, recovery, source, signal);

@@ -14,6 +14,8 @@ export interface RecoverySource {
   readonly template: JobTemplate;
   /** Backups that failed their verification, by what this cluster knows. */
   readonly passOver: readonly string[];
+  /** Seconds of WAL that the archive lacks, where its watcher has looked just now. */
+  readonly lagSeconds?: number | undefined;
 }
 
 /** What the source may point at, looked up by whoever has the caches. */
@@ -22,6 +24,8 @@ export interface SourceLookup {
   repository(name: string): BackupRepository | undefined;
   /** The IDs of a policy's backups that failed their verification. */
   failed(policy: string): readonly string[];
+  /** Of a policy's archive; undefined where nobody knows. */
+  lagSeconds(policy: string): number | undefined;
 }
 
 export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLookup): RecoverySource | Refusal {
@@ -74,6 +78,7 @@ function ofPolicy(namespace: string, name: string, lookup: SourceLookup): Recove
     container: source.container,
     template,
     passOver: lookup.failed(name),
+    lagSeconds: lookup.lagSeconds(name),
   };
 }
 

@@ -52,6 +52,9 @@ export function recoverTask(
     assertions: spec.assertions,
     ...(spec.checks === undefined ? {} : { checks: spec.checks }),
     ...(spec.target.ephemeral === undefined ? {} : { ephemeral: true }),
+    ...(spec.target.ephemeral === undefined || source.lagSeconds === undefined
+      ? {}
+      : { lagSeconds: source.lagSeconds }),
     askedTime: metadata.creationTimestamp,
     ...(spec.extract === undefined ? {} : { extract: extractOf(spec.extract, extractHosts) }),
     ...(standby === undefined || standby.host === '' || credentials === undefined

@@ -14,11 +14,11 @@ export interface Times {
 
 /**
  * How long it took from the asking to a server that answers, and where the time went; and how far before what was wanted
- * it ended: a moment, or the last commit in the archive. Where neither can be told (another kind of target, no commit
- * since the backup) there is no rpoSeconds.
+ * it ended: a moment, or the last commit in the archive and what that lacked of the source. Where nothing of it can be
+ * told (another kind of target, no commit since the backup) there is no rpoSeconds.
  */
 export function measure(
-  { target, plan, askedTime }: Pick<RecoverTask, 'target' | 'plan' | 'askedTime'>,
+  { target, plan, askedTime, lagSeconds }: Pick<RecoverTask, 'target' | 'plan' | 'askedTime' | 'lagSeconds'>,
   reached: Reached,
   { begun, laid, now }: Times,
 ): Measured {
@@ -31,9 +31,12 @@ export function measure(
     rtoSeconds: seconds(asked, now),
     parts: { planning: seconds(asked, begun), base: seconds(begun, laid), replay: seconds(laid, now) },
   };
-  if (wanted === undefined || reached.time === undefined) return took;
+  // To the end of the archive: what the source had and the archive had not would be lost besides.
+  const missing = others || targetTime !== undefined ? undefined : lagSeconds;
+  if (wanted === undefined || reached.time === undefined)
+    return missing === undefined ? took : { ...took, rpoSeconds: missing };
   const behind = (Date.parse(wanted) - Date.parse(reached.time)) / 1000;
-  return { ...took, rpoSeconds: Math.max(0, Math.round(behind)) };
+  return { ...took, rpoSeconds: Math.max(0, Math.round(behind)) + (missing ?? 0) };
 }
 
 function seconds(from: Date, to: Date): number {
