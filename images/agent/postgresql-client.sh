@@ -20,9 +20,11 @@ apt-get update
 apt-get install -y --no-install-recommends patchelf "postgresql-client-$major"
 
 mkdir -p "$home/bin" "$home/lib" "$home/share/doc"
-for tool in pg_amcheck pg_basebackup pg_dump pg_dumpall pg_isready pg_receivewal pg_restore pg_verifybackup psql; do
+for tool in pg_amcheck pg_basebackup pg_combinebackup pg_dump pg_dumpall pg_isready pg_receivewal pg_restore pg_verifybackup psql; do
   # pg_amcheck came with 14.
-  [ "$tool" != pg_amcheck ] || [ "$major" -ge 14 ] || continue
+  if [ "$tool" = pg_amcheck ] && [ "$major" -lt 14 ]; then continue; fi
+  # Increments came with PostgreSQL 17.
+  if [ "$tool" = pg_combinebackup ] && [ "$major" -lt 17 ]; then continue; fi
   cp "/usr/lib/postgresql/$major/bin/$tool" "$home/bin/"
 done
 

@@ -5,7 +5,9 @@ import {
   agentEnvironment,
   agentExit,
   type BackupTask,
+  type CopyTask,
   type ExpireTask,
+  type SyncTask,
   type Task,
   task as taskSchema,
   type WatchWalTask,
@@ -15,11 +17,15 @@ import { read } from '../kube/objects.ts';
 import type { ActionContext, ActionOutcome } from './action.ts';
 import { runArchive } from './archive/run-archive.ts';
 import { runBackup } from './backup/run-backup.ts';
+import { catalogueCluster } from './catalogue/cluster.ts';
+import { runSync } from './catalogue/run-sync.ts';
+import { runCopy } from './copy/run-copy.ts';
 import { runDelete } from './delete.ts';
+import { isDistrusted } from './distrusted.ts';
 import { retentionCluster } from './expire/cluster.ts';
 import { runExpire } from './expire/run-expire.ts';
 import type { AgentLog } from './log.ts';
-import { ownObject, recordScheduledRun, writeStatus } from './own-object.ts';
+import { ownObject, type ReportingTask, recordScheduledRun, writeStatus } from './own-object.ts';
 import { runPhysicalBackup } from './physical/run-physical-backup.ts';
 import { runProbe } from './probe.ts';
 import { runPlanRecovery } from './recover/plan/run-plan.ts';
@@ -51,9 +57,9 @@ export async function runAgent(options: AgentOptions): Promise<number> {
     return agentExit.terminal;
   }
   const pod = environment[agentEnvironment.podName];
-  const client = task.action === 'archive' ? undefined : await connectOrGoOn(options);
+  const client = isAlone(task) ? undefined : await connectOrGoOn(options);
   const run = await findRun(task, environment, client, log, signal);
-  const own = task.action === 'archive' ? undefined : ownObject(task, run);
+  const own = isAlone(task) ? undefined : ownObject(task, run);
   const reporter = createReporter({
     apply: async (status, writing) => {
       if (client !== undefined && own !== undefined) await writeStatus(client, own, status, log, writing, run.record);
@@ -75,9 +81,18 @@ export async function runAgent(options: AgentOptions): Promise<number> {
           pod: pod ?? '',
         },
         runState: (started) => runStateOf(client, backup.namespace, started, signal),
+        isDistrusted: (made) => isDistrusted(client, backup.namespace, made, signal),
       }),
       watch: (watch) => ({ remembered: () => rememberedWal(client, watch, signal) }),
+      copy: (copy) => ({
+        claim: {
+          jobName: run.jobName,
+          pod: pod ?? '',
+          runState: (started) => runStateOf(client, copy.namespace, started, signal),
+        },
+      }),
       expire: (expire) => ({ cluster: retentionCluster(client, expire, signal), jobName: run.jobName }),
+      sync: (sync) => ({ cluster: catalogueCluster(client, sync.namespace, signal) }),
     });
     log.info({ reason: outcome.reason }, outcome.message);
     await reporter.finish({ outcome: 'Succeeded', ...outcome });
@@ -92,10 +107,17 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   }
 }
 
+/** What a person started by hand has no object to report to, and needs no account that may. */
+function isAlone(task: Task): task is Exclude<Task, ReportingTask> {
+  return task.action === 'archive' || (task.action === 'copy' && task.run === undefined);
+}
+
 interface Special {
-  readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState'>;
+  readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState' | 'isDistrusted'>;
   readonly watch: (task: WatchWalTask) => Pick<Parameters<typeof runWatchWal>[0], 'remembered'>;
+  readonly copy: (task: CopyTask) => Pick<Parameters<typeof runCopy>[0], 'claim'>;
   readonly expire: (task: ExpireTask) => Pick<Parameters<typeof runExpire>[0], 'cluster' | 'jobName'>;
+  readonly sync: (task: SyncTask) => Pick<Parameters<typeof runSync>[0], 'cluster'>;
 }
 
 async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, special: Special): Promise<ActionOutcome> {
@@ -112,8 +134,12 @@ async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, speci
       return runProbe({ ...context, task });
     case 'delete':
       return runDelete({ ...context, task });
+    case 'copy':
+      return runCopy({ ...context, task, ...special.copy(task) });
     case 'expire':
       return runExpire({ ...context, task, ...special.expire(task) });
+    case 'sync-catalogue':
+      return runSync({ ...context, task, ...special.sync(task) });
     case 'archive':
       return runArchive({ ...context, task });
     case 'watch-wal':

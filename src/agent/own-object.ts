@@ -1,8 +1,8 @@
 import { apiVersion, backupPolicy, backupRepository, backupRun, pitrRecovery, restoreRequest } from '../api/kinds.ts';
 import type { AgentReport } from '../api/report.ts';
-import { agentFieldManager, watcherFieldManager } from '../domain/labels.ts';
+import { agentFieldManager, catalogueFieldManager, watcherFieldManager } from '../domain/labels.ts';
 import { scheduledRun } from '../domain/scheduled-run.ts';
-import type { BackupTask, Task } from '../domain/task.ts';
+import type { BackupTask, CopyTask, SyncTask, Task } from '../domain/task.ts';
 import { isNotFound } from '../kube/api-error.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { applyStatus, createIfAbsent, read } from '../kube/objects.ts';
@@ -23,7 +23,9 @@ export interface OwnObject {
 }
 
 /** The sidecar of a target's pod has no account of Tidemark's, and so no object. */
-export type ReportingTask = Exclude<Task, { readonly action: 'archive' }>;
+export type ReportingTask =
+  | Exclude<Task, { readonly action: 'archive' | 'copy' }>
+  | (CopyTask & { readonly run: NonNullable<CopyTask['run']> });
 
 export function ownObject(
   task: ReportingTask,
@@ -49,12 +51,26 @@ export function ownObject(
         fieldManager: `${agentFieldManager}-delete`,
         shape: ({ report }) => ({ report }),
       };
+    case 'copy':
+      return {
+        ...common,
+        kind: backupRun.kind,
+        ...task.run,
+        // One manager for each repository: what one copy has said stays when another is made.
+        fieldManager: `${agentFieldManager}-copy-${task.repositories[0]?.name ?? ''}`.slice(0, 128),
+        shape: ({ repositories }) => (repositories === undefined ? undefined : { repositories }),
+      };
     case 'expire': {
       const { name, uid } = task.policy;
       // Without a plan to stand beside it, the report would take the plan away that is there.
       const shape = ({ retention, report }: Status) =>
         retention === undefined ? undefined : { retention: { ...retention, report } };
       return { ...common, kind: backupPolicy.kind, name, uid, fieldManager: `${agentFieldManager}-expire`, shape };
+    }
+    case 'sync-catalogue': {
+      const { name, uid } = task.repositoryObject;
+      const shape = (status: Status) => catalogueOf(task, status);
+      return { ...common, kind: backupRepository.kind, name, uid, fieldManager: catalogueFieldManager, shape };
     }
     case 'watch-wal':
       return {
@@ -89,6 +105,14 @@ function probeStatus({ capabilities, report }: Status, generation: number): Stat
           },
         }),
   };
+}
+
+/** What an earlier sync found stays told, whatever comes of this one. */
+function catalogueOf({ previous, requested, repositoryObject }: SyncTask, { catalogue, report }: Status): Status {
+  const answered = (report as AgentReport).outcome !== 'Running' && requested !== undefined ? { requested } : {};
+  const { generation } = repositoryObject;
+  // Whole: of another place nothing may be left of the one before.
+  return { catalogue: { ...(catalogue ?? previous ?? {}), generation, ...answered, report } };
 }
 
 /** Records a scheduled Job as a BackupRun, where the operator has not done so yet; gives the run's UID. */

@@ -129,7 +129,8 @@ async function persist(
   }
 }
 
-const usualKeyFacts = ['backupID', 'checksum', 'repositories', 'size', 'globals', 'databases'];
+const typeFacts = ['type', 'parentBackupID', 'chain', 'forcedFull'];
+const usualKeyFacts = ['backupID', ...typeFacts, 'checksum', 'repositories', 'size', 'globals', 'databases'];
 
 /** Kubernetes shows it in the pod's status, where the operator finds it if the API server was away. */
 async function terminate(status: Readonly<Record<string, unknown>>, options: ReporterOptions): Promise<void> {

@@ -78,12 +78,14 @@ export const physical = z.object({
   maxRate: transferRate.optional(),
   walMethod: z.enum(['Archive', 'Fetch', 'Stream']).default('Archive'),
   compress: z.enum(['Client', 'Server']).default('Client'),
+  allowFaultyIncrementals: z.boolean().default(false),
 });
 
 export const walArchiving = z.object({
   mode: z.enum(['Archive', 'Stream', 'None']).default('None'),
   archiveTimeoutSeconds: integer(0, 86_400).default(60),
   maxParallel: integer(1, 64).default(8),
+  minRepositories: integer(1, 4).optional(),
   compression: compression.prefault({ level: 1 }),
 });
 
@@ -145,6 +147,11 @@ export const backupPolicySpec = ruled(
     cel: "self.walArchiving.mode != 'Archive' || has(self.source.workloadRef)",
     message: 'walArchiving.mode: Archive sets the pods of workloadRef up; for a host use mode: Stream',
     holds: ({ source, walArchiving }) => walArchiving.mode !== 'Archive' || source.workloadRef !== undefined,
+  },
+  {
+    cel: '!has(self.walArchiving.minRepositories) || self.walArchiving.minRepositories <= size(self.repositoryRefs)',
+    message: 'walArchiving.minRepositories cannot be more than there are in repositoryRefs',
+    holds: ({ repositoryRefs, walArchiving }) => (walArchiving.minRepositories ?? 1) <= repositoryRefs.length,
   },
   {
     cel: "self.physical.walMethod != 'Archive' || self.walArchiving.mode != 'None' || !self.schedules.exists(schedule, schedule.method == 'Physical')",

@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { catalogueStatus } from './catalogue.ts';
 import { conditions } from './condition.ts';
 import {
   exactlyOne,
   formed,
   integer,
+  labelName,
   list,
   localRef,
   objectName,
@@ -84,6 +86,13 @@ const recipient = formed(
   'must be the public key age1… that age-keygen -y prints, or an ssh-ed25519 or ssh-rsa public key; never an identity (AGE-SECRET-KEY-1…)',
 );
 
+/** A name or a short ID can be another's too. */
+const fingerprint = formed(
+  '^([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$',
+  64,
+  'must be the whole fingerprint of a key, 40 hexadecimal digits without spaces, as gpg --list-keys prints it',
+);
+
 const encryption = ruled(
   z.object({
     age: z
@@ -95,7 +104,7 @@ const encryption = ruled(
     gpg: z
       .object({
         publicKeySecretRef: secretKeyRef,
-        recipients: list(text(256, 1), 16, 1),
+        recipients: list(fingerprint, 16, 1),
         identitySecretRef: secretKeyRef.optional(),
       })
       .optional(),
@@ -112,6 +121,7 @@ export const backupRepositorySpec = ruled(
     rclone: rclone.optional(),
     encryption: encryption.optional(),
     accessMode: z.enum(['ReadWrite', 'ReadOnly']).default('ReadWrite'),
+    catalogue: z.object({ namespaces: list(labelName, 16, 1) }).optional(),
   }),
   exactlyOne('s3', 'volume', 'azureBlob', 'googleCloudStorage', 'rclone'),
 );
@@ -123,6 +133,7 @@ export const backupRepositoryStatus = z.object({
   backups: integer(0, 2_147_483_647).optional(),
   storedBytes: wideInteger.optional(),
   lastSyncTime: time.optional(),
+  catalogue: catalogueStatus.optional(),
   /** What the last probe found: the agent's facts, from which the operator derives Ready. */
   probe: z
     .object({

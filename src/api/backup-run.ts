@@ -43,11 +43,19 @@ export const phase = z.enum(['Pending', 'Running', 'Completed', 'Failed', 'Cance
 
 const storedIn = z.object({
   name: text(253, 1),
-  /** Removed: retention has deleted it there. */
+  /** Removed: retention has deleted it there, or it is lost. */
   state: z.enum(['Stored', 'Failed', 'Pending', 'Removed']),
   /** Where the backup lies under the repository's prefix. */
   path: text(1024).optional(),
+  /** Of the manifest there: where repositories are encrypted for others, the manifests of one backup differ. */
+  checksum: text(80).optional(),
+  /** Why it is not stored there, in one word, or how it came there later. */
+  reason: text(128).optional(),
   message: text(1024).optional(),
+  /** The repository itself says that the backup is held, so that a hold outlives the cluster. */
+  held: z.boolean().optional(),
+  /** With Removed: nobody here has deleted it. */
+  lost: z.boolean().optional(),
 });
 
 const databaseFacts = z.object({
@@ -86,9 +94,25 @@ export const backupRunStatus = z.object({
       endSegment: text(24).optional(),
     })
     .optional(),
+  /** Of the backup that was made: Full also where an increment was asked for and could not be; forcedFull says why. */
+  type: z.enum(['Full', 'Differential', 'Incremental']).optional(),
+  forcedFull: z.object({ reason: text(128), message: text(1024) }).optional(),
   parentBackupID: text(64).optional(),
+  /** Of an increment: the full backup that its chain begins with, and how many backups a restore combines. */
+  chain: z.object({ fullBackupID: text(64), length: integer(1, 100_000) }).optional(),
   checksum: text(80).optional(),
   repositories: listMap(storedIn, 'name', 4).optional(),
+  /** Of a backup that not every repository has: how copying it there goes. */
+  catchUp: z
+    .object({
+      /** The one that is copied to. */
+      repository: text(253).optional(),
+      /** Those that failed. */
+      attempts: integer(0, 1000).optional(),
+      lastTime: time.optional(),
+      message: text(1024).optional(),
+    })
+    .optional(),
   databases: list(databaseFacts, 1024).optional(),
   /** Of pg_dumpall's roles and tablespaces. withPasswords is false where the role may not read pg_authid. */
   globals: z.object({ storedBytes: wideInteger.optional(), withPasswords: z.boolean().optional() }).optional(),

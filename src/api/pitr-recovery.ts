@@ -162,11 +162,15 @@ export const pitrRecoverySpec = transitionRules(
 const segmentName = text(24);
 const seconds = integer(0, 2_147_483_647);
 
+const chainMember = z.object({ backupID: text(64), path: text(1024), checksum: text(80) });
+
 /** Kept in the status between the Job that plans and the Job that recovers. */
 export const recoveryPlan = z.object({
   backupID: text(64),
   /** The backup's folder under the repository's prefix. */
   backupPath: text(1024),
+  /** Where the backup is an increment: what it stands on, the full backup first, by the digests of their manifests. */
+  parents: list(chainMember, 1000).optional(),
   repository: text(253),
   namespace: text(63),
   policy: text(253),
@@ -186,7 +190,7 @@ export const recoveryPlan = z.object({
   /** The end of the archive on that timeline. */
   endOfArchive: text(17),
   endOfArchiveTime: time.optional(),
-  /** Of the data directory, unpacked. */
+  /** Of the data directory, unpacked; where a chain is combined, of the backups that it is combined of besides. */
   bytes: wideInteger,
   dataDirectory: text(1024),
   uid: integer(0, 4_294_967_295),
@@ -204,6 +208,8 @@ export const pitrRecoveryStatus = z.object({
   plan: z
     .object({
       backupID: text(64).optional(),
+      /** Where that is an increment: all that are combined, the full backup first. */
+      chain: list(text(64), 1000).optional(),
       timeline: integer(1, 4_294_967_295).optional(),
       targetTime: time.optional(),
       firstSegment: segmentName.optional(),
@@ -227,7 +233,9 @@ export const pitrRecoveryStatus = z.object({
     .optional(),
   progress: z
     .object({
-      stage: z.enum(['Planning', 'RestoringBase', 'ReplayingWal', 'Checking', 'Extracting', 'Stopping']).optional(),
+      stage: z
+        .enum(['Planning', 'RestoringBase', 'Combining', 'ReplayingWal', 'Checking', 'Extracting', 'Stopping'])
+        .optional(),
       bytesDone: wideInteger.optional(),
       bytesTotal: wideInteger.optional(),
       replayedLSN: text(17).optional(),

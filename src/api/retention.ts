@@ -27,6 +27,9 @@ const planEntry = z.object({
   dueTime: time.optional(),
   reason: text(1024).optional(),
   method: text(16).optional(),
+  /** Of an increment. */
+  type: text(16).optional(),
+  parentBackupID: text(64).optional(),
   ...stored,
 });
 /** WAL of one timeline that no backup needs: everything before a segment, or, without one, all of it. */

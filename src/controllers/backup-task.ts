@@ -1,6 +1,6 @@
 import type { BackupPolicy, BackupRepository } from '../api/kinds.ts';
 import { withoutIdentity } from '../domain/encryption.ts';
-import { missingForPolicy, missingForRepository, notImplementedMessage } from '../domain/not-implemented.ts';
+import { missingForPolicy, notImplementedMessage } from '../domain/not-implemented.ts';
 import type { BackupTask, RepositoryTask } from '../domain/task.ts';
 import { missing, type Refusal, refused } from './refusal.ts';
 
@@ -10,10 +10,12 @@ interface Parts {
   readonly repositories: readonly (BackupRepository | undefined)[];
   readonly hosts: readonly string[] | Refusal;
   readonly method: BackupTask['method'];
+  /** Default: Full. */
+  readonly type?: BackupTask['type'];
 }
 
 /** What an agent is told to back up, the same for a schedule and for a person; or why it cannot be. */
-export function backupTask({ policy, repositories, hosts, method }: Parts): BackupTask | Refusal {
+export function backupTask({ policy, repositories, hosts, method, type = 'Full' }: Parts): BackupTask | Refusal {
   const { metadata, spec } = policy;
   const absent = missingForPolicy(spec);
   if (absent.length > 0) return refused('NotImplemented', notImplementedMessage(absent));
@@ -26,7 +28,7 @@ export function backupTask({ policy, repositories, hosts, method }: Parts): Back
     namespace: metadata.namespace,
     policy: { name: metadata.name, uid: metadata.uid },
     method,
-    type: 'Full',
+    type,
     server: {
       hosts: [...hosts],
       port: source.port,
@@ -61,9 +63,6 @@ export function repositoryTasks(
         'RepositoryNotFound',
         `BackupRepository ${namespace}/${name} does not exist. Create it, or correct the reference.`,
       );
-    const absent = missingForRepository(repository.spec);
-    if (absent.length > 0)
-      return refused('NotImplemented', `BackupRepository ${name}: ${notImplementedMessage(absent)}`);
     if (access === 'write' && repository.spec.accessMode === 'ReadOnly') {
       return refused(
         'RepositoryReadOnly',

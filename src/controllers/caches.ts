@@ -1,3 +1,5 @@
+import type { BackupRun } from '../api/kinds.ts';
+import { isForeign } from '../domain/catalogue/catalogued-run.ts';
 import { labels, managedBy } from '../domain/labels.ts';
 import { Cache } from '../kube/cache.ts';
 import type { KubeClient, KubeObject, Query } from '../kube/client.ts';
@@ -39,7 +41,7 @@ export function createCaches({ client, clock, log, namespaces }: CachesOptions):
         (spec?.repositoryRefs ?? []).map(({ name }) => `${metadata.namespace}/${name}`),
     }),
     runs: make('BackupRun', {
-      [indexes.policy]: ({ metadata, spec }) => [`${metadata.namespace}/${spec?.policyRef?.name}`],
+      [indexes.policy]: (run) => policiesOf(run),
       [indexes.repository]: ({ metadata, status }) =>
         (status?.repositories ?? []).map(({ name }) => `${metadata.namespace}/${name}`),
     }),
@@ -50,6 +52,11 @@ export function createCaches({ client, clock, log, namespaces }: CachesOptions):
     cronJobs: make('CronJob', { [indexes.policy]: ({ metadata }) => ownersOf(metadata, 'BackupPolicy') }, ours),
     pods: make('Pod', { [indexes.job]: ({ metadata }) => ownersOf(metadata, 'Job').concat(labelled(metadata)) }, ours),
   };
+}
+
+/** The key of the index: what another namespace's policy of that name has made is none of this one's. */
+export function policiesOf(run: BackupRun): readonly string[] {
+  return isForeign(run) ? [] : [`${run.metadata.namespace}/${run.spec?.policyRef?.name}`];
 }
 
 interface Owned {

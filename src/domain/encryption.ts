@@ -2,23 +2,31 @@ import type { BackupRepositorySpec } from '../api/backup-repository.ts';
 
 /** For whom objects are encrypted: public keys, and nothing secret. */
 export interface Encryption {
-  readonly scheme: 'age';
+  readonly scheme: Scheme;
+  /** age: public keys. gpg: fingerprints. */
   readonly recipients: readonly string[];
+  /** gpg: the folder with those keys, of this process (stream/gpg-keyring.ts). */
+  readonly keyring?: string | undefined;
 }
+
+export type Scheme = 'age' | 'gpg';
 
 /** What a repository asks for; undefined: objects are stored as they are. */
 export function encryptionOf({ encryption }: Pick<BackupRepositorySpec, 'encryption'>): Encryption | undefined {
-  if (encryption?.age === undefined) return undefined;
   // A set: neither the order nor a repetition makes another encryption.
-  return { scheme: 'age', recipients: [...new Set(encryption.age.recipients)].sort() };
+  const set = (recipients: readonly string[]) => [...new Set(recipients)].sort();
+  if (encryption?.age !== undefined) return { scheme: 'age', recipients: set(encryption.age.recipients) };
+  if (encryption?.gpg === undefined) return undefined;
+  return { scheme: 'gpg', recipients: set(encryption.gpg.recipients.map((fingerprint) => fingerprint.toUpperCase())) };
 }
 
 /** For who only writes: its pods, and what its changes restart, have nothing to do with identities. */
 export function withoutIdentity(spec: BackupRepositorySpec): BackupRepositorySpec {
-  const age = spec.encryption?.age;
-  return age === undefined
-    ? spec
-    : { ...spec, encryption: { ...spec.encryption, age: { recipients: age.recipients } } };
+  const { age, gpg } = spec.encryption ?? {};
+  if (age !== undefined) return { ...spec, encryption: { age: { recipients: age.recipients } } };
+  if (gpg === undefined) return spec;
+  const { publicKeySecretRef, recipients } = gpg;
+  return { ...spec, encryption: { gpg: { publicKeySecretRef, recipients } } };
 }
 
 export function sameEncryption(one: Encryption | undefined, other: Encryption | undefined): boolean {

@@ -8,6 +8,10 @@ export const labels = {
   /** On what a verification makes: the policy that asked for it. */
   verification: 'tidemark.dev/verification',
   repository: 'tidemark.dev/repository',
+  /** On a BackupRun that was re-created: the BackupRepository that told of it. */
+  catalogue: 'tidemark.dev/catalogue',
+  /** On a BackupRun that was re-created: the namespace in the repository, where it is not the run's own. */
+  origin: 'tidemark.dev/origin-namespace',
   action: 'tidemark.dev/action',
   /** On a ServiceAccount: a policy may run its Jobs under this account. */
   agent: 'tidemark.dev/agent',
@@ -29,6 +33,12 @@ export const annotations = {
   scheduledTime: 'tidemark.dev/scheduled-time',
   /** On what a PitrRecovery makes: its UID, so that only its own is taken away where it fails. */
   recovery: 'tidemark.dev/recovery-uid',
+  /** On a BackupRun that was re-created: where its backup lies, so that one whose status was never written is known. */
+  path: 'tidemark.dev/backup-path',
+  /** On a Job that reads a catalogue: a digest of the place. */
+  place: 'tidemark.dev/repository-place',
+  /** On a BackupRepository: a new value asks for a sync now (domain/catalogue/request.ts). */
+  sync: 'tidemark.dev/sync',
 } as const;
 
 /** On a BackupRun with deletionPolicy Delete: the stored backup goes first. */
@@ -42,4 +52,6 @@ export const verificationFieldManager = 'tidemark-operator-verification';
 export const agentFieldManager = 'tidemark-agent';
 /** Of status.wal: the operator takes it back under this name when there is no watcher any more. */
 export const watcherFieldManager = 'tidemark-agent-wal';
+/** Of what the catalogue tells of a repository, and of what it re-creates. */
+export const catalogueFieldManager = 'tidemark-agent-catalogue';
 export const agentServiceAccount = 'tidemark-agent';

@@ -7,6 +7,7 @@
  *         globals.sql.zst
  *         base/…                chunks or packed streams of a physical backup, backup_manifest.zst
  *         wal/…                 <segment>.zst of walMethod Stream
+ *         hold.json             only while a BackupRun holds it
  *         manifest.json         written last: without it there is no backup
  *     <namespace>/<policy>/<systemIdentifier>/wal/
  *         history/00000002.history   as the server wrote it
@@ -24,6 +25,8 @@ export interface BackupLocation {
 
 export const manifestName = 'manifest.json';
 export const startedName = 'started.json';
+/** Beside the manifest: retention leaves the backup alone while it is there. */
+export const holdName = 'hold.json';
 
 export function backupPath(location: BackupLocation): string {
   return `${backupsPath(location)}/${location.backupID}`;

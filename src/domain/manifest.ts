@@ -4,6 +4,9 @@ import { z } from 'zod';
 export const manifestFormat = 1;
 /** That of a base backup in streams, which nobody may take for chunks. */
 export const streamsFormat = 2;
+/** That of an increment, in chunks or in streams: without its parents it is no server. */
+export const incrementFormat = 3;
+export const knownFormats = [manifestFormat, streamsFormat, incrementFormat] as const;
 
 const sha256 = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
@@ -11,7 +14,7 @@ const sha256 = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const segment = '[A-Za-z0-9_%][A-Za-z0-9_%.=-]*';
 
 /** One stored object. `path` is relative to the backup's folder. Sizes are bytes. */
-const storedObject = z.object({
+export const storedObject = z.object({
   path: z.string().regex(new RegExp(`^${segment}(/${segment})*$`)),
   size: z.int().nonnegative(),
   /** Of the object as it is stored. */
@@ -88,6 +91,11 @@ const physicalBackup = z.object({
   tablespaces: z.array(z.object({ oid: z.string().regex(/^[0-9]+$/), location: z.string() })),
   /** The server's own list of files with their checksums, packed. */
   backupManifest: storedObject,
+  /**
+   * Of an encrypted backup that may become a parent: what an increment needs of `backupManifest` (the files' names and
+   * sizes, and the WAL), not encrypted, since who makes backups has no identity.
+   */
+  fileList: storedObject.optional(),
   /** Archive: the WAL lies in the archive. Fetch: it is in the data directory's tar. Stream: in `wal`. */
   walMethod: z.enum(['Archive', 'Fetch', 'Stream']),
   /** Packed segments and history files under their own names, for walMethod Stream. */
@@ -111,14 +119,13 @@ const physicalBackup = z.object({
 });
 
 const encryption = z.object({
-  scheme: z.literal('age'),
-  /** The public keys that every object of the backup was encrypted for. */
+  scheme: z.enum(['age', 'gpg']),
+  /** The public keys, of gpg the fingerprints, that every object of the backup was encrypted for. */
   recipients: z.array(z.string()).min(1),
 });
 
 const common = {
   backupID: z.string(),
-  type: z.literal('Full'),
   namespace: z.string(),
   policy: z.string(),
   run: z.string(),
@@ -130,7 +137,7 @@ const common = {
     timeline: z.int(),
     role: z.enum(['Primary', 'Standby']),
   }),
-  compression: z.object({ algorithm: z.enum(['zstd', 'none']), level: z.int().optional() }),
+  compression: z.object({ algorithm: z.enum(['zstd', 'gzip', 'lz4', 'none']), level: z.int().optional() }),
   /** Of every object, packed before; absent: they are stored as they were packed. */
   encryption: encryption.optional(),
   size: z.object({ source: z.int().nonnegative(), stored: z.int().nonnegative() }),
@@ -140,19 +147,36 @@ const logicalManifest = z.object({
   ...common,
   format: z.literal(manifestFormat),
   method: z.literal('Logical'),
+  type: z.literal('Full'),
   logical: logicalBackup,
 });
 const physicalManifest = z
   .object({
     ...common,
-    format: z.literal([manifestFormat, streamsFormat]),
+    format: z.literal(knownFormats),
     method: z.literal('Physical'),
+    type: z.enum(['Full', 'Differential', 'Incremental']),
+    /** Of an increment: the backup that it is the difference to, and the digest of that one's manifest.json. */
+    parentBackupID: z.string().optional(),
+    parentChecksum: sha256.optional(),
     physical: physicalBackup,
   })
   .refine(
-    ({ format, physical: { chunks, streams = [] } }) =>
-      format === streamsFormat ? streams.length > 0 && chunks.length === 0 : streams.length === 0 && chunks.length > 0,
-    { path: ['physical'], message: 'format 1 has chunks, format 2 has streams' },
+    ({ format, physical: { chunks, streams = [] } }) => {
+      if (format === manifestFormat) return streams.length === 0 && chunks.length > 0;
+      if (format === streamsFormat) return streams.length > 0 && chunks.length === 0;
+      return streams.length > 0 !== chunks.length > 0;
+    },
+    { path: ['physical'], message: 'format 1 has chunks, format 2 has streams, format 3 one of them' },
+  )
+  .refine(
+    ({ format, type, parentBackupID, parentChecksum }) => {
+      const isIncrement = format === incrementFormat;
+      return [type !== 'Full', parentBackupID !== undefined, parentChecksum !== undefined].every(
+        (each) => each === isIncrement,
+      );
+    },
+    { path: ['parentBackupID'], message: 'format 3, and no other, is an increment, and names its parent' },
   );
 
 export const manifest = z.discriminatedUnion('method', [logicalManifest, physicalManifest]);

@@ -26,7 +26,9 @@ export const mounts = {
   repository: {
     credentials: (index: number) => `/var/run/tidemark/repositories/${index}/credentials`,
     ca: (index: number) => `/var/run/tidemark/repositories/${index}/ca`,
-    /** The file that encryption.age.identitySecretRef.key names; in pods that restore only. */
+    /** The file that encryption.gpg.publicKeySecretRef.key names. */
+    publicKeys: (index: number) => `/var/run/tidemark/repositories/${index}/public-keys`,
+    /** The file that identitySecretRef.key of encryption.age or encryption.gpg names; in pods that restore only. */
     identity: (index: number) => `/var/run/tidemark/repositories/${index}/identity`,
     /** The claim of a volume repository. */
     volume: (index: number) => `/var/run/tidemark/repositories/${index}/volume`,

@@ -33,7 +33,13 @@ export function verificationName(policy: string, minute: string): string {
   return bounded([policy, 'verify', minute], recoveryLimit, false);
 }
 
-const prefixes = ['restore', 'probe', 'delete', 'expire'] as const;
+/** A BackupRun that is re-created while another one has its name; `path` is where its backup lies. */
+export function derivedRunName(run: string, path: string): string {
+  const digest = createHash('sha256').update(path).digest('hex').slice(0, digestLength);
+  return `${run.slice(0, jobLimit - digestLength - 1).replace(/[-.]+$/, '')}-${digest}`;
+}
+
+const prefixes = ['restore', 'probe', 'delete', 'expire', 'copy', 'catalogue'] as const;
 
 /** The Job of a BackupRun, RestoreRequest or another object of Tidemark's: deterministic, so that it is never made twice. */
 export function jobName(prefix: (typeof prefixes)[number] | undefined, name: string, suffix = ''): string {

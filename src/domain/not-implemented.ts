@@ -1,6 +1,4 @@
 import type { BackupPolicySpec } from '../api/backup-policy.ts';
-import type { BackupRepositorySpec } from '../api/backup-repository.ts';
-import type { BackupRunSpec } from '../api/backup-run.ts';
 import type { RestoreRequestSpec } from '../api/restore-request.ts';
 
 /**
@@ -8,32 +6,7 @@ import type { RestoreRequestSpec } from '../api/restore-request.ts';
  * object with one of them is refused with the reason NotImplemented, and nothing of it is done.
  */
 export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
-  const types = spec.schedules.flatMap(({ name, type }) =>
-    type === 'Full' ? [] : [`spec.schedules[${name}].type: ${type}`],
-  );
-  return [
-    ...types,
-    ...(spec.walArchiving.mode === 'None' || spec.walArchiving.compression.algorithm === 'zstd'
-      ? []
-      : [`spec.walArchiving.compression.algorithm: ${spec.walArchiving.compression.algorithm}`]),
-    ...(hasHooks(spec) ? ['spec.hooks'] : []),
-    ...(['zstd', 'none'].includes(spec.compression.algorithm)
-      ? []
-      : [`spec.compression.algorithm: ${spec.compression.algorithm}`]),
-    ...(spec.repositoryRefs.length > 1 ? ['more than one entry of spec.repositoryRefs'] : []),
-  ];
-}
-
-export function missingForRun(spec: Pick<BackupRunSpec, 'type'>): readonly string[] {
-  return spec.type === 'Full' ? [] : [`spec.type: ${spec.type}`];
-}
-
-export function missingForRepository(spec: BackupRepositorySpec): readonly string[] {
-  const kinds = ['azureBlob', 'googleCloudStorage', 'rclone'] as const;
-  return [
-    ...kinds.filter((kind) => spec[kind] !== undefined).map((kind) => `spec.${kind}`),
-    ...(spec.encryption?.gpg === undefined ? [] : ['spec.encryption.gpg']),
-  ];
+  return hasHooks(spec) ? ['spec.hooks'] : [];
 }
 
 /** Of a Logical backup; a Physical one is a recovery, which has these targets and no other. */

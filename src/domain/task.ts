@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { assertion, compression, physical, walArchiving } from '../api/backup-policy.ts';
 import { backupRepositorySpec } from '../api/backup-repository.ts';
+import { catalogueStatus } from '../api/catalogue.ts';
 import { checks } from '../api/checks.ts';
 import { logical } from '../api/logical.ts';
 import { extracted, recoveryPlan, recoveryTarget } from '../api/pitr-recovery.ts';
@@ -33,7 +34,8 @@ const backup = z.object({
   policy: owner,
   schedule: z.string().optional(),
   method: z.enum(['Logical', 'Physical']),
-  type: z.literal('Full'),
+  /** What is asked for: an increment without a parent becomes a full backup. */
+  type: z.enum(['Full', 'Differential', 'Incremental']),
   server,
   repositories: z.array(repository).min(1),
   logical,
@@ -48,12 +50,16 @@ const restore = z.object({
   namespace: z.string(),
   request: owner,
   repository,
+  /** Those that have the same backup, read where the first cannot be. */
+  others: z.array(repository).optional(),
   /** Where to look. Known from a BackupRun, or, in a bare cluster, only the ID: then the agent searches for it. */
   backup: z.object({
     backupID,
     path: z.string().optional(),
     /** Of the manifest, as the BackupRun has it: who may write to the repository cannot put another backup in its place. */
     checksum: z.string().optional(),
+    /** Of the manifests of the others, where they are encrypted otherwise. */
+    otherChecksums: z.array(z.string()).optional(),
   }),
   server,
   restore: z.object({
@@ -99,6 +105,7 @@ const archive = z.object({
   /** Where it is known: WAL of any other server is refused. */
   systemIdentifier: z.string().optional(),
   maxParallel: walArchiving.shape.maxParallel,
+  minRepositories: walArchiving.shape.minRepositories,
   compression,
 });
 
@@ -114,7 +121,10 @@ const watchWal = z.object({
   systemIdentifier: z.string().optional(),
   archiveTimeoutSeconds: walArchiving.shape.archiveTimeoutSeconds,
   maxParallel: walArchiving.shape.maxParallel,
+  minRepositories: walArchiving.shape.minRepositories,
   compression,
+  /** Archive: increments are asked for, which need summarize_wal. */
+  summarizeWal: z.boolean().optional(),
   /** Stream: the physical replication slot. */
   slot: z.string(),
 });
@@ -122,6 +132,8 @@ const watchWal = z.object({
 /** Where the backups and the WAL are that a recovery reads. */
 const recoverySource = z.object({
   repository,
+  /** Those of the same policy, read where the first cannot be. */
+  others: z.array(repository).optional(),
   /** Both or none: none where the backup's ID is all that is known. */
   namespace: z.string().optional(),
   policy: z.string().optional(),
@@ -194,12 +206,57 @@ const expire = z.object({
   issuedTime: z.string(),
 });
 
+/**
+ * Copies what one repository lacks out of others, as it is stored or encrypted anew. The operator makes it for a run that
+ * not every repository has; a person by hand (docs/copy-backups.md).
+ */
+const copy = z.object({
+  action: z.literal('copy'),
+  /** Of the Job. */
+  namespace: z.string(),
+  /** The BackupRun that is told how it went; absent: nobody is, but the log. */
+  run: owner.optional(),
+  /** The first is written to; the others are read, in their order. */
+  repositories: z.array(repository).min(2),
+  /** Where in the repositories: all that lies under it, unless `backups` names some. */
+  source: z.object({ namespace: z.string(), policy: z.string(), systemIdentifier: z.string().optional() }),
+  backups: z.array(backupID).optional(),
+  wal: z.boolean(),
+  /** activeDeadlineSeconds of the Job. */
+  deadlineSeconds: z.int().positive(),
+});
+
+/** Makes known what a repository holds: BackupRuns for its backups, and what became of those of the BackupRuns. */
+const sync = z.object({
+  action: z.literal('sync-catalogue'),
+  namespace: z.string(),
+  repositoryObject: owner.extend({ generation: z.int() }),
+  repository,
+  /** As the repository has them. */
+  namespaces: z.array(z.string()).min(1),
+  /** How many completed runs the policies of this namespace want to see; a policy that is not here has no limit. */
+  limits: z.array(z.object({ policy: z.string(), succeeded: z.int() })),
+  /** Deep: every object of the backups is listed, never the WAL. Shallow: their folders alone. */
+  depth: z.enum(['Deep', 'Shallow']),
+  /** All: those too whose BackupRun was deleted here. */
+  scope: z.enum(['New', 'All']),
+  /** A person has said that a repository without any backup is as it should be. */
+  mayBeEmpty: z.boolean(),
+  /** The value of the annotation that asked for it. */
+  requested: z.string().optional(),
+  /** Of the repository's place: what is known of another one does not count. */
+  place: z.string(),
+  previous: catalogueStatus.optional(),
+});
+
 export const task = z.discriminatedUnion('action', [
+  copy,
   backup,
   restore,
   probe,
   deletion,
   expire,
+  sync,
   archive,
   watchWal,
   planRecovery,
@@ -212,11 +269,13 @@ export type RestoreTask = z.output<typeof restore>;
 export type ProbeTask = z.output<typeof probe>;
 export type DeleteTask = z.output<typeof deletion>;
 export type ExpireTask = z.output<typeof expire>;
+export type SyncTask = z.output<typeof sync>;
 export type ServerTask = z.output<typeof server>;
 export type ArchiveTask = z.output<typeof archive>;
 export type WatchWalTask = z.output<typeof watchWal>;
 export type PlanRecoveryTask = z.output<typeof planRecovery>;
 export type RecoverTask = z.output<typeof recover>;
+export type CopyTask = z.output<typeof copy>;
 export type RepositoryTask = z.output<typeof repository>;
 
 /** The environment of an agent's container, by the downward API where it is about the pod itself. */

@@ -13,6 +13,11 @@ export interface KubeClient {
   close(): Promise<void>;
 }
 
+/** A client that can also give text, such as a container's log, line by line as it comes, until the server or the signal ends it. */
+export interface LineClient extends KubeClient {
+  lines(path: string, query: Query, signal: AbortSignal): AsyncIterable<string>;
+}
+
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 

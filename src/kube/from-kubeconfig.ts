@@ -1,19 +1,27 @@
 import { KubeConfig } from '@kubernetes/client-node';
-import type { KubeClient } from './client.ts';
+import type { LineClient } from './client.ts';
 import { clientInCluster } from './in-cluster.ts';
 import { type Credentials, clientOf } from './request.ts';
 
 /**
- * A client for the current context of a kubeconfig: `path`, else $KUBECONFIG, else ~/.kube/config. In a pod, and with no
- * path given, the pod's own service account. client-node reads the file and runs the login programs it may name; its
+ * A client for a context of a kubeconfig, by default its current one: `path`, else $KUBECONFIG, else ~/.kube/config. In a
+ * pod, and with neither given, the pod's own service account. client-node reads the file and runs the login programs it may name; its
  * generated classes are not used: they open a connection a call, and know no time-out.
  */
-export async function clientFromKubeconfig(path?: string): Promise<KubeClient> {
-  if (path === undefined && process.env.KUBERNETES_SERVICE_HOST !== undefined) return await clientInCluster();
+export async function clientFromKubeconfig(path?: string, context?: string): Promise<LineClient> {
+  if (path === undefined && context === undefined && process.env.KUBERNETES_SERVICE_HOST !== undefined)
+    return await clientInCluster();
   const config = new KubeConfig();
   if (path === undefined) config.loadFromDefault();
   else config.loadFromFile(path);
   const file = path ?? process.env.KUBECONFIG ?? '~/.kube/config';
+  if (context !== undefined) {
+    if (config.getContextObject(context) === null)
+      throw new Error(
+        `The kubeconfig ${file} has no context ${context}: kubectl config get-contexts lists those it has.`,
+      );
+    config.setCurrentContext(context);
+  }
   const cluster = config.getCurrentCluster();
   if (cluster === null)
     throw new Error(`The kubeconfig ${file} has no current context: choose one with kubectl config use-context.`);

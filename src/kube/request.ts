@@ -1,6 +1,6 @@
 import { errors, request } from 'undici';
 import { ApiError, ApiUnreachable, errorOf } from './api-error.ts';
-import type { KubeClient, Method, Query, RequestOptions, WatchEvent } from './client.ts';
+import type { LineClient, Method, Query, RequestOptions, WatchEvent } from './client.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Connections, type Tls } from './connections.ts';
 import { readLines } from './read-lines.ts';
@@ -25,12 +25,13 @@ const defaultTimeout = 30_000;
 const defaultWatchSilence = 150_000;
 
 /** A client with connections of its own: kept open, shared by every call, closed by `close`. */
-export function clientOf(endpoint: Endpoint, clock: Clock = systemClock): KubeClient {
+export function clientOf(endpoint: Endpoint, clock: Clock = systemClock): LineClient {
   const connections = new Connections();
   return {
     namespace: endpoint.namespace,
     request: (method, path, options = {}) => call(endpoint, connections, { method, path, options, clock }),
     watch: (path, query, signal) => watchOnce(endpoint, connections, { path, query, signal }),
+    lines: (path, query, signal) => streamLines(endpoint, connections, { path, query, signal }, `GET ${path}`, 0),
     close: () => connections.close(),
   };
 }
@@ -102,20 +103,38 @@ async function* watchOnce(
   connections: Connections,
   { path, query, signal }: Watch,
 ): AsyncGenerator<WatchEvent> {
+  const asked = { path, query: { ...query, watch: true }, signal };
+  const silence = endpoint.watchSilence ?? defaultWatchSilence;
   const what = `WATCH ${path}`;
   try {
+    for await (const line of streamLines(endpoint, connections, asked, what, silence))
+      yield JSON.parse(line) as WatchEvent;
+  } catch (error) {
+    throw explain(error, signal, what);
+  }
+}
+
+/** `silence`: milliseconds without a word after which the connection is taken for dead; 0: it may be silent for ever. */
+async function* streamLines(
+  endpoint: Endpoint,
+  connections: Connections,
+  { path, query, signal }: Watch,
+  what: string,
+  silence: number,
+): AsyncGenerator<string> {
+  try {
     const { tls, headers: authorization } = await unlessAborted(endpoint.credentials(), signal);
-    const { statusCode, headers, body } = await request(urlOf(endpoint, path, { ...query, watch: true }), {
+    const { statusCode, headers, body } = await request(urlOf(endpoint, path, query), {
       method: 'GET',
       dispatcher: connections.of(tls).watches,
       signal,
       headers: { ...commonHeaders, ...authorization },
       headersTimeout: defaultTimeout,
-      bodyTimeout: endpoint.watchSilence ?? defaultWatchSilence,
+      bodyTimeout: silence,
     });
     if (statusCode >= 300)
       throw errorOf({ status: statusCode, body: await body.text(), retryAfter: retryAfter(headers), what });
-    for await (const line of readLines(body)) yield JSON.parse(line) as WatchEvent;
+    yield* readLines(body);
   } catch (error) {
     if (error instanceof errors.BodyTimeoutError) return;
     throw explain(error, signal, what);

@@ -12,7 +12,8 @@ export type ToolName =
   | 'pg_restore'
   | 'psql'
   | 'pg_basebackup'
-  | 'pg_verifybackup';
+  | 'pg_verifybackup'
+  | 'pg_combinebackup';
 
 export interface Tool {
   readonly path: string;

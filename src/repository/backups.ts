@@ -2,15 +2,10 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Failure, terminal, transient } from '../domain/failure.ts';
 import { type BackupLocation, backupPath, manifestName, startedName } from '../domain/layout.ts';
-import {
-  baseObjects,
-  type Manifest,
-  manifest,
-  manifestFormat,
-  type StoredObject,
-  streamsFormat,
-} from '../domain/manifest.ts';
+import { knownFormats, type Manifest, manifest, type StoredObject } from '../domain/manifest.ts';
+import { objectsOf } from '../domain/manifest-objects.ts';
 import { type Started, startedFormat, started as startedSchema } from '../domain/started.ts';
+import { orFromAnother } from './mirrored-store.ts';
 import type { Store } from './store.ts';
 
 /** An ID is the second of its beginning, so that two of one second are told apart by a number at its end. */
@@ -60,10 +55,23 @@ export async function commitBackup(
   backup: Manifest,
   signal: AbortSignal,
 ): Promise<{ readonly sha256: string }> {
-  const folder = backupPath(location);
+  return commitManifest(
+    store,
+    backupPath(location),
+    { manifest: backup, bytes: toJson(manifest.parse(backup)) },
+    signal,
+  );
+}
+
+/** The same with a manifest's bytes as another repository has them: a copy has its digest. */
+export async function commitManifest(
+  store: Store,
+  folder: string,
+  { manifest: backup, bytes: body }: { readonly manifest: Manifest; readonly bytes: Buffer },
+  signal: AbortSignal,
+): Promise<{ readonly sha256: string }> {
   await checkObjects(store, folder, objectsOf(backup), signal);
   const key = `${folder}/${manifestName}`;
-  const body = toJson(manifest.parse(backup));
   await store.put(key, body, { ifAbsent: true, contentType: 'application/json', signal });
   const stored = await store.get(key, { signal });
   if (!stored.equals(body)) {
@@ -82,18 +90,26 @@ export async function commitBackup(
 export async function readManifest(
   store: Store,
   path: string,
-  { signal, expectedSha256 }: { readonly signal: AbortSignal; readonly expectedSha256?: string | undefined },
-): Promise<{ readonly manifest: Manifest; readonly sha256: string }> {
+  {
+    signal,
+    expectedSha256,
+  }: { readonly signal: AbortSignal; readonly expectedSha256?: string | readonly string[] | undefined },
+): Promise<{ readonly manifest: Manifest; readonly sha256: string; readonly bytes: Buffer }> {
   const key = `${path}/${manifestName}`;
+  const expected = expectedSha256 === undefined ? undefined : [expectedSha256].flat();
+  return orFromAnother(store, key, () => readOnce(store, key, expected, signal));
+}
+
+async function readOnce(store: Store, key: string, expected: readonly string[] | undefined, signal: AbortSignal) {
   const bytes = await getManifest(store, key, signal);
   const sha256 = digest(bytes);
-  if (expectedSha256 !== undefined && expectedSha256 !== sha256) {
+  if (expected !== undefined && !expected.includes(sha256)) {
     throw terminal(
       'ChecksumMismatch',
-      `${key} in ${store.description} has the digest ${sha256}, but ${expectedSha256} was recorded when the backup was made: it was changed since. Use another backup, or find out who wrote to the repository.`,
+      `${key} in ${store.description} has the digest ${sha256}, but ${expected.join(' or ')} was recorded when the backup was made: it was changed since. Use another backup, or find out who wrote to the repository.`,
     );
   }
-  return { manifest: checked(parse(bytes), key, store), sha256 };
+  return { manifest: checked(parse(bytes), key, store), sha256, bytes };
 }
 
 async function getManifest(store: Store, key: string, signal: AbortSignal): Promise<Buffer> {
@@ -113,15 +129,15 @@ function checked(value: unknown, key: string, store: Store): Manifest {
   const result = manifest.safeParse(value);
   if (result.success) return result.data;
   const format = typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined;
-  if (typeof format === 'number' && format !== manifestFormat && format !== streamsFormat) {
+  if (typeof format === 'number' && !knownFormats.some((known) => known === format)) {
     throw terminal(
       'UnknownFormat',
-      `${key} in ${store.description} has the format ${format}; this version of Tidemark reads the formats ${manifestFormat} and ${streamsFormat}. Use the version that wrote it, or a later one.`,
+      `${key} in ${store.description} has the format ${format}; this version of Tidemark reads the formats ${knownFormats.join(', ')}. Use the version that wrote it, or a later one.`,
     );
   }
   throw terminal(
     'DamagedManifest',
-    `${key} in ${store.description} is not a manifest: ${describeIssues(result.error.issues)}. Use another backup; this one can only be restored by hand (docs/repository-format.md).`,
+    `${key} in ${store.description} is not a manifest: ${describeIssues(result.error.issues)}. Use another backup; this one can only be restored by hand (docs/restore-by-hand.md).`,
     result.error,
   );
 }
@@ -151,17 +167,6 @@ export async function removeBackup(store: Store, path: string, signal: AbortSign
   await flush();
   await store.sweepUnfinished(`${path}/`, new Date(8.64e15), { signal });
   await store.delete([started], { signal });
-}
-
-/** Every stored object that a manifest names. */
-export function objectsOf(backup: Manifest): readonly StoredObject[] {
-  if (backup.method === 'Physical') {
-    const { backupManifest, wal } = backup.physical;
-    return [...baseObjects(backup.physical), backupManifest, ...wal];
-  }
-  const { logical } = backup;
-  const databases = logical.databases.flatMap(({ objects, contents }) => [...objects, contents]);
-  return logical.globals === undefined ? databases : [...databases, logical.globals];
 }
 
 async function checkObjects(store: Store, folder: string, objects: readonly StoredObject[], signal: AbortSignal) {

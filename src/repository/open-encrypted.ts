@@ -1,9 +1,9 @@
 import { Failure } from '../domain/failure.ts';
 import type { Manifest, StoredObject } from '../domain/manifest.ts';
+import { objectsOf } from '../domain/manifest-objects.ts';
 import { verified } from '../stream/digest.ts';
 import { decryptor, whyNotDecrypted } from '../stream/encrypt.ts';
 import { runPipeline } from '../stream/pipeline.ts';
-import { objectsOf } from './backups.ts';
 import { type Identity, requireIdentityFile, wrongIdentity } from './identity.ts';
 import type { Store } from './store.ts';
 

@@ -4,6 +4,7 @@ import type { BackupRepositorySpec } from '../api/backup-repository.ts';
 import { terminal } from '../domain/failure.ts';
 import { mounts } from '../domain/mounts.ts';
 import type { RepositoryTask } from '../domain/task.ts';
+import { openAzure, openGcs, openRclone } from './open-others.ts';
 import { s3Store } from './s3.ts';
 import type { S3Settings } from './s3-connection.ts';
 import { fileCredentials } from './s3-credentials.ts';
@@ -25,13 +26,15 @@ export async function openStore(
   { mountRoot = '' }: OpenOptions = {},
 ): Promise<Store> {
   const { name, spec } = repository;
-  if (spec.encryption?.gpg !== undefined) throw notImplemented(name, 'encryption.gpg');
+  const folder = mountRoot + mounts.repository.credentials(index);
   if (spec.s3 !== undefined) return s3Store(await s3Settings(spec.s3, index, mountRoot));
   if (spec.volume !== undefined) {
     return volumeStore({ mount: mountRoot + mounts.repository.volume(index), ...spec.volume });
   }
-  const kind = (['azureBlob', 'googleCloudStorage', 'rclone'] as const).find((each) => spec[each] !== undefined);
-  throw notImplemented(name, kind ?? 'this kind of repository');
+  if (spec.azureBlob !== undefined) return openAzure(spec.azureBlob, folder);
+  if (spec.googleCloudStorage !== undefined) return openGcs(spec.googleCloudStorage, folder);
+  if (spec.rclone !== undefined) return openRclone(spec.rclone, folder);
+  throw notImplemented(name, 'this kind of repository');
 }
 
 type S3Spec = NonNullable<BackupRepositorySpec['s3']>;
@@ -79,6 +82,6 @@ async function readCa({ caBundleSecretRef }: S3Spec, folder: string): Promise<st
 function notImplemented(name: string, what: string) {
   return terminal(
     'NotImplemented',
-    `The repository ${name} asks for ${what}, which this version of Tidemark does not have. Use s3 or volume, and age where it is to be encrypted.`,
+    `The repository ${name} asks for ${what}, which this version of Tidemark does not have. Use age where it is to be encrypted.`,
   );
 }

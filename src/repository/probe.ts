@@ -4,6 +4,8 @@ import type { Store } from './store.ts';
 
 export interface Capabilities {
   readonly conditionalPut?: boolean;
+  /** What is stored there is locked at once, by a rule of the bucket's or the container's own. */
+  readonly objectLock?: boolean;
 }
 
 export const probeFolder = '.tidemark-probe';
@@ -11,6 +13,7 @@ export const probeFolder = '.tidemark-probe';
 /** More than one part of a multipart upload (part-size.ts). */
 const largeSize = 16 * 1024 ** 2 + 12_345;
 const cleanUpTime = 30_000;
+const anotherProbes = 60 * 60_000;
 
 /**
  * Tries every call that backups and restores make, in a folder of its own which is removed again, and rejects with the
@@ -27,7 +30,8 @@ export async function probeStore(
   }
   const folder = `${probeFolder}/${randomUUID()}/`;
   try {
-    return { capabilities: { conditionalPut: await probeWriting(store, folder, signal) } };
+    await removeEarlier(store, signal);
+    return { capabilities: await probeWriting(store, folder, signal) };
   } catch (error) {
     // In a time of its own. The failure of the probe is the one to be told.
     await removeAll(store, folder, AbortSignal.timeout(cleanUpTime)).catch(() => undefined);
@@ -46,7 +50,7 @@ async function probeReading(store: Store, signal: AbortSignal): Promise<void> {
   });
 }
 
-async function probeWriting(store: Store, folder: string, signal: AbortSignal): Promise<boolean> {
+async function probeWriting(store: Store, folder: string, signal: AbortSignal): Promise<Capabilities> {
   const small = `${folder}small`;
   const large = `${folder}large`;
   const body = Buffer.from(`probe ${folder}`);
@@ -64,11 +68,36 @@ async function probeWriting(store: Store, folder: string, signal: AbortSignal): 
     compare(keys.join(' '), [large, small].join(' '));
   });
   const conditionalPut = await step('conditional put', () => tryConditionalPut(store, small, signal));
-  await step('delete', async () => {
+  const objectLock = (await step('look up', () => store.head(small, { signal })))?.lock !== undefined;
+  await step('delete', () => tryDelete(store, folder, { key: small, objectLock, signal }));
+  return { conditionalPut, objectLock };
+}
+
+/** What the store locks stays until its time has come, and is no fault: a later probe takes it away. */
+async function tryDelete(
+  store: Store,
+  folder: string,
+  { key, objectLock, signal }: { readonly key: string; readonly objectLock: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  try {
     await removeAll(store, folder, signal);
-    compare(await store.head(small, { signal }), undefined);
-  });
-  return conditionalPut;
+  } catch (error) {
+    if (objectLock && error instanceof Failure && error.reason === 'AccessDenied') return;
+    throw error;
+  }
+  compare(await store.head(key, { signal }), undefined);
+}
+
+/** What earlier probes could not remove. What goes wrong here is told by the calls that come after. */
+async function removeEarlier(store: Store, signal: AbortSignal): Promise<void> {
+  try {
+    const before = Date.now() - anotherProbes;
+    for await (const { key, lastModified } of store.list(`${probeFolder}/`, { signal }))
+      if (lastModified.getTime() < before) await store.delete([key], { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof Failure)) throw error;
+  }
 }
 
 async function tryConditionalPut(store: Store, key: string, signal: AbortSignal): Promise<boolean> {

@@ -1,9 +1,9 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { setTimeout as delay } from 'node:timers/promises';
 import { getCACertificates } from 'node:tls';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { Failure, transient } from '../domain/failure.ts';
+import { Failure } from '../domain/failure.ts';
+import { cancelled, passes, pause, type Timings } from './attempts.ts';
 import { type S3Call, s3Failure } from './s3-failure.ts';
 
 export interface S3Settings {
@@ -28,16 +28,8 @@ export interface S3Settings {
 }
 
 /** Milliseconds. */
-export interface S3Timings {
+export interface S3Timings extends Timings {
   readonly connect: number;
-  /** Without a byte in either direction. */
-  readonly idle: number;
-  /** The same while the store puts an upload's parts together. */
-  readonly completing: number;
-  /** How long a store that has answered before may be away. */
-  readonly outage: number;
-  /** For removing what a failed upload left. */
-  readonly cleanUp: number;
 }
 
 export const defaultTimings: S3Timings = {
@@ -158,33 +150,10 @@ async function settle<T>(
     });
     return { value };
   } catch (error) {
-    return signal.aborted ? cancelled(signal, call) : s3Failure(error, call);
+    return signal.aborted
+      ? cancelled(signal, `${call.operation} s3://${call.bucket}/${call.key ?? ''}`)
+      : s3Failure(error, call);
   } finally {
     if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
   }
-}
-
-/** The signal's own Failure where it has one: whoever aborts says why. */
-function cancelled(signal: AbortSignal, { operation, bucket, key }: S3Call): Failure {
-  if (signal.reason instanceof Failure) return signal.reason;
-  return transient('Cancelled', `Stopped before it could ${operation} s3://${bucket}/${key ?? ''}.`, signal.reason);
-}
-
-const passing: readonly string[] = [
-  'StoreUnreachable',
-  'SlowDown',
-  'StoreError',
-  'ChecksumMismatch',
-  'ExpiredToken',
-  'WriteConflict',
-];
-
-function passes({ reason, retryable }: Failure): boolean {
-  return retryable && passing.includes(reason);
-}
-
-async function pause(attempt: number, signal: AbortSignal): Promise<void> {
-  const longest = Math.min(200 * 2 ** attempt, 10_000);
-  // An abort is noticed by the next attempt, which does not begin then.
-  await delay(longest * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
 }

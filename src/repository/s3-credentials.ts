@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { terminal } from '../domain/failure.ts';
+import { readSecret } from './secret-files.ts';
 
 export interface S3Credentials {
   readonly accessKeyId: string;
@@ -17,7 +16,7 @@ export function fileCredentials(folder: string, secretName: string): () => Promi
   return async () => {
     const accessKeyId = await readRequired(folder, 'AWS_ACCESS_KEY_ID', secretName);
     const secretAccessKey = await readRequired(folder, 'AWS_SECRET_ACCESS_KEY', secretName);
-    const sessionToken = await readValue(folder, 'AWS_SESSION_TOKEN');
+    const sessionToken = await readSecret(folder, 'AWS_SESSION_TOKEN');
     return {
       accessKeyId,
       secretAccessKey,
@@ -28,25 +27,10 @@ export function fileCredentials(folder: string, secretName: string): () => Promi
 }
 
 async function readRequired(folder: string, key: string, secretName: string): Promise<string> {
-  const value = await readValue(folder, key);
+  const value = await readSecret(folder, key);
   if (value !== undefined) return value;
   throw terminal(
     'CredentialsMissing',
     `The Secret ${secretName} with the credentials of the store has no key ${key}, or there is no such Secret in this namespace. Create it with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.`,
   );
-}
-
-async function readValue(folder: string, key: string): Promise<string | undefined> {
-  try {
-    const value = (await readFile(join(folder, key), 'utf8')).trim();
-    return value === '' ? undefined : value;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-      return undefined;
-    throw terminal(
-      'CredentialsMissing',
-      `Cannot read ${key} in ${folder}: ${String(error)}. Look at the Job's volumes.`,
-      error,
-    );
-  }
 }

@@ -1,17 +1,17 @@
 import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
 import { Failure } from '../domain/failure.ts';
+import { deleteEach } from './delete-each.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { deleteObject } from './s3-write.ts';
 
 const batchSize = 1000;
-const singleDeletes = 8;
 
 /** Deletes many keys by one request where the store takes it, else one by one. Missing ones are fine. */
 export async function deleteObjects(s3: S3Connection, keys: readonly string[], signal: AbortSignal): Promise<void> {
   for (let start = 0; start < keys.length; start += batchSize) {
     const batch = keys.slice(start, start + batchSize);
     const left = batch.length === 1 ? batch : await deleteBatch(s3, batch, signal);
-    await deleteSingly(s3, left, signal);
+    await deleteEach(left, (key) => deleteObject(s3, key, signal));
   }
 }
 
@@ -39,12 +39,4 @@ async function deleteBatch(s3: S3Connection, keys: readonly string[], signal: Ab
     // Some stores refuse the request, or the checksum that the SDK sends with it.
     return keys;
   }
-}
-
-async function deleteSingly(s3: S3Connection, keys: readonly string[], signal: AbortSignal): Promise<void> {
-  const waiting = [...keys];
-  const work = async () => {
-    for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) await deleteObject(s3, key, signal);
-  };
-  await Promise.all(Array.from({ length: singleDeletes }, work));
 }

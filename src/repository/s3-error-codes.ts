@@ -1,12 +1,5 @@
+import { type ErrorKind, mend, pass } from './error-kind.ts';
 import type { S3Call } from './s3-failure.ts';
-
-/** What an error is to a person. `why` and `remedy` are parts of its message. */
-export interface S3ErrorKind {
-  readonly reason: string;
-  readonly retryable: boolean;
-  readonly why: string;
-  readonly remedy: string;
-}
 
 interface Seen {
   readonly code: string;
@@ -16,7 +9,7 @@ interface Seen {
 }
 
 /** By the codes of S3 and of its compatible stores; undefined for one that nobody knows. */
-export function kindOfCode(seen: Seen): S3ErrorKind | undefined {
+export function kindOfCode(seen: Seen): ErrorKind | undefined {
   const known = kinds.find(({ codes }) => codes.includes(seen.code));
   if (known !== undefined) return known.kind(seen);
   if (!seen.code.startsWith('KMS.')) return undefined;
@@ -27,17 +20,7 @@ export function kindOfCode(seen: Seen): S3ErrorKind | undefined {
   );
 }
 
-/** What a person must mend. */
-export function mend(reason: string, why: string, remedy: string): S3ErrorKind {
-  return { reason, retryable: false, why, remedy };
-}
-
-/** What may pass by itself. */
-export function pass(reason: string, why: string, remedy: string): S3ErrorKind {
-  return { reason, retryable: true, why, remedy };
-}
-
-export function denied(said: string, call: S3Call): S3ErrorKind {
+export function denied(said: string, call: S3Call): ErrorKind {
   return mend(
     'AccessDenied',
     `${call.credentials} may not do this (${said})`,
@@ -45,7 +28,7 @@ export function denied(said: string, call: S3Call): S3ErrorKind {
   );
 }
 
-const kinds: readonly { readonly codes: readonly string[]; readonly kind: (seen: Seen) => S3ErrorKind }[] = [
+const kinds: readonly { readonly codes: readonly string[]; readonly kind: (seen: Seen) => ErrorKind }[] = [
   {
     codes: ['NoSuchBucket'],
     kind: ({ call }) =>

@@ -1,5 +1,6 @@
 import { Failure } from '../domain/failure.ts';
-import { denied, kindOfCode, mend, pass, type S3ErrorKind } from './s3-error-codes.ts';
+import { bounded, type ErrorKind, findFailure, kindOfNetwork, networkCode, pass } from './error-kind.ts';
+import { denied, kindOfCode } from './s3-error-codes.ts';
 
 /** What was being done, for the message. Nothing here is secret. */
 export interface S3Call {
@@ -37,12 +38,12 @@ interface Facts {
   readonly message: string;
 }
 
-function classify(facts: Facts, call: S3Call): S3ErrorKind {
+function classify(facts: Facts, call: S3Call): ErrorKind {
   const { code, status } = facts;
   const said = facts.message === '' || facts.message === 'UnknownError' ? code : `${code} (${facts.message})`;
   return (
     kindOfCode({ code, said, call }) ??
-    byNetwork(code, said, call) ??
+    kindOfNetwork(code, said, { ...call, field: 'spec.s3.endpoint', trust: 'Set spec.s3.caBundleSecretRef' }) ??
     byStatus(status, said, call) ?? {
       reason: 'StoreError',
       retryable: false,
@@ -52,46 +53,7 @@ function classify(facts: Facts, call: S3Call): S3ErrorKind {
   );
 }
 
-function byNetwork(code: string, said: string, { endpoint }: S3Call): S3ErrorKind | undefined {
-  if (/CERT|SELF_SIGNED|ERR_TLS|UNABLE_TO_VERIFY|HOSTNAME_MISMATCH/.test(code)) {
-    return mend(
-      'UntrustedCertificate',
-      `the certificate of the store is not to be trusted (${said})`,
-      'Set spec.s3.caBundleSecretRef to the authority that signed it, or correct the name in spec.s3.endpoint.',
-    );
-  }
-  if (/^(EPROTO|ERR_SSL|HPE_)/.test(code)) {
-    return mend(
-      'WrongProtocol',
-      `what answers there does not speak ${endpoint.startsWith('https') ? 'TLS' : 'HTTP'} (${said})`,
-      'Correct the scheme or the port of spec.s3.endpoint.',
-    );
-  }
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return pass(
-      'StoreUnreachable',
-      `its name cannot be resolved (${code})`,
-      'Correct spec.s3.endpoint, or look at the DNS.',
-    );
-  }
-  if (code === 'TimeoutError' || code === 'RequestTimeout') {
-    return pass(
-      'StoreUnreachable',
-      'it does not answer in time',
-      'Look whether the store is up and the network lets the Job through.',
-    );
-  }
-  if (/^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|EADDR|ESOCKET|ERR_STREAM|ERR_SOCKET|UND_ERR)/.test(code)) {
-    return pass(
-      'StoreUnreachable',
-      `the connection failed (${said})`,
-      'Look whether the store is up and the network lets the Job through.',
-    );
-  }
-  return undefined;
-}
-
-function byStatus(status: number | undefined, said: string, call: S3Call): S3ErrorKind | undefined {
+function byStatus(status: number | undefined, said: string, call: S3Call): ErrorKind | undefined {
   if (status === undefined) return undefined;
   if (status === 401 || status === 403) return denied(said, call);
   // Only where the store gave no code of its own: stores say other things with a 404 too, such as an unknown access key.
@@ -121,13 +83,6 @@ function readError(error: unknown): Facts {
   return { code, status, message: bounded(error.message) };
 }
 
-function networkCode(error: Error): string | undefined {
-  if (error.name === 'TimeoutError') return 'TimeoutError';
-  if ('code' in error && typeof error.code === 'string' && /^[A-Z]/.test(error.code) && error.code.includes('E'))
-    return error.code;
-  return error.cause instanceof Error ? networkCode(error.cause) : undefined;
-}
-
 function httpStatus(error: Error): number | undefined {
   for (const field of ['$metadata', '$response']) {
     const value: unknown = Reflect.get(error, field);
@@ -136,14 +91,4 @@ function httpStatus(error: Error): number | undefined {
     if (typeof status === 'number') return status;
   }
   return undefined;
-}
-
-function findFailure(error: unknown): Failure | undefined {
-  if (error instanceof Failure) return error;
-  return error instanceof Error && error.cause !== undefined ? findFailure(error.cause) : undefined;
-}
-
-function bounded(message: string): string {
-  const line = message.replace(/\s+/g, ' ').trim().replace(/\.$/, '');
-  return line.length > 300 ? `${line.slice(0, 299)}…` : line;
 }

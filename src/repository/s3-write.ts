@@ -16,6 +16,7 @@ export interface StoredObjectFacts {
   readonly size: number;
   /** The mark of the write that made it; undefined where the store keeps no metadata. */
   readonly mark: string | undefined;
+  readonly lastModified?: Date;
   /** By object lock: until when nobody may delete it, undefined for a legal hold. */
   readonly lock?: { readonly until: Date | undefined };
 }
@@ -30,7 +31,12 @@ export async function headObject(
     const head = await s3.run({ operation: 'look up', key, signal }, (client, abortSignal) =>
       client.send(new HeadObjectCommand({ Bucket: s3.settings.bucket, Key: s3.fullKey(key) }), { abortSignal }),
     );
-    return { size: head.ContentLength ?? 0, mark: head.Metadata?.[writeMark], ...lockOf(head) };
+    return {
+      size: head.ContentLength ?? 0,
+      mark: head.Metadata?.[writeMark],
+      ...(head.LastModified === undefined ? {} : { lastModified: head.LastModified }),
+      ...lockOf(head),
+    };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     if (error.reason === 'NoSuchObject') return undefined;

@@ -23,7 +23,8 @@ export function s3Store(settings: S3Settings, timings?: S3Timings): Store {
     async head(key, { signal }) {
       const found = await headObject(s3, key, signal);
       if (found === undefined) return undefined;
-      return { size: found.size, ...(found.lock === undefined ? {} : { lock: found.lock }) };
+      const { mark: _, ...facts } = found;
+      return facts;
     },
     list: (prefix, { signal }) => listObjects(s3, prefix, signal),
     listFolders: (prefix, { signal }) => listFolders(s3, prefix, signal),

@@ -46,6 +46,12 @@ export interface Store {
    */
   refusesSecondPut?(key: string, options: CallOptions): Promise<boolean>;
 
+  /**
+   * Where several repositories are read as one: what is read of this key from now on comes from another than before, since
+   * that was damaged; false where there is no other. Absent where there is one alone.
+   */
+  passOver?(key: string, why: Error): boolean;
+
   close(): Promise<void>;
 }
 
@@ -78,6 +84,8 @@ export interface Uploaded {
 
 export interface StoredSize {
   readonly size: number;
+  /** When the store got it; absent where only a listing tells. */
+  readonly lastModified?: Date;
   /** Where the store says that nobody may delete it: until when, undefined for a lock without an end. */
   readonly lock?: { readonly until: Date | undefined };
 }

@@ -1,5 +1,7 @@
+import type { Scheme } from '../domain/encryption.ts';
 import { Failure } from '../domain/failure.ts';
-import { isEncrypted } from '../stream/encrypt.ts';
+import { encryptedWith, introLength } from '../stream/encrypt.ts';
+import { peek } from '../stream/peek.ts';
 import type { CallOptions, Store } from './store.ts';
 
 /** A file as it is stored: whole where it is small, else in pieces. */
@@ -16,7 +18,8 @@ export async function getStored(store: Store, key: string, options: CallOptions)
 }
 
 export interface Told {
-  readonly encrypted: boolean;
+  /** With what; undefined: not at all. */
+  readonly encrypted: Scheme | undefined;
   readonly stored: Stored;
   /** For who does not read it to its end. */
   readonly close: () => Promise<void>;
@@ -24,29 +27,7 @@ export interface Told {
 
 /** Its first bytes tell; what has been read of it is given back. */
 export async function tellEncrypted(stored: Stored): Promise<Told> {
-  if (Buffer.isBuffer(stored)) return { encrypted: isEncrypted(stored), stored, close: async () => undefined };
-  const pieces = stored[Symbol.asyncIterator]();
-  const first = await pieces.next();
-  const head = first.done === true ? Buffer.alloc(0) : first.value;
-  const close = async () => {
-    await pieces.return?.();
-  };
-  return { encrypted: isEncrypted(head), stored: following(head, pieces), close };
-}
-
-async function* following(head: Buffer, pieces: AsyncIterator<Buffer>): AsyncGenerator<Buffer, void, void> {
-  let ended = false;
-  try {
-    yield head;
-    for (;;) {
-      const next = await pieces.next();
-      if (next.done === true) {
-        ended = true;
-        return;
-      }
-      yield next.value;
-    }
-  } finally {
-    if (!ended) await pieces.return?.();
-  }
+  if (Buffer.isBuffer(stored)) return { encrypted: encryptedWith(stored), stored, close: async () => undefined };
+  const { head, stream, close } = await peek(stored, introLength);
+  return { encrypted: encryptedWith(head), stored: stream, close };
 }

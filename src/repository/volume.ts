@@ -30,6 +30,12 @@ export function volumeStore({ mount, path, claimName }: VolumeSettings): Store {
     }
   };
   const prepare = () => prepareRoot(mount, root, claimName);
+  const listing = <Item>(items: AsyncIterable<Item>, prefix: string, signal: AbortSignal) =>
+    translated(endedBy(items, signal), (error) =>
+      signal.aborted
+        ? cancelled(signal, `list ${prefix}`)
+        : volumeFailure(error, { operation: 'list', path: `${path}/${prefix}`, claimName }),
+    );
   return {
     description: `the volume of ${claimName}, ${path}`,
     put: (key, body, { ifAbsent, signal }) =>
@@ -72,14 +78,11 @@ export function volumeStore({ mount, path, claimName }: VolumeSettings): Store {
       }),
     async *list(prefix, { signal }) {
       await run('list', prefix, signal, prepare);
-      for await (const listed of listFiles(folderPath(root, prefix), prefix)) {
-        signal.throwIfAborted();
-        yield listed;
-      }
+      yield* listing(listFiles(folderPath(root, prefix), prefix), prefix, signal);
     },
     async *listFolders(prefix, { signal }) {
       await run('list', prefix, signal, prepare);
-      yield* await run('list', prefix, signal, () => listSubfolders(folderPath(root, prefix)));
+      yield* listing(listSubfolders(folderPath(root, prefix)), prefix, signal);
     },
     async delete(keys, { signal }) {
       for (const key of keys) await run('delete', key, signal, () => remove(root, filePath(root, key)));
@@ -119,10 +122,10 @@ async function remove(root: string, file: string): Promise<void> {
   await prune(root, dirname(file));
 }
 
-async function sizeOf(file: string): Promise<{ readonly size: number } | undefined> {
+async function sizeOf(file: string): Promise<{ readonly size: number; readonly lastModified: Date } | undefined> {
   try {
     const found = await lstat(file);
-    return found.isFile() ? { size: found.size } : undefined;
+    return found.isFile() ? { size: found.size, lastModified: found.mtime } : undefined;
   } catch (error) {
     if (isCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
@@ -161,10 +164,17 @@ function tellApart(source: AsyncIterable<Buffer>) {
   return { stream: stream(), failed: () => failures.length > 0, error: () => failures[0] };
 }
 
-async function* translated(
-  source: AsyncIterable<Buffer>,
+async function* endedBy<Item>(items: AsyncIterable<Item>, signal: AbortSignal): AsyncGenerator<Item, void, void> {
+  for await (const item of items) {
+    signal.throwIfAborted();
+    yield item;
+  }
+}
+
+async function* translated<Item>(
+  source: AsyncIterable<Item>,
   translate: (error: unknown) => Failure,
-): AsyncGenerator<Buffer, void, void> {
+): AsyncGenerator<Item, void, void> {
   try {
     yield* source;
   } catch (error) {

@@ -3,7 +3,9 @@ import { Failure, terminal } from '../domain/failure.ts';
 import { type WalLocation, walIndexPath, walPath } from '../domain/layout.ts';
 import { parseWalFileName } from '../domain/wal/file-name.ts';
 import { type Ancestor, parseTimelineHistory } from '../domain/wal/timeline-history.ts';
+import type { Compression } from '../stream/compress.ts';
 import type { Identity } from './identity.ts';
+import { orFromAnother } from './mirrored-store.ts';
 import type { CallOptions, Store } from './store.ts';
 import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
 import { unpackWal } from './wal-content.ts';
@@ -15,6 +17,10 @@ export interface WalArchive {
   readonly store: Store;
   /** The archive's folder under the repository's prefix. */
   readonly path: string;
+  /** For whom what is written is encrypted. */
+  readonly encryption: Encryption | undefined;
+  /** Where a file lies, and what stands beside it where it is encrypted. */
+  keysOf(name: string): { readonly key: string; readonly indexKey: string };
   /**
    * Stores a file whole; it is durable when this resolves. A file that is there with the same content is AlreadyThere;
    * one with other content stays as it is, and the call rejects with a terminal WalConflict.
@@ -42,8 +48,8 @@ export interface ArchivedFile {
 }
 
 export interface WalArchiveOptions {
-  /** Of zstd, for what is written. */
-  readonly level?: number | undefined;
+  /** For what is written; absent: zstd. What is there is read whatever it is packed with. */
+  readonly compression?: Compression | undefined;
   /** For whom it is encrypted, what is written; absent: nobody. */
   readonly encryption?: Encryption | undefined;
   /** For reading what is encrypted. */
@@ -51,13 +57,13 @@ export interface WalArchiveOptions {
 }
 
 /**
- * A file has one key, encrypted or not, so that two contents can never stand beside one another; what it is its first
- * bytes tell.
+ * A file has one key, however it is packed and encrypted or not, so that two contents can never stand beside one another;
+ * what it is its first bytes tell.
  */
 export function openWalArchive(
   store: Store,
   location: WalLocation,
-  { level = 1, encryption, identity }: WalArchiveOptions = {},
+  { compression = { algorithm: 'zstd' }, encryption, identity }: WalArchiveOptions = {},
 ): WalArchive {
   const path = walPath(location);
   const keyOf = (name: string) => `${path}/${placeOf(name)}`;
@@ -69,15 +75,19 @@ export function openWalArchive(
   const get = async (name: string, options: CallOptions) => {
     const key = keyOf(name);
     if (isHistory(name)) return await orUndefined(store.get(key, options));
-    const stored = await orUndefined(getStored(store, key, options));
-    return stored === undefined ? undefined : await unpacked(name, stored, options);
+    return orFromAnother(store, key, async () => {
+      const stored = await orUndefined(getStored(store, key, options));
+      return stored === undefined ? undefined : await unpacked(name, stored, options);
+    });
   };
   return {
     store,
     path,
+    encryption,
+    keysOf: (name) => ({ key: keyOf(name), indexKey: indexKeyOf(name) }),
     put(name, content, options) {
       const file = { store, key: keyOf(name), indexKey: indexKeyOf(name), name, content };
-      return isHistory(name) ? putPlainly(file, options) : putPacked(file, { level, encryption }, options);
+      return isHistory(name) ? putPlainly(file, options) : putPacked(file, { compression, encryption }, options);
     },
     get,
     async commitTimes(name, options) {
@@ -87,7 +97,7 @@ export function openWalArchive(
       const there = await orUndefined(getStored(store, keyOf(name), options));
       if (there === undefined) return undefined;
       const { encrypted, stored, close } = await tellEncrypted(there);
-      if (!encrypted) return commitTimesIn(name, await unpacked(name, stored, options));
+      if (encrypted === undefined) return commitTimesIn(name, await unpacked(name, stored, options));
       await close();
       const told = await index();
       return told === undefined ? undefined : commitTimesOf(told);

@@ -1,4 +1,5 @@
-import type { Encryption } from '../domain/encryption.ts';
+import type { Encryption, Scheme } from '../domain/encryption.ts';
+import type { Compression } from '../stream/compress.ts';
 import { decryptBytes, decryptor, encryptBytes, whyNotDecrypted } from '../stream/encrypt.ts';
 import { runPipeline } from '../stream/pipeline.ts';
 import { type Identity, requireIdentityFile, wrongIdentity } from './identity.ts';
@@ -6,7 +7,7 @@ import type { CallOptions, Store } from './store.ts';
 import { type Stored, tellEncrypted } from './stored-wal.ts';
 import { damagedWal, pack, unpack } from './wal-packing.ts';
 
-/** A WAL file as it is stored: a zstd frame, in an age file where the archive is encrypted. */
+/** A WAL file as it is stored: packed with whatever its first bytes tell, in an age file or an OpenPGP message where the archive is encrypted. */
 export interface StoredWal {
   readonly bytes: Stored;
   readonly store: Store;
@@ -22,29 +23,34 @@ export interface OpenWith {
 
 export async function packWal(
   content: Buffer,
-  { level, encryption }: { readonly level: number; readonly encryption: Encryption | undefined },
+  { compression, encryption }: { readonly compression: Compression; readonly encryption: Encryption | undefined },
   { signal }: CallOptions,
 ): Promise<Buffer> {
-  const packed = await pack(content, level);
+  const packed = await pack(content, compression, signal);
   return encryption === undefined ? packed : encryptBytes(packed, encryption, signal);
 }
 
 /** The file as the server wrote it. Rejects with ChecksumMismatch, IdentityMissing or WrongIdentity. */
 export async function unpackWal(file: StoredWal, open: OpenWith, { signal }: CallOptions): Promise<Buffer> {
   const { encrypted, stored } = await tellEncrypted(file.bytes);
-  const packed = encrypted ? await decrypt({ ...file, bytes: stored }, open, signal) : stored;
-  return await unpack(packed, `${file.key} in ${file.store.description}`);
+  const packed = encrypted === undefined ? stored : await decrypt({ ...file, bytes: stored }, encrypted, open, signal);
+  return await unpack(packed, `${file.key} in ${file.store.description}`, signal);
 }
 
-async function decrypt(wal: StoredWal, { identity = nobody, encryption }: OpenWith, signal: AbortSignal) {
+async function decrypt(
+  wal: StoredWal,
+  scheme: Scheme,
+  { identity = nobody, encryption }: OpenWith,
+  signal: AbortSignal,
+) {
   const { bytes, store, key } = wal;
   const what = `${key} in ${store.description}`;
-  const file = await requireIdentityFile(identity, what, undefined);
+  const file = await requireIdentityFile(identity, what, { scheme });
   const explain = async (error: unknown) => {
     const why = whyNotDecrypted(error);
     if (why === undefined) return error;
     if (why === 'Damaged') return damagedWal(what, 'it cannot be decrypted', error);
-    return wrongIdentity(why, identity, what, await encryption().catch(() => undefined));
+    return wrongIdentity(why, identity, what, (await encryption().catch(() => undefined)) ?? { scheme });
   };
   if (!Buffer.isBuffer(bytes))
     return explained(runPipeline([decryptor(file)], { signal, input: bytes }).output, explain);
@@ -66,4 +72,9 @@ async function* explained(
   }
 }
 
-const nobody: Identity = { file: undefined, described: 'no identity', repository: 'of this archive' };
+const nobody: Identity = {
+  scheme: undefined,
+  file: undefined,
+  described: 'no identity',
+  repository: 'of this archive',
+};

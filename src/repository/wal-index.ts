@@ -17,7 +17,7 @@ const index = z.object({
   sha256: z.string().regex(/^sha256:[0-9a-f]{64}$/),
   firstCommitTime: z.iso.datetime().optional(),
   lastCommitTime: z.iso.datetime().optional(),
-  encryption: z.object({ scheme: z.literal('age'), recipients: z.array(z.string()) }),
+  encryption: z.object({ scheme: z.enum(['age', 'gpg']), recipients: z.array(z.string()) }),
 });
 
 export type WalIndex = z.output<typeof index>;

@@ -1,27 +1,85 @@
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
-import { Failure, terminal } from '../domain/failure.ts';
-import { unzstd } from '../stream/unzstd.ts';
+import { constants, createZstdCompress, gunzip, gzip, zstdDecompress } from 'node:zlib';
+import { Failure, terminal, transient } from '../domain/failure.ts';
+import { type Compression, compressor } from '../stream/compress.ts';
+import { packedWith, packedWithLength } from '../stream/packed-with.ts';
+import { peek } from '../stream/peek.ts';
+import { runPipeline } from '../stream/pipeline.ts';
+import { StageFailed } from '../stream/stage-failed.ts';
+import { unpacked } from '../stream/unpack.ts';
+import { TrailingBytes } from '../stream/unpack-inside.ts';
 import type { Stored } from './stored-wal.ts';
+import { contentSize } from './zstd-header.ts';
 
 /** Bytes that a thread hands over at once; the default of 16 KiB has it wait for the main thread a thousand times. */
 const chunkSize = 1024 ** 2;
 /** A segment is 1 GiB at most. */
 const largest = 1024 ** 3;
+/** A server waits for its WAL: the quickest of each. */
+const defaultLevel = 1;
+const smallestFreed = 1024 ** 2;
 
-/** In threads of their own, with the frame's checksum, so that a flipped bit is found when it is read. */
-export function pack(content: Buffer, level: number): Promise<Buffer> {
+/**
+ * In threads of their own (lz4, which Node does not have, in a process), with a checksum of the content, so that a flipped
+ * bit is found when it is read. That is why `none` is gzip without compression: replay takes a record that is damaged for
+ * the end of the WAL.
+ */
+export async function pack(content: Buffer, { algorithm, level }: Compression, signal: AbortSignal): Promise<Buffer> {
+  switch (algorithm) {
+    case 'zstd':
+      return await zstd(content, level ?? defaultLevel);
+    case 'gzip':
+      return await called((done) => gzip(content, { level: level ?? defaultLevel, chunkSize }, done));
+    case 'none':
+      return await called((done) => gzip(content, { level: constants.Z_NO_COMPRESSION, chunkSize }, done));
+    case 'lz4':
+      return await lz4(content, level ?? defaultLevel, signal);
+  }
+}
+
+/**
+ * Told at the first write that this is all, and with room for whatever comes of it, zstd packs the content where it lies and
+ * in one go; zstdCompress() tells it too late, and it packs a copy, piece by piece, which takes a fifth longer and more
+ * memory.
+ */
+function zstd(content: Buffer, level: number): Promise<Buffer> {
   const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
-  return new Promise((resolve, reject) => {
-    zstdCompress(content, { params, chunkSize }, (error, packed) => (error === null ? resolve(packed) : reject(error)));
-  });
+  const packing = createZstdCompress({ params, flush: constants.ZSTD_e_end, chunkSize: roomFor(content.length) });
+  const parts: Buffer[] = [];
+  const take = () => {
+    for (let part: Buffer | null = packing.read(); part !== null; part = packing.read()) parts.push(part);
+  };
+  return new Promise<Buffer>((resolve, reject) => {
+    packing.on('error', reject);
+    packing.on('readable', take);
+    packing.write(content, (error) => {
+      take();
+      const [first, ...more] = parts;
+      if (error != null || first === undefined) reject(error ?? new Error('zstd gave nothing'));
+      else resolve(more.length === 0 ? first : Buffer.concat(parts));
+    });
+  }).finally(() => packing.destroy());
+}
+
+/**
+ * Frees what pack() gave, which nobody may read any more. Left to the garbage collector, each segment's memory makes it
+ * look through the whole heap every few segments, at a sixth of the processor's time.
+ */
+export function free(packed: Buffer): void {
+  // What is smaller may lie in memory that Node shares among buffers.
+  if (packed.buffer instanceof ArrayBuffer && packed.buffer.byteLength >= smallestFreed) packed.buffer.transfer(0);
+}
+
+/** At least ZSTD_compressBound(). Of what is not written to, no memory is taken. */
+function roomFor(bytes: number): number {
+  return bytes + Math.ceil(bytes / 256) + 1024;
 }
 
 /** What was packed; rejects with a terminal ChecksumMismatch where that cannot be told. `where`: for messages. */
-export async function unpack(stored: Stored, where: string): Promise<Buffer> {
+export async function unpack(stored: Stored, where: string, signal: AbortSignal): Promise<Buffer> {
   try {
-    return Buffer.isBuffer(stored) ? await unpackWhole(stored) : await unpackPieces(stored);
+    return await unpackAny(stored, signal);
   } catch (error) {
-    if (error instanceof Failure || !(error instanceof Error)) throw error;
+    if (!isDamage(error, signal)) throw unusable(error, signal);
     throw damagedWal(where, error.message, error);
   }
 }
@@ -34,42 +92,66 @@ export function damagedWal(where: string, why: string, cause: unknown): Failure 
   );
 }
 
-/** Whether this content was packed. What cannot be unpacked is not the same. */
-export async function isPacked(stored: Stored, content: Buffer): Promise<boolean> {
+/** Whether this content was packed, with whatever it was. What cannot be unpacked is not the same. */
+export async function isPacked(stored: Stored, content: Buffer, signal: AbortSignal): Promise<boolean> {
   try {
-    if (Buffer.isBuffer(stored)) return content.equals(await unpackWhole(stored));
     let at = 0;
     let same = true;
-    await eachPiece(stored, (piece) => {
+    await eachPiece(stored, signal, (piece) => {
       const end = at + piece.length;
       same &&= end <= content.length && piece.equals(content.subarray(at, end));
       at = end;
     });
     return same && at === content.length;
   } catch (error) {
-    if (error instanceof Failure) throw error;
+    if (!isDamage(error, signal)) throw unusable(error, signal);
     return false;
   }
 }
 
-function unpackWhole(stored: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    zstdDecompress(stored, { maxOutputLength: largest, chunkSize }, (error, content) =>
-      error === null ? resolve(content) : reject(error),
-    );
-  });
-}
-
-async function unpackPieces(stored: AsyncIterable<Buffer>): Promise<Buffer> {
+async function unpackAny(stored: Stored, signal: AbortSignal): Promise<Buffer> {
+  if (Buffer.isBuffer(stored)) {
+    const whole = unpackWhole(stored);
+    if (whole !== undefined) return await whole;
+  }
   let content: Buffer = Buffer.alloc(0);
   let length = 0;
-  await eachPiece(stored, (piece) => {
+  await eachPiece(stored, signal, (piece) => {
     // In place: what comes in pieces is large, and is not to be held twice.
     if (length + piece.length > content.length) content = grown(content, length + piece.length);
     piece.copy(content, length);
     length += piece.length;
   });
   return content.subarray(0, length);
+}
+
+/** undefined where a process has to do it. */
+function unpackWhole(stored: Buffer): Promise<Buffer> | undefined {
+  const algorithm = packedWith(stored);
+  if (algorithm !== 'zstd' && algorithm !== 'gzip') return undefined;
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, result: Buffer) => {
+      if (error !== null) return reject(error);
+      // With `info` it is this, of which the types do not know.
+      const { buffer, engine } = result as unknown as { readonly buffer: Buffer; readonly engine: Counting };
+      if (engine.bytesWritten === stored.length) resolve(buffer);
+      else reject(new TrailingBytes());
+    };
+    const options = { maxOutputLength: largest, chunkSize: roomIn(stored, algorithm), info: true };
+    if (algorithm === 'zstd') zstdDecompress(stored, options, done);
+    else gunzip(stored, options, done);
+  });
+}
+
+/** With room for all of it, zstd unpacks into the place where it stays. */
+function roomIn(stored: Buffer, algorithm: 'zstd' | 'gzip'): number {
+  const size = algorithm === 'zstd' ? contentSize(stored) : undefined;
+  return size === undefined || size > largest ? chunkSize : Math.max(size + 1, 1024);
+}
+
+/** What has unpacked, and how many bytes it has taken for that. */
+interface Counting {
+  readonly bytesWritten: number;
 }
 
 /** Segments have a power of two, so the last growth as a rule is the right one. */
@@ -80,11 +162,43 @@ function grown(content: Buffer, least: number): Buffer {
   return larger;
 }
 
-async function eachPiece(stored: AsyncIterable<Buffer>, take: (piece: Buffer) => void): Promise<void> {
+async function eachPiece(stored: Stored, signal: AbortSignal, take: (piece: Buffer) => void): Promise<void> {
+  const { head, stream } = await peek(Buffer.isBuffer(stored) ? once(stored) : stored, packedWithLength);
+  const algorithm = packedWith(head);
+  if (algorithm === undefined) throw new RangeError('it is packed with neither zstd nor gzip nor lz4');
   let length = 0;
-  for await (const piece of unzstd(stored)) {
+  for await (const piece of unpacked({ algorithm }, stream, signal)) {
     length += piece.length;
     if (length > largest) throw new RangeError('it is larger than a segment can be');
     take(piece);
   }
+}
+
+async function lz4(content: Buffer, level: number, signal: AbortSignal): Promise<Buffer> {
+  const stages = [compressor({ algorithm: 'lz4', level })].filter((stage) => stage !== undefined);
+  const parts: Buffer[] = [];
+  for await (const part of runPipeline(stages, { signal, input: once(content) }).output) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+/** Whether it is for what was stored that it cannot be unpacked. */
+function isDamage(error: unknown, signal: AbortSignal): error is Error {
+  if (signal.aborted || error instanceof Failure || !(error instanceof Error)) return false;
+  return !(error instanceof StageFailed) || error.exitCode !== undefined;
+}
+
+/** A process that is not there or was killed says nothing of what it was given. */
+function unusable(error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted || !(error instanceof StageFailed)) return error;
+  return transient('OutOfMemory', `${error.message}. If it stays so, give the pod more memory.`, error);
+}
+
+function called<Result>(call: (done: (error: Error | null, result: Result) => void) => unknown): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    call((error, result) => (error === null ? resolve(result) : reject(error)));
+  });
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
+  yield bytes;
 }

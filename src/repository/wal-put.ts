@@ -1,10 +1,11 @@
 import type { Encryption } from '../domain/encryption.ts';
 import { Failure, terminal } from '../domain/failure.ts';
+import type { Compression } from '../stream/compress.ts';
 import type { CallOptions, Store } from './store.ts';
 import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
 import { packWal } from './wal-content.ts';
 import { describes, indexOf, readIndex, writeIndex } from './wal-index.ts';
-import { isPacked } from './wal-packing.ts';
+import { free, isPacked } from './wal-packing.ts';
 
 export interface WalFileToPut {
   readonly store: Store;
@@ -16,7 +17,7 @@ export interface WalFileToPut {
 }
 
 export interface WalPacking {
-  readonly level: number;
+  readonly compression: Compression;
   readonly encryption: Encryption | undefined;
 }
 
@@ -27,13 +28,13 @@ export async function putPlainly(file: WalFileToPut, options: CallOptions): Prom
 }
 
 /**
- * A segment, .partial or .backup file. age makes other bytes of the same content each time, so that an encrypted file is
+ * A segment, .partial or .backup file. Encryption makes other bytes of the same content each time, so that an encrypted file is
  * compared by its index, which is written before it: whoever finds no file, and then an index of the same content or none,
  * knows that a file which comes in between is of one who found the same.
  */
 export async function putPacked(
   file: WalFileToPut,
-  { level, encryption }: WalPacking,
+  { compression, encryption }: WalPacking,
   options: CallOptions,
 ): Promise<'Stored' | 'AlreadyThere'> {
   const { store, key, indexKey, name, content } = file;
@@ -47,7 +48,11 @@ export async function putPacked(
     const written = await writeIndex(store, indexKey, indexOf(name, content, encryption), options);
     if (written === 'AlreadyThere' && !(await isDescribed(file, options))) throw conflict(indexKey, store);
   }
-  return putBody(file, await packWal(content, { level, encryption }, options), isSame, options);
+  const packed = await packWal(content, { compression, encryption }, options);
+  const result = await putBody(file, packed, isSame, options);
+  // Not after a failure: what was given up may read it still.
+  free(packed);
+  return result;
 }
 
 async function putBody(
@@ -71,7 +76,7 @@ async function putBody(
 
 async function holdsSame(file: WalFileToPut, there: Stored, options: CallOptions): Promise<boolean> {
   const { encrypted, stored, close } = await tellEncrypted(there);
-  if (!encrypted) return await isPacked(stored, file.content);
+  if (encrypted === undefined) return await isPacked(stored, file.content, options.signal);
   await close();
   return await isDescribed(file, options);
 }
@@ -84,6 +89,6 @@ async function isDescribed({ store, indexKey, content }: WalFileToPut, options: 
 function conflict(key: string, store: Store): Failure {
   return terminal(
     'WalConflict',
-    `${key} in ${store.description} holds other WAL than the server wants to archive under that name, or is damaged, and stays as it is. Mostly two servers that were one write here: an old primary that came back, or a copy that was started with the settings of the original. Stop archiving on the one that is not to be protected; if it is this one that counts, give it a policy of its own. An object that is damaged (zstd -t says so, behind age -d where it is encrypted) is to be moved away by hand, with what stands beside it under wal/index; the server then archives it again.`,
+    `${key} in ${store.description} holds other WAL than the server wants to archive under that name, or is damaged, and stays as it is. Mostly two servers that were one write here: an old primary that came back, or a copy that was started with the settings of the original. Stop archiving on the one that is not to be protected; if it is this one that counts, give it a policy of its own. An object that is damaged (zstd -t says so, behind age -d or gpg -d where it is encrypted) is to be moved away by hand, with what stands beside it under wal/index; the server then archives it again.`,
   );
 }

@@ -4,8 +4,9 @@ import { chmod, type FileHandle, mkdir, open, rm, symlink } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import { extract } from 'tar-stream';
 import type { Compression } from './compress.ts';
+import { type FreeInOrder, freeInOrder } from './free-in-order.ts';
 import { interruptible } from './interruptible.ts';
-import { unzstd } from './unzstd.ts';
+import { isUnpackedInside, unpacked } from './unpack.ts';
 
 export interface ExtractOptions {
   readonly folder: string;
@@ -16,7 +17,7 @@ export interface ExtractOptions {
 /**
  * Unpacks a tar sequence into a folder, with the modes that it names and as the account that this is. In this process,
  * not by zstd and tar: the bytes of a whole database then are copied twice less, which is a third of the work. Rejects
- * with the source's error, NotATar, an error of zlib or one of the file system.
+ * with the source's error, NotATar, what unpacked() rejects with or an error of the file system.
  */
 export async function extractTar(source: AsyncIterable<Buffer>, options: ExtractOptions): Promise<void> {
   const { folder, compression, signal } = options;
@@ -29,9 +30,12 @@ export async function extractTar(source: AsyncIterable<Buffer>, options: Extract
     entries.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   };
-  const bytes = compression.algorithm === 'none' ? source : unzstd(source, either);
-  const feeding = feed(bytes, entries, either).catch(stop);
-  const laying = layEntries(entries, folder).catch((error: unknown) => stop(isOfFiles(error) ? error : notATar(error)));
+  // What zlib gives in this process is nobody else's.
+  const memory = isUnpackedInside(compression) ? freeInOrder() : undefined;
+  const feeding = feed(unpacked(compression, source, either), entries, memory, either).catch(stop);
+  const laying = layEntries(entries, folder, memory).catch((error: unknown) =>
+    stop(isOfFiles(error) ? error : notATar(error)),
+  );
   await Promise.allSettled([feeding, laying]);
   signal.throwIfAborted();
   stopping.signal.throwIfAborted();
@@ -40,9 +44,11 @@ export async function extractTar(source: AsyncIterable<Buffer>, options: Extract
 async function feed(
   bytes: AsyncIterable<Buffer>,
   entries: ReturnType<typeof extract>,
+  memory: FreeInOrder | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   for await (const piece of interruptible(bytes, signal)) {
+    memory?.sent(piece);
     if (!entries.write(piece)) await once(entries, 'drain', { signal });
   }
   entries.end(undefined);
@@ -55,7 +61,11 @@ function notATar(error: unknown): NotATar {
 /** What was unpacked is no tar sequence that a data directory is made of. */
 export class NotATar extends Error {}
 
-async function layEntries(entries: ReturnType<typeof extract>, folder: string): Promise<void> {
+async function layEntries(
+  entries: ReturnType<typeof extract>,
+  folder: string,
+  memory: FreeInOrder | undefined,
+): Promise<void> {
   const there = new Set<string>();
   const modes = new Map<string, number>();
   const ensure = async (path: string) => {
@@ -70,7 +80,7 @@ async function layEntries(entries: ReturnType<typeof extract>, folder: string): 
     // Last, since a folder may be one that nobody writes into.
     if (type === 'directory') modes.set(path, mode & 0o7777);
     else if (type === 'symlink') await link(path, linkname ?? '');
-    else if (type === 'file') await write(path, mode & 0o7777, entry);
+    else if (type === 'file') await write(path, mode & 0o7777, entry, memory);
     else throw new NotATar(`${JSON.stringify(name)} is a ${type}, which no data directory holds`);
     entry.resume();
   }
@@ -85,10 +95,19 @@ function within(folder: string, name: string): string {
   return join(folder, ...parts);
 }
 
-async function write(path: string, mode: number, content: AsyncIterable<unknown>): Promise<void> {
+async function write(
+  path: string,
+  mode: number,
+  content: AsyncIterable<unknown>,
+  memory: FreeInOrder | undefined,
+): Promise<void> {
   const file = await openNew(path);
   try {
-    for await (const piece of content) await writeWhole(file, piece as Buffer);
+    for await (const one of content) {
+      const piece = one as Buffer;
+      await writeWhole(file, piece);
+      memory?.arrived(piece);
+    }
     await file.chmod(mode);
   } finally {
     await file.close();

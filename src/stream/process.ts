@@ -54,7 +54,12 @@ export async function watchProcess(child: ChildProcess, { command }: Stage, stde
     command: name,
     stderr,
     failure,
-    brokenPipe: signal === 'SIGPIPE' || code === 141 || /broken pipe|connection reset/i.test(stderr),
+    brokenPipe:
+      signal === 'SIGPIPE' ||
+      code === 141 ||
+      /broken pipe|connection reset/i.test(stderr) ||
+      // It does not say what the system said, and writes into nothing but pipes here.
+      (name === 'lz4' && /write error/i.test(stderr)),
   };
 }
 

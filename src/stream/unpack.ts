@@ -1,6 +1,7 @@
 import { type Compression, decompressor } from './compress.ts';
 import { decryptor } from './encrypt.ts';
-import type { Stage } from './pipeline.ts';
+import { runPipeline, type Stage } from './pipeline.ts';
+import { unpackInside } from './unpack-inside.ts';
 
 /** How an object was made, and what opens it. */
 export interface Packed {
@@ -14,3 +15,27 @@ export function unpackers({ compression, identityFile }: Packed): readonly Stage
   const stages = [identityFile === undefined ? undefined : decryptor(identityFile), decompressor(compression)];
   return stages.filter((stage) => stage !== undefined);
 }
+
+/** Unpacks where that costs least: in this process, but for lz4, which Node does not have. */
+export function unpacked(
+  { algorithm }: Pick<Compression, 'algorithm'>,
+  source: AsyncIterable<Buffer>,
+  signal: AbortSignal,
+): AsyncIterable<Buffer> {
+  switch (algorithm) {
+    case 'none':
+      return source;
+    case 'zstd':
+    case 'gzip':
+      return unpackInside(algorithm, source, signal);
+    case 'lz4':
+      return runPipeline([lz4], { signal, input: source }).output;
+  }
+}
+
+/** Whether unpacked() gives memory that nobody else holds. */
+export function isUnpackedInside({ algorithm }: Pick<Compression, 'algorithm'>): boolean {
+  return algorithm === 'zstd' || algorithm === 'gzip';
+}
+
+const lz4: Stage = { command: 'lz4', args: ['-q', '-d', '-c'] };

@@ -11,7 +11,7 @@ import type { Figure } from './figure.ts';
 import { createMeasure, describe, type Measured } from './measure.ts';
 import { preparePgBackRest } from './pgbackrest.ts';
 import { type Replay, readReplay, replayWith } from './replay.ts';
-import { prepareTidemark } from './tidemark.ts';
+import { defaultLevelOfWal, prepareTidemark } from './tidemark.ts';
 import { accountProcessorTime } from './usage.ts';
 
 const segments = 105;
@@ -67,7 +67,10 @@ export async function benchPhysical(size: Size, log: (line: string) => void): Pr
     const plainIn = await into('cp', `cp %p ${copies}/%f`);
     const rivalIn = await into('pgBackRest, asynchronous, 2 processes', pgBackRest.archiveCommand);
     await tidemark.startArchiving();
-    const oursIn = await into('Tidemark', tidemark.archiveCommand);
+    const oursIn = await into('Tidemark, zstd 3', tidemark.archiveCommand);
+    await tidemark.stopArchiving();
+    await tidemark.startArchiving({ policy: 'by-default', level: defaultLevelOfWal });
+    const defaultIn = await into(`Tidemark by default, zstd ${defaultLevelOfWal}`, tidemark.archiveCommand);
     await tidemark.stopArchiving();
 
     const logs = { plain: '', rival: '', ours: '' };
@@ -118,8 +121,16 @@ export async function benchPhysical(size: Size, log: (line: string) => void): Pr
       },
       { what: 'WAL in: cp', value: drained(plainIn) },
       { what: 'WAL in: pgBackRest, asynchronous, 2 processes', value: drained(rivalIn) },
-      { what: 'WAL in: Tidemark', value: drained(oursIn) },
-      { what: 'ratio: WAL in, Tidemark / pgBackRest (aim over 1)', value: ratio(rivalIn.seconds, oursIn.seconds) },
+      { what: 'WAL in: Tidemark, zstd 3', value: drained(oursIn) },
+      { what: `WAL in: Tidemark by default, zstd ${defaultLevelOfWal}`, value: drained(defaultIn) },
+      {
+        what: 'ratio: WAL in, Tidemark, zstd 3 / pgBackRest (aim over 1)',
+        value: ratio(rivalIn.seconds, oursIn.seconds),
+      },
+      {
+        what: `ratio: WAL in, Tidemark by default, zstd ${defaultLevelOfWal} / pgBackRest`,
+        value: ratio(rivalIn.seconds, defaultIn.seconds),
+      },
       { what: 'WAL out: cp', value: replayed(plainOut) },
       { what: 'WAL out: pgBackRest, asynchronous, 2 processes', value: replayed(rivalOut) },
       { what: 'WAL out: Tidemark', value: replayed(oursOut) },

@@ -4,6 +4,7 @@ import { access, chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
+import { readParents } from '../../src/agent/recover/plan/read-chain.ts';
 import { backupPolicySpec } from '../../src/api/backup-policy.ts';
 import { backupRepositorySpec } from '../../src/api/backup-repository.ts';
 import type { RecoveryPlan } from '../../src/api/pitr-recovery.ts';
@@ -12,22 +13,31 @@ import type { Task } from '../../src/domain/task.ts';
 import { readManifest } from '../../src/repository/backups.ts';
 import { openStore } from '../../src/repository/open.ts';
 import { serverAccount } from '../support/postgres/account.ts';
+import { otherReleasesRoot } from '../support/postgres/other-releases.ts';
 import type { TestServer } from '../support/postgres/server.ts';
 import { bundle } from './bundle.ts';
 import { type Memory, watchMemory } from './usage.ts';
 
 /** The agents of one server, each a process of its own, with a repository in a folder. */
 export interface Tidemark {
-  backUp(compress: 'Client' | 'Server'): Promise<void>;
+  backUp(compress: 'Client' | 'Server', type?: 'Full' | 'Incremental'): Promise<void>;
+  /** Bytes of the newest backup in the repository. */
+  storedBytes(): number;
   /** Lays the newest backup, until its server may be started, and clears away what it laid. */
   restore(dataDirectory: string, whenLaid: () => Promise<void>): Promise<void>;
   readonly archiveCommand: string;
-  startArchiving(): Promise<void>;
+  /** `as`: whose archive it is, and how it is packed; by default the one that replay() reads. */
+  startArchiving(as?: Archived): Promise<void>;
   stopArchiving(): Promise<void>;
   /** Recovers to the end of the archive and gives the server's log. */
   replay(dataDirectory: string, endOfArchive: string): Promise<string>;
   /** Peaks of resident memory in bytes: Node and the processes it starts, the server not. */
   readonly memory: ReadonlyMap<string, number>;
+}
+
+export interface Archived {
+  readonly policy: string;
+  readonly level: number | undefined;
 }
 
 const owner = { namespace: 'shop', policy: 'orders' };
@@ -50,7 +60,8 @@ export async function prepareTidemark(server: TestServer, root: string): Promise
   const as = { uid: account.uid, gid: account.gid, cwd: root };
   const memory = new Map<string, number>();
   const keep = (what: string, watch: Memory) => memory.set(what, Math.max(memory.get(what) ?? 0, watch.takePeak()));
-  let newest: { readonly path: string; readonly checksum: string } | undefined;
+  let newest: { readonly path: string; readonly checksum: string; readonly stored: number } | undefined;
+  const tools = server.major > 15 ? otherReleasesRoot : environment.TIDEMARK_POSTGRESQL_ROOT;
   let archiver: { readonly agent: Agent; readonly watch: Memory } | undefined;
 
   // An image holds what was compiled before.
@@ -62,7 +73,7 @@ export async function prepareTidemark(server: TestServer, root: string): Promise
         {
           ...as,
           stdio: ['ignore', 'pipe', 'pipe'],
-          env: { ...environment, NODE_COMPILE_CACHE: join(root, 'cache') },
+          env: { ...environment, TIDEMARK_POSTGRESQL_ROOT: tools, NODE_COMPILE_CACHE: join(root, 'cache') },
         },
       ),
     );
@@ -77,16 +88,21 @@ export async function prepareTidemark(server: TestServer, root: string): Promise
   return {
     memory,
     archiveCommand: `sh ${spool}/archive.sh "%p" "%f"`,
-    async backUp(compress) {
-      const agent = start(backupTask(server, compress));
+    storedBytes: () => newest?.stored ?? 0,
+    async backUp(compress, type = 'Full') {
+      const agent = start(backupTask(server, compress, type));
       const watch = watchMemory(agent.pid);
       const status = (await agent.ended) as {
         readonly checksum: string;
         readonly repositories: readonly { readonly path: string }[];
+        readonly type: string;
+        readonly size: { readonly stored: string };
       };
+      if (status.type !== type) throw new Error(`the backup is ${status.type} in place of ${type}`);
       keep(`full, compress ${compress}`, watch);
       watch.stop();
-      newest = { path: status.repositories[0]?.path ?? '', checksum: status.checksum };
+      const stored = Number(status.size.stored);
+      newest = { path: status.repositories[0]?.path ?? '', checksum: status.checksum, stored };
     },
     async restore(dataDirectory, whenLaid) {
       const { folder, task } = await makeRecovery(dataDirectory);
@@ -102,8 +118,9 @@ export async function prepareTidemark(server: TestServer, root: string): Promise
       await agent.ended.catch(() => undefined);
       await rm(folder, { recursive: true, force: true });
     },
-    async startArchiving() {
-      const agent = start(archiveTask());
+    async startArchiving(as = { policy: owner.policy, level: compression.level }) {
+      await rm(join(spool, 'archive.sh'), { force: true });
+      const agent = start(archiveTask(as));
       archiver = { agent, watch: watchMemory(agent.pid) };
       await until(agent, () => exists(join(spool, 'archive.sh')));
     },
@@ -184,12 +201,12 @@ function exists(path: string): Promise<boolean> {
   );
 }
 
-function backupTask(server: TestServer, compress: 'Client' | 'Server'): Task {
+function backupTask(server: TestServer, compress: 'Client' | 'Server', type: 'Full' | 'Incremental'): Task {
   const spec = backupPolicySpec.parse({
     source: { host: server.host, credentialsSecretRef: { name: 'server' } },
     repositoryRefs: [{ name: repository.name }],
     // Its own WAL goes with it, so that nothing waits for an archive.
-    physical: { walMethod: 'Stream', compress },
+    physical: { walMethod: 'Stream', compress, allowFaultyIncrementals: true },
     compression,
   });
   return {
@@ -197,7 +214,7 @@ function backupTask(server: TestServer, compress: 'Client' | 'Server'): Task {
     namespace: owner.namespace,
     policy,
     method: 'Physical',
-    type: 'Full',
+    type,
     server: {
       hosts: [server.host],
       port: server.port,
@@ -213,14 +230,20 @@ function backupTask(server: TestServer, compress: 'Client' | 'Server'): Task {
   };
 }
 
-function archiveTask(): Task {
+/** What a policy has that says nothing of it. */
+export const defaultLevelOfWal = backupPolicySpec.parse({
+  source: { host: 'server', credentialsSecretRef: { name: 'server' } },
+  repositoryRefs: [{ name: repository.name }],
+}).walArchiving.compression.level;
+
+function archiveTask({ policy: name, level }: Archived): Task {
   return {
     action: 'archive',
     namespace: owner.namespace,
-    policy,
+    policy: { ...policy, name },
     repositories: [repository],
     maxParallel: 2,
-    compression,
+    compression: { ...compression, level },
   };
 }
 
@@ -236,9 +259,12 @@ async function planFor(
     const { manifest } = await readManifest(store, path, { signal, expectedSha256: checksum });
     if (manifest.method !== 'Physical') throw new Error(`${path} is no physical backup`);
     const { physical } = manifest;
+    const location = { ...owner, systemIdentifier: manifest.server.systemIdentifier };
+    const chain = await readParents(store, location, { manifest, path }, signal);
     return {
       backupID: manifest.backupID,
       backupPath: path,
+      parents: chain.map((each) => ({ backupID: each.manifest.backupID, path: each.path, checksum: each.checksum })),
       repository: repository.name,
       ...owner,
       systemIdentifier: manifest.server.systemIdentifier,

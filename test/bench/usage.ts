@@ -46,14 +46,20 @@ export interface Memory {
 
 const every = 50;
 
-/** Looks now and then: what a process had for a moment between two looks is not seen. */
+/**
+ * Looks now and then: what a process had for a moment between two looks is not seen. A process is asked once for its
+ * parent: what the looks take of the processors is counted with what is measured.
+ */
 export function watchMemory(pid: number): Memory {
   let peak = 0;
+  let parents = new Map<number, number>();
   const look = () => {
-    const parents = new Map<number, number>();
+    const known = parents;
+    parents = new Map();
     for (const name of readdirSync('/proc')) {
-      const parent = / \(.*\) . (\d+)/s.exec(readText(`/proc/${name}/stat`))?.[1];
-      if (parent !== undefined) parents.set(Number(name), Number(parent));
+      if (!/^\d+$/.test(name)) continue;
+      const parent = known.get(Number(name)) ?? parentOf(name);
+      if (parent !== undefined) parents.set(Number(name), parent);
     }
     const belongs = (each: number | undefined): boolean =>
       each !== undefined && (each === pid || belongs(parents.get(each)));
@@ -69,6 +75,11 @@ export function watchMemory(pid: number): Memory {
     },
     stop: () => clearInterval(timer),
   };
+}
+
+function parentOf(name: string): number | undefined {
+  const parent = / \(.*\) . (\d+)/s.exec(readText(`/proc/${name}/stat`))?.[1];
+  return parent === undefined ? undefined : Number(parent);
 }
 
 function residentBytes(pid: number): number {

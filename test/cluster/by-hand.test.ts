@@ -12,7 +12,7 @@ import type { PostgresWorkload } from '../support/tidemark/postgres-workload.ts'
 import { explainFailure, type Scenario, startScenario } from '../support/tidemark/scenario.ts';
 import { fingerprint, loadShop } from '../support/tidemark/shop.ts';
 
-describe('a stored backup is whole without Tidemark, as docs/repository-format.md says', () => {
+describe('a stored backup is whole without Tidemark, as docs/restore-by-hand.md says', () => {
   const password = 'the-same-on-both-servers';
   let scenario: Scenario;
   let postgres: PostgresWorkload;

@@ -68,6 +68,7 @@ describe('Tidemark may do no more than it must, and gives no secret away', () =>
     { verb: 'create', resource: 'pods', subresource: 'exec' },
     { verb: 'create', group: 'batch', resource: 'jobs' },
     { verb: 'delete', group: 'tidemark.dev', resource: 'backupruns' },
+    { verb: 'patch', group: 'tidemark.dev', resource: 'backupruns' },
     { verb: 'patch', group: 'tidemark.dev', resource: 'backuppolicies' },
   ])('an agent may not: %j', async (attributes) => {
     const { namespace } = scenario;

@@ -64,7 +64,7 @@ describe('what README.md and manifests/samples tell a person to type', () => {
     const marks = ['tidemark.dev/test=true', `${testProcess}=${process.pid}`];
     await kubectl.run(['label', 'namespace', namespace, ...marks]);
     for (const [kind, count] of Object.entries({
-      backuprepositories: 2,
+      backuprepositories: 5,
       backuppolicies: 4,
       backupruns: 1,
       restorerequests: 2,

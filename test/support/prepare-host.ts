@@ -1,20 +1,13 @@
 import { ensureDebianPackages } from './cluster/packages.ts';
 import { ensureTool } from './cluster/tools.ts';
-import { defaultMajor } from './postgres/binaries.ts';
+import { ensureOtherRelease } from './postgres/other-releases.ts';
+import { hostPackages } from './postgres/packages.ts';
 
 /** What the tests on the host stand on, before the first of them has to wait for it: the agent's programs and servers. */
 const log = (line: string) => process.stdout.write(`[host] ${line}\n`);
-const packages = [
-  `postgresql-${defaultMajor}`,
-  `postgresql-client-${defaultMajor}`,
-  'zstd',
-  'age',
-  'tar',
-  'openssl',
-  'ca-certificates',
-  'prometheus',
-];
 
-await ensureDebianPackages(packages, log);
+await ensureDebianPackages([...hostPackages, 'ca-certificates', 'openssh-server', 'prometheus', 'rclone'], log);
 await ensureTool('versitygw', { log });
+await ensureTool('fake-gcs-server', { log });
 await ensureTool('helm', { log });
+for (const major of ['17', '18'] as const) await ensureOtherRelease(major, log);

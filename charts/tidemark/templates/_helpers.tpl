@@ -93,9 +93,10 @@ seccompProfile:
 
 {{- /* What an agent may do in its namespace: report on its own objects. */}}
 {{- define "tidemark.agentRules" -}}
+# list: the catalogue compares the runs with what the repository holds.
 - apiGroups: [tidemark.dev]
   resources: [backupruns]
-  verbs: [get, create]
+  verbs: [get, list, create]
 - apiGroups: [tidemark.dev]
   resources: [restorerequests, pitrrecoveries, backuppolicies, backuprepositories]
   verbs: [get]

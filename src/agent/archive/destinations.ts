@@ -6,11 +6,13 @@ import type { Ancestor } from '../../domain/wal/timeline-history.ts';
 import type { CallOptions } from '../../repository/store.ts';
 import { openWalArchive, type WalArchive } from '../../repository/wal-archive.ts';
 import { openRepositories, type Repository } from '../backup/targets.ts';
+import type { AgentLog } from '../log.ts';
+import { createQuorum } from './quorum.ts';
 
 /** The archives of one policy's servers, each in every repository of the policy. */
 export interface Destinations {
   /**
-   * Resolves when every repository has the file; those in `stored` have it already, and those that get it are added.
+   * Resolves when as many repositories as the policy says have the file (default: all); those in `stored` have it already, and those that get it are added.
    * Rejects with a terminal OldPrimary where the timeline was left before this segment begins.
    */
   store(file: Parcel, stored: Set<string>, options: CallOptions): Promise<void>;
@@ -29,15 +31,20 @@ export interface Parcel {
 const historiesFor = 15_000;
 
 interface Place {
-  readonly repository: string;
+  /** The repository's. */
+  readonly name: string;
   readonly archive: WalArchive;
   histories?: { readonly readAt: number; readonly found: Promise<ReadonlyMap<number, readonly Ancestor[]>> };
 }
 
 /** Nothing is opened before it is needed: a Secret that is missing must not keep the server from starting. */
-export function openDestinations(task: ArchiveTask, mountRoot: string | undefined): Destinations {
+export function openDestinations(
+  task: ArchiveTask,
+  mountRoot: string | undefined,
+  log?: Pick<AgentLog, 'warn' | 'info'>,
+): Destinations {
   const { namespace, policy, compression } = task;
-  const level = compression.algorithm === 'zstd' ? compression.level : undefined;
+  const quorum = createQuorum({ minimum: task.minRepositories, log });
   const places = new Map<string, readonly Place[]>();
   let opened: Promise<readonly Repository[]> | undefined;
   const open = () => {
@@ -53,24 +60,20 @@ export function openDestinations(task: ArchiveTask, mountRoot: string | undefine
     const known =
       places.get(systemIdentifier) ??
       repositories.map(({ name, store, encryption }) => ({
-        repository: name,
-        archive: openWalArchive(store, location, { level, encryption }),
+        name,
+        archive: openWalArchive(store, location, { compression, encryption }),
       }));
     places.set(systemIdentifier, known);
     return known;
   };
   return {
     async store({ name, content, systemIdentifier, segmentSize }, stored, options) {
-      const wanting = (await placesOf(systemIdentifier)).filter(({ repository }) => !stored.has(repository));
-      const results = await Promise.allSettled(
-        wanting.map(async (place) => {
-          if (segmentSize !== undefined) await requireCurrent(place, name, segmentSize, options);
-          await place.archive.put(name, content, options);
-          if (name.endsWith('.history')) delete place.histories;
-          stored.add(place.repository);
-        }),
-      );
-      throwFirst(results);
+      const put = async (place: Place, call: CallOptions) => {
+        if (segmentSize !== undefined) await requireCurrent(place, name, segmentSize, call);
+        await place.archive.put(name, content, call);
+        if (name.endsWith('.history')) delete place.histories;
+      };
+      await quorum.store(await placesOf(systemIdentifier), stored, put, options);
     },
     async close() {
       const repositories = await opened?.catch(() => undefined);
@@ -84,7 +87,7 @@ async function requireCurrent(place: Place, name: string, segmentSize: number, o
   if (left === undefined) return;
   throw terminal(
     'OldPrimary',
-    `${name} lies behind ${formatLsn(left.at)}, where timeline ${left.child} left this one (${place.archive.path}/history in the repository ${place.repository}). Another server was promoted and this one does not know of it. Stop this server, and make it a standby of the new primary (pg_rewind, or a new base backup). If this one is to be kept, stop the other and give this one a policy of its own.`,
+    `${name} lies behind ${formatLsn(left.at)}, where timeline ${left.child} left this one (${place.archive.path}/history in the repository ${place.name}). Another server was promoted and this one does not know of it. Stop this server, and make it a standby of the new primary (pg_rewind, or a new base backup). If this one is to be kept, stop the other and give this one a policy of its own.`,
   );
 }
 
@@ -97,12 +100,4 @@ function historiesOf(place: Place, options: CallOptions): Promise<ReadonlyMap<nu
     delete place.histories;
   });
   return found;
-}
-
-/** What must be mended is told before what may pass. */
-function throwFirst(results: readonly PromiseSettledResult<void>[]): void {
-  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
-  const [first] = errors;
-  if (first === undefined) return;
-  throw errors.find((error) => error instanceof Error && 'retryable' in error && error.retryable === false) ?? first;
 }

@@ -21,7 +21,7 @@ export async function runArchive(context: ArchiveContext): Promise<ActionOutcome
   const root = `${folders?.mountRoot ?? ''}${mounts.walSpool}`;
   const spool = await openSpool(root);
   await installScript(root);
-  const destinations = openDestinations(task, folders?.mountRoot);
+  const destinations = openDestinations(task, folders?.mountRoot, log);
   const repositories = task.repositories.map(({ name }) => name);
   log.info({ policy: task.policy.name, repositories, spool: root }, 'archiving what comes');
   try {

@@ -95,13 +95,17 @@ look_ahead() {
   done
 }
 
-head -c 8 global/pg_control | cmp -s - "$mine" || {
+# Where cmp knows no -n, this is not the same, and is written anew.
+cmp -s -n 8 global/pg_control "$mine" 2>/dev/null || {
   head -c 8 global/pg_control >"$mine.tmp" && [ -s "$mine.tmp" ] || fail "cannot read global/pg_control in $(pwd)"
   mv -f "$mine.tmp" "$mine" || fail "cannot write into the spool $incoming"
 }
 
 [ -e "$spool/failed/$name" ] && rm -f "$spool/failed/$name"
-if ! is_done && [ ! -e "$incoming/$name" ]; then
+stored=
+if is_done; then
+  stored=yes
+elif [ ! -e "$incoming/$name" ]; then
   copy "$path" "$name" || fail "cannot copy $path into the spool $incoming"
 fi
 case $name in
@@ -114,6 +118,7 @@ case $name in
     ;;
 esac
 
+[ -n "$stored" ] && finish
 left=${seconds * 20}
 while [ "$left" -gt 0 ]; do
   is_done && finish

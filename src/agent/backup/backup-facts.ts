@@ -4,10 +4,11 @@ import { backupPath } from '../../domain/layout.ts';
 import type { FailedDatabase, LogicalManifest } from '../../domain/manifest.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
 import { storedBytes, totalBytes } from './build-manifest.ts';
+import { storedIn } from './commit-everywhere.ts';
 import type { Database } from './databases.ts';
 import type { Warnings } from './dump-databases.ts';
 import { cut, printable } from './failed-databases.ts';
-import type { Target } from './targets.ts';
+import { alive, type Target } from './targets.ts';
 
 /** The status' bounds; the manifest has all of it. */
 const databasesShown = 1024;
@@ -48,10 +49,12 @@ export function factsOfPending(
   return { databases: failedFirst(facts) };
 }
 
-/** A backup whose manifest is in every repository. */
+/** A backup whose manifest is in every repository that did not fail. */
 export interface StoredBackup {
   readonly backup: LogicalManifest;
   readonly targets: readonly Target[];
+  /** The repositories that failed, and where what had been written could not be removed. */
+  readonly notRemoved: readonly string[];
   /** All that the policy means. */
   readonly databases: readonly Database[];
   /** Those of them that are no more, and are left out. */
@@ -88,14 +91,11 @@ export function factsAtEnd(told: StoredBackup, checksum: string): Partial<Backup
     },
     databases: failedFirst([...(factsOfPending(missing, failed).databases ?? []), ...factsOfDropped(told), ...whole]),
     ...factsOfGlobals(told),
-    repositories: targets.map(({ name, location }) => ({
-      name,
-      state: 'Stored',
-      path: backupPath(location),
-      ...(failed.length === 0
-        ? {}
-        : { message: cut(`Without ${failed.map((each) => printable(each.name)).join(', ')}.`, messageShown) }),
-    })),
+    repositories: storedIn(
+      targets,
+      told.notRemoved,
+      failed.length === 0 ? undefined : `Without ${failed.map((each) => printable(each.name)).join(', ')}.`,
+    ),
     progress: {
       step: failed.length === 0 ? 'stored' : `stored without ${failed.length} of ${databases.length} databases`,
       bytesDone: String(source),
@@ -135,16 +135,22 @@ function failedFirst(databases: NonNullable<BackupRunStatus['databases']>): Back
 /** Nothing of an attempt that failed is in a repository any more, but for those where removing it failed too. */
 export function factsAtFailure(targets: readonly Target[], notRemoved: readonly string[]): Partial<BackupRunStatus> {
   return {
-    repositories: targets.map(({ name, location }) =>
-      notRemoved.includes(name)
+    repositories: targets.map(({ name, location, copy }) => {
+      const failure = copy.failure();
+      // Where it failed is told where others did not; else the report says it.
+      const why =
+        failure === undefined || targets.length === 1
+          ? {}
+          : { reason: failure.reason, message: cut(failure.message, messageShown) };
+      return notRemoved.includes(name)
         ? {
             name,
             state: 'Failed',
             path: backupPath(location),
             message: 'What was written could not be removed; the next backup of this policy sweeps it.',
           }
-        : { name, state: 'Failed' },
-    ),
+        : { name, state: 'Failed', ...why };
+    }),
   };
 }
 
@@ -153,7 +159,9 @@ export function summarize(told: StoredBackup): string {
   const count = logical.databases.length;
   const globals = logical.globals === undefined ? '' : ' and globals';
   const passwords = factsOfGlobals(told).globals?.withPasswords === false ? ' (roles without passwords)' : '';
-  const where = told.targets.map(({ name }) => name).join(', ');
+  const where = alive(told.targets)
+    .map(({ name }) => name)
+    .join(', ');
   const gone = told.dropped.map((name) => ` ${printable(name)} was dropped while the backup ran, and is not in it.`);
   const said = [...told.warnings].map(([name, each]) => ` pg_dump warned of ${printable(name)}: ${each.join('; ')}.`);
   return `${backupID}: ${count} database${count === 1 ? '' : 's'}${globals}${passwords}, ${size.stored} bytes stored in ${where}.${cut([...gone, ...said].join(''), 1500)}`;

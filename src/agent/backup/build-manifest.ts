@@ -18,6 +18,7 @@ export function buildManifest(backup: LogicalInHand): LogicalManifest {
   return {
     format: manifestFormat,
     method: 'Logical',
+    type: 'Full',
     ...manifestHead(backup),
     size: { source: totalBytes(databases), stored: storedBytes(databases) + (globals?.size ?? 0) },
     logical: {

@@ -30,7 +30,7 @@ export async function storeContentsOfArchive(
 }
 
 /**
- * The same of a dump that is encrypted on its way, and that nobody here can read back: its head is read as it passes by,
+ * The same of a dump that nobody here can read back, as one that is encrypted on its way: its head is read as it passes by,
  * packed. What is stored is then compared with what was sent (storeChecked).
  */
 export function watchArchive(

@@ -9,7 +9,6 @@ import { pgDumpArgs } from './pg-dump-args.ts';
 import { bytesWritten } from './processes.ts';
 import { createScriptContents } from './script-contents.ts';
 import { storeChecked } from './store-checked.ts';
-import { commonEncryption } from './targets.ts';
 
 export type StreamedFormat = Exclude<ManifestDatabase['format'], 'Directory'>;
 
@@ -26,7 +25,9 @@ export async function dumpStream(job: DumpJob, format: StreamedFormat): Promise<
 
 async function dumpArchive(job: DumpJob, path: string, format: 'Custom' | 'Tar'): Promise<Dumped> {
   const { compression, targets, signal } = job;
-  if (commonEncryption(targets) !== undefined) return dumpWatched(job, path, format);
+  // To read it back from one of several would hang on that one.
+  if (targets.length > 1 || targets.some(({ encryption }) => encryption !== undefined))
+    return dumpWatched(job, path, format);
   let dump: Pipeline | undefined;
   const stored = await storeChecked({
     targets,
@@ -43,7 +44,7 @@ async function dumpArchive(job: DumpJob, path: string, format: 'Custom' | 'Tar')
   return { objects: [stored], contents, warnings: warningsOf((await dump?.finished)?.[0]?.stderr) };
 }
 
-/** What nobody here can read back is read on its way. */
+/** What nobody here can read back, or from where is not sure, is read on its way. */
 async function dumpWatched(job: DumpJob, path: string, format: 'Custom' | 'Tar'): Promise<Dumped> {
   const stopping = new AbortController();
   const linked = { ...job, signal: AbortSignal.any([job.signal, stopping.signal]) };

@@ -1,10 +1,10 @@
-import type { Compression } from '../../api/backup-policy.ts';
 import type { Logical } from '../../api/logical.ts';
-import { Failure, terminal } from '../../domain/failure.ts';
+import { Failure } from '../../domain/failure.ts';
 import type { StoredObject } from '../../domain/manifest.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
 import { failureOfTool } from '../../postgres/failure.ts';
 import type { LibpqFiles, Tool } from '../../postgres/tools.ts';
+import type { Compression } from '../../stream/compress.ts';
 import { StageFailed } from '../../stream/stage-failed.ts';
 import type { Database } from './databases.ts';
 import type { Meter } from './meter.ts';
@@ -28,27 +28,13 @@ export interface DumpJob {
 }
 
 /** What streams can be packed with. */
-export interface StreamCompression {
-  readonly algorithm: 'zstd' | 'none';
-  readonly level?: number | undefined;
-}
+export type StreamCompression = Compression;
 
 export interface Dumped {
   readonly objects: readonly StoredObject[];
   readonly contents: StoredObject;
   /** What pg_dump complained of, though it succeeded: it may have left something out. */
   readonly warnings: readonly string[];
-}
-
-/** The operator refuses what is not there yet; an older operator with a newer policy may not. */
-export function requireStreamCompression(compression: Compression): StreamCompression {
-  if (isOfStreams(compression)) return compression;
-  const { algorithm } = compression;
-  throw terminal('NotImplemented', `compression.algorithm ${algorithm} is not implemented: use zstd or none.`);
-}
-
-function isOfStreams(compression: Compression): compression is Compression & StreamCompression {
-  return compression.algorithm === 'zstd' || compression.algorithm === 'none';
 }
 
 /** What a tool that succeeded warns of on its standard error, each thing once. */

@@ -1,53 +1,72 @@
+export interface Branch extends AsyncIterable<Buffer> {
+  /** For who stops reading, or never began: the others do not wait for this one any more. Repeating is fine. */
+  leave(): void;
+}
+
 /**
  * One stream as several with the same buffers, all at the speed of the slowest: nothing is kept for one that lags. The
- * source's error is everyone's; where one reader stops, the others are told by whoever runs them.
+ * source's error is everyone's; one that leaves is not waited for, and when all have left, the source is ended.
  */
-export function fanOut(source: AsyncIterable<Buffer>, count: number): readonly AsyncIterable<Buffer>[] {
-  if (count === 1) return [source];
+export function fanOut(source: AsyncIterable<Buffer>, count: number): readonly Branch[] {
+  if (count === 1) return [{ [Symbol.asyncIterator]: () => source[Symbol.asyncIterator](), leave: () => undefined }];
   const iterator = source[Symbol.asyncIterator]();
   let reading: Promise<IteratorResult<Buffer>> | undefined;
+  let ended = false;
   let arrived = 0;
   let active = count;
-  let release: (() => void) | undefined;
-  let everybody = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  let turn = createTurn();
 
-  const meet = async () => {
-    arrived += 1;
-    if (arrived >= active) open();
-    else await everybody;
-  };
   const open = () => {
     arrived = 0;
     reading = undefined;
-    release?.();
-    everybody = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const { release } = turn;
+    turn = createTurn();
+    release();
   };
-
-  async function* reader(): AsyncGenerator<Buffer, void, void> {
-    let ended = false;
-    try {
-      for (;;) {
-        reading ??= iterator.next();
-        const next = await reading;
-        if (next.done === true) {
-          ended = true;
-          return;
-        }
-        yield next.value;
-        // The next one is fetched when all have taken this one.
-        await meet();
-      }
-    } finally {
+  const branch = (): Branch => {
+    let left = false;
+    let awaited: Turn | undefined;
+    const leave = () => {
+      if (left) return;
+      left = true;
       active -= 1;
-      if (!ended) {
-        if (active === 0) await iterator.return?.();
-        else if (arrived >= active) open();
+      if (awaited === turn) arrived -= 1;
+      if (ended) return;
+      if (active === 0) void iterator.return?.().catch(() => undefined);
+      else if (arrived >= active) open();
+    };
+    async function* read(): AsyncGenerator<Buffer, void, void> {
+      try {
+        while (!left) {
+          reading ??= iterator.next();
+          const next = await reading;
+          if (next.done === true) {
+            ended = true;
+            return;
+          }
+          yield next.value;
+          if (left) return;
+          // The next one is fetched when all have taken this one.
+          arrived += 1;
+          awaited = turn;
+          if (arrived >= active) open();
+          else await awaited.passed;
+        }
+      } finally {
+        leave();
       }
     }
-  }
-  return Array.from({ length: count }, reader);
+    return { [Symbol.asyncIterator]: read, leave };
+  };
+  return Array.from({ length: count }, branch);
+}
+
+interface Turn {
+  readonly passed: Promise<void>;
+  readonly release: () => void;
+}
+
+function createTurn(): Turn {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { passed: promise, release: resolve };
 }

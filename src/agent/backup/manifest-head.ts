@@ -6,7 +6,7 @@ import type { StreamCompression } from './dump.ts';
 
 /** What is known of a backup, whatever its method. */
 export interface BackupInHand {
-  readonly task: Pick<BackupTask, 'type' | 'namespace' | 'policy'>;
+  readonly task: Pick<BackupTask, 'namespace' | 'policy'>;
   readonly run: string;
   readonly backupID: string;
   readonly startTime: Date;
@@ -23,7 +23,6 @@ export function manifestHead(backup: BackupInHand) {
   const { algorithm, level } = backup.compression;
   return {
     backupID: backup.backupID,
-    type: task.type,
     namespace: task.namespace,
     policy: task.policy.name,
     run: backup.run,

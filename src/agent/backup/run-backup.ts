@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure, terminal, transient } from '../../domain/failure.ts';
 import { type BackupLocation, backupIDFor } from '../../domain/layout.ts';
-import type { LogicalManifest, Manifest } from '../../domain/manifest.ts';
+import type { LogicalManifest } from '../../domain/manifest.ts';
 import { mounts } from '../../domain/mounts.ts';
 import { isOrphan, type RunState } from '../../domain/orphan.ts';
 import type { Started } from '../../domain/started.ts';
@@ -11,22 +11,23 @@ import { type AccessRoots, readAccess } from '../../postgres/access.ts';
 import { type ChosenServer, chooseServer } from '../../postgres/choose-server.ts';
 import { withConnection } from '../../postgres/query.ts';
 import { type LibpqFiles, type Tool, toolFor, toolVersion, writeLibpqFiles } from '../../postgres/tools.ts';
-import { commitBackup } from '../../repository/backups.ts';
 import { sweepOrphans } from '../../repository/sweep-orphans.ts';
 import type { ActionContext, ActionOutcome } from '../action.ts';
 import { factsAtBegin, factsAtEnd, factsAtFailure, factsOfPending, summarize } from './backup-facts.ts';
 import { buildManifest, totalBytes } from './build-manifest.ts';
+import { commitEverywhere, failureOfSome } from './commit-everywhere.ts';
 import { chooseDatabases, type Database, listDatabases } from './databases.ts';
-import { requireStreamCompression, type StreamCompression } from './dump.ts';
+import type { StreamCompression } from './dump.ts';
 import { type DumpedDatabases, dumpDatabases } from './dump-databases.ts';
 import { tellFailed } from './failed-databases.ts';
 import { dumpGlobals } from './globals.ts';
 import { createMeter, type Meter } from './meter.ts';
 import {
+  alive,
   claimEverywhere,
-  commonEncryption,
   openRepositories,
   type Repository,
+  removeDropped,
   removeEverywhere,
   type Target,
 } from './targets.ts';
@@ -36,6 +37,8 @@ export interface BackupContext extends ActionContext<BackupTask> {
   readonly attempt: Pick<Started, 'run' | 'runUID' | 'jobName' | 'pod'>;
   /** What became of the run that left a folder without a manifest. */
   readonly runState: (started: Started) => Promise<RunState>;
+  /** Whether a verification of a backup has failed. */
+  readonly isDistrusted?: (made: { readonly run: string; readonly backupID: string }) => Promise<boolean>;
   readonly folders?: Folders;
 }
 
@@ -49,12 +52,13 @@ export interface Folders {
 
 /**
  * One logical backup, from the server to a manifest in every repository. Whatever fails is thrown, and nothing that looks
- * like a backup is left behind; but where some databases cannot be dumped, the others are kept in a backup that says so.
+ * like a backup is left behind; but where some databases cannot be dumped, the others are kept in a backup that says so, and
+ * where some repositories cannot be written to, the others have it (StoredInSome).
  */
 export async function runBackup(context: BackupContext): Promise<ActionOutcome> {
   const { task, signal, reporter } = context;
   const folders = context.folders ?? { scratch: mounts.scratch, temporary: mounts.temporary };
-  const compression = requireStreamCompression(task.compression);
+  const { compression } = task;
   const startTime = new Date();
   const access = await readAccess(task.server, task.namespace, folders.access);
   const server = await chooseServer(task.server, access, signal);
@@ -83,17 +87,18 @@ export async function runBackup(context: BackupContext): Promise<ActionOutcome> 
       completionTime: new Date(),
       server: server.facts,
       compression,
-      encryption: commonEncryption(targets),
+      encryption: alive(targets)[0]?.encryption,
       databases: dumped,
       failed,
       globals,
       tool: await toolVersion(tools.dump),
     });
-    const checksum = await commitEverywhere(targets, backup, signal);
+    const checksum = await commitEverywhere(targets, () => backup, signal);
     meter.stop();
-    const told = { backup, targets, databases, dropped, warnings, scope: task.logical.globals };
+    const notRemoved = await removeDropped(targets);
+    const told = { backup, targets, notRemoved, databases, dropped, warnings, scope: task.logical.globals };
     await reporter.facts(factsAtEnd(told, checksum));
-    ended = conclude(backup, summarize(told));
+    ended = conclude(backup, targets, summarize(told));
   } catch (error) {
     const notRemoved = await removeEverywhere(targets);
     if (targets.length > 0) await reporter.facts(factsAtFailure(targets, notRemoved));
@@ -108,9 +113,13 @@ export async function runBackup(context: BackupContext): Promise<ActionOutcome> 
 }
 
 /** A backup that lacks databases is kept, and is a failure: nobody takes it for one that has them. */
-function conclude({ backupID, logical }: LogicalManifest, summary: string): ActionOutcome | Failure {
+function conclude(
+  { backupID, logical }: LogicalManifest,
+  targets: readonly Target[],
+  summary: string,
+): ActionOutcome | Failure {
   const { databases, failed = [] } = logical;
-  if (failed.length === 0) return { reason: 'BackupStored', message: summary };
+  if (failed.length === 0) return failureOfSome(targets, summary) ?? { reason: 'BackupStored', message: summary };
   return terminal('DatabasesFailed', tellFailed(failed, databases.length + failed.length, backupID));
 }
 
@@ -169,8 +178,14 @@ export async function sweep(
         runState: candidate.started === undefined ? 'unknown' : await runState(candidate.started),
         self: attempt,
       });
-    const removed = await sweepOrphans(store, scope, decide, signal);
-    if (removed.length > 0) log.info({ repository: name, removed }, 'removed what earlier attempts left');
+    try {
+      const removed = await sweepOrphans(store, scope, decide, signal);
+      if (removed.length > 0) log.info({ repository: name, removed }, 'removed what earlier attempts left');
+    } catch (error) {
+      signal.throwIfAborted();
+      if (repositories.length === 1) throw error;
+      log.warn({ repository: name, err: error }, 'cannot look for what earlier attempts left');
+    }
   }
 }
 
@@ -229,15 +244,4 @@ async function dumpRoles({ context, server, tools, compression, files, meter, ta
     );
   }
   return globals;
-}
-
-/** Gives the digest of the manifest. */
-export async function commitEverywhere(
-  targets: readonly Target[],
-  backup: Manifest,
-  signal: AbortSignal,
-): Promise<string> {
-  let checksum = '';
-  for (const { store, location } of targets) checksum = (await commitBackup(store, location, backup, signal)).sha256;
-  return checksum;
 }

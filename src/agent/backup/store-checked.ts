@@ -2,7 +2,7 @@ import { backupPath } from '../../domain/layout.ts';
 import type { StoredObject } from '../../domain/manifest.ts';
 import { verified } from '../../stream/digest.ts';
 import { type StreamToStore, storeStream } from './store-stream.ts';
-import type { Target } from './targets.ts';
+import { alive, dropTarget, type Target } from './targets.ts';
 
 /**
  * Stores a stream and reads it back from every repository: what the manifest will say of it, size and sha256, is said of
@@ -14,13 +14,19 @@ export async function storeChecked(request: StreamToStore): Promise<StoredObject
   return object;
 }
 
-/** Reads an object back from every repository, and rejects where it is not what was sent. */
+/** Reads an object back from every repository; one where it is not what was sent is dropped, and the last one rejects. */
 export async function checkStored(
   targets: readonly Target[],
   object: StoredObject,
   signal: AbortSignal,
 ): Promise<void> {
-  await Promise.all(targets.map((target) => readBack(target, object, signal)));
+  await Promise.all(
+    alive(targets).map((target) =>
+      readBack(target, target.copy.objectOf(object) ?? object, signal).catch((error: unknown) =>
+        dropTarget(targets, target, error, signal),
+      ),
+    ),
+  );
 }
 
 async function readBack({ store, location }: Target, object: StoredObject, signal: AbortSignal): Promise<void> {

@@ -1,11 +1,14 @@
-import { type Encryption, encryptionOf, sameEncryption } from '../../domain/encryption.ts';
+import { type Encryption, encryptionOf } from '../../domain/encryption.ts';
 import { terminal, transient } from '../../domain/failure.ts';
 import { type BackupLocation, backupPath } from '../../domain/layout.ts';
 import type { Started } from '../../domain/started.ts';
 import type { RepositoryTask } from '../../domain/task.ts';
 import { beginBackup, removeBackup } from '../../repository/backups.ts';
 import { openStore } from '../../repository/open.ts';
+import { openEncryption } from '../../repository/open-encryption.ts';
 import type { Store } from '../../repository/store.ts';
+import { unopenedStore } from '../../repository/unopened-store.ts';
+import { type CopyState, createCopyState } from './copy-state.ts';
 
 /** A repository that is to have the backup. */
 export interface Repository {
@@ -18,61 +21,105 @@ export interface Repository {
 /** The backup's place in one repository; every repository has the same ID. */
 export interface Target extends Repository {
   readonly location: BackupLocation;
+  readonly copy: CopyState;
 }
 
+/**
+ * One that cannot be opened, for a Secret that is missing or the like, fails at every call; where none can be opened, that
+ * is thrown.
+ */
 export async function openRepositories(
   repositories: readonly RepositoryTask[],
   mountRoot: string | undefined,
 ): Promise<readonly Repository[]> {
   const opened: Repository[] = [];
+  const failures: unknown[] = [];
   for (const [index, repository] of repositories.entries()) {
-    if (repository.spec.accessMode === 'ReadOnly') {
-      throw terminal(
-        'ReadOnlyRepository',
-        `The repository ${repository.name} has accessMode: ReadOnly, so no backup is written there. Take it out of the policy's repositoryRefs, or set accessMode: ReadWrite.`,
-      );
+    const { name, spec } = repository;
+    requireWritable(repository);
+    const options = mountRoot === undefined ? {} : { mountRoot };
+    const encryption = () => openEncryption(repository, index, options);
+    const store = () => openStore(repository, index, options);
+    try {
+      opened.push({ name, encryption: await encryption(), store: await store() });
+    } catch (error) {
+      failures.push(error);
+      // What cannot be encrypted is not stored at all.
+      const both = async () => {
+        await encryption();
+        return await store();
+      };
+      opened.push({ name, encryption: encryptionOf(spec), store: unopenedStore(name, both) });
     }
-    const store = await openStore(repository, index, mountRoot === undefined ? {} : { mountRoot });
-    opened.push({ name: repository.name, store, encryption: encryptionOf(repository.spec) });
   }
+  if (failures.length === opened.length) throw failures[0];
   return opened;
 }
 
-/** Objects are encrypted once, and are the same in every repository. */
-export function commonEncryption(repositories: readonly Repository[]): Encryption | undefined {
-  const [first, ...others] = repositories;
-  const different = others.find(({ encryption }) => !sameEncryption(first?.encryption, encryption));
-  if (first === undefined || different === undefined) return first?.encryption;
+export function requireWritable({ name, spec }: RepositoryTask): void {
+  if (spec.accessMode !== 'ReadOnly') return;
   throw terminal(
-    'EncryptionDiffers',
-    `The repositories ${first.name} and ${different.name} of one policy have different spec.encryption, and a backup is the same in all of them. Give them the same recipients, or give each a policy of its own.`,
+    'ReadOnlyRepository',
+    `The repository ${name} has accessMode: ReadOnly, so nothing is written there. Take it out of the policy's repositoryRefs, or set accessMode: ReadWrite.`,
   );
+}
+
+export function targetIn(repository: Repository, location: BackupLocation): Target {
+  return { ...repository, location, copy: createCopyState() };
+}
+
+/** Those that have all of the backup so far. Where there is none any more, the failure that may pass by itself is thrown. */
+export function alive(targets: readonly Target[]): readonly Target[] {
+  const living = targets.filter(({ copy }) => copy.failure() === undefined);
+  if (living.length === 0) throw failureOfAll(targets);
+  return living;
+}
+
+/** Goes on without one that fails, as long as there is another. */
+export function dropTarget(targets: readonly Target[], target: Target, error: unknown, signal: AbortSignal): void {
+  signal.throwIfAborted();
+  target.copy.drop(error);
+  alive(targets);
+}
+
+function failureOfAll(targets: readonly Target[]): Error {
+  const failures = targets.map(({ copy }) => copy.failure()).filter((failure) => failure !== undefined);
+  return failures.find(({ retryable }) => retryable) ?? failures[0] ?? new Error('a backup without a repository');
 }
 
 const idAttempts = 5;
 
-/** Claims one and the same ID in every repository. */
+/** Claims one and the same ID in every repository; one where that fails is dropped. */
 export async function claimEverywhere(
   repositories: readonly Repository[],
   wanted: BackupLocation,
   started: Omit<Started, 'format' | 'backupID'>,
   signal: AbortSignal,
 ): Promise<readonly Target[]> {
-  commonEncryption(repositories);
   let location = wanted;
+  let failures = new Map<string, unknown>();
   for (let attempt = 1; attempt <= idAttempts; attempt += 1) {
     const targets: Target[] = [];
-    try {
-      for (const repository of repositories) {
-        const claimed = await beginBackup(repository.store, location, started, signal);
-        targets.push({ ...repository, location: claimed });
+    const before = failures;
+    failures = new Map();
+    for (const repository of repositories) {
+      try {
+        // It has failed already: to wait for it once more would only take its time again.
+        if (before.has(repository.name)) throw before.get(repository.name);
+        targets.push(targetIn(repository, await beginBackup(repository.store, location, started, signal)));
+      } catch (error) {
+        if (signal.aborted) await removeEverywhere(targets);
+        signal.throwIfAborted();
+        failures.set(repository.name, error);
       }
-    } catch (error) {
-      await removeEverywhere(targets);
-      throw error;
     }
     const latest = targets.at(-1)?.location ?? location;
-    if (targets.every((target) => target.location.backupID === latest.backupID)) return targets;
+    if (targets.every((target) => target.location.backupID === latest.backupID)) {
+      const all = repositories.map((each) => targets.find(({ name }) => name === each.name) ?? targetIn(each, latest));
+      for (const target of all) if (failures.has(target.name)) target.copy.drop(failures.get(target.name));
+      alive(all);
+      return all;
+    }
     await removeEverywhere(targets);
     location = latest;
   }
@@ -92,4 +139,9 @@ export async function removeEverywhere(targets: readonly Target[]): Promise<read
     targets.map(({ store, location }) => removeBackup(store, backupPath(location), signal)),
   );
   return targets.filter((_, index) => results[index]?.status === 'rejected').map(({ name }) => name);
+}
+
+/** The same where the backup was given up while others have it. */
+export function removeDropped(targets: readonly Target[]): Promise<readonly string[]> {
+  return removeEverywhere(targets.filter(({ copy }) => copy.failure() !== undefined));
 }

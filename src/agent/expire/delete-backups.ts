@@ -1,8 +1,10 @@
 import { terminal } from '../../domain/failure.ts';
-import { databasePath, manifestName, startedName } from '../../domain/layout.ts';
+import { databasePath, holdName, manifestName, startedName } from '../../domain/layout.ts';
+import { objectsOf } from '../../domain/manifest-objects.ts';
 import type { DueBackup } from '../../domain/retention/plan.ts';
 import type { RepositoryBackup } from '../../domain/retention/repository-backup.ts';
-import { objectsOf, readManifest, removeBackup } from '../../repository/backups.ts';
+import { readManifest, removeBackup } from '../../repository/backups.ts';
+import { isHeld } from '../../repository/holds.ts';
 import type { Store } from '../../repository/store.ts';
 import type { RetentionCluster } from './cluster.ts';
 import { isLockRefusal, type Lock, lockAmong } from './locked.ts';
@@ -33,6 +35,8 @@ export async function deleteBackup({ backup }: DueBackup, surroundings: Surround
   const { store, cluster, standing, signal } = surroundings;
   if (standing.some((other) => isChild(other, backup))) return { state: 'Needed' };
   if (await cluster.isHeld(backup)) return { state: 'Held' };
+  // A hold of another cluster, or of one that is lost: this one may know nothing of it yet.
+  if (await isHeld(store, backup.path, signal)) return { state: 'Held' };
   await requireNewer(backup, surroundings);
   try {
     const keys = await knownKeys(store, backup, signal);
@@ -71,7 +75,7 @@ async function isStored(store: Store, { path }: RepositoryBackup, signal: AbortS
 /** All that lies in the folder: only what the manifest names, and what a database that failed has left. */
 async function knownKeys(store: Store, { path }: RepositoryBackup, signal: AbortSignal): Promise<readonly string[]> {
   const { manifest } = await readManifest(store, path, { signal });
-  const known = new Set([manifestName, startedName, ...objectsOf(manifest).map((object) => object.path)]);
+  const known = new Set([manifestName, startedName, holdName, ...objectsOf(manifest).map((object) => object.path)]);
   const failed = manifest.method === 'Logical' ? (manifest.logical.failed ?? []) : [];
   const folders = failed.map(({ name }) => `${databasePath(name)}/`);
   const keys: string[] = [];

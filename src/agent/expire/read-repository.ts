@@ -4,6 +4,7 @@ import { type RepositoryBackup, repositoryBackup } from '../../domain/retention/
 import type { ServerWal, TimelineWal } from '../../domain/retention/server-wal.ts';
 import type { ExpireTask } from '../../domain/task.ts';
 import { readManifest } from '../../repository/backups.ts';
+import { isHeld } from '../../repository/holds.ts';
 import type { Store } from '../../repository/store.ts';
 import { openWalArchive } from '../../repository/wal-archive.ts';
 import { inParallel } from '../recover/plan/in-parallel.ts';
@@ -63,7 +64,8 @@ async function readBackups(store: Store, location: WalLocation, { held, failed }
     const path = backupPath({ ...location, backupID });
     const manifest = await readOrDoubt(store, path, signal);
     if (manifest === undefined) return undefined;
-    const backup = repositoryBackup(manifest, path, held.has(backupID), failed.has(backupID));
+    const isKept = held.has(backupID) || (await isHeld(store, path, signal));
+    const backup = repositoryBackup(manifest, path, isKept, failed.has(backupID));
     if (backup.backupID === backupID && backup.systemIdentifier === location.systemIdentifier) return backup;
     throw terminal(
       'UnreadableManifest',

@@ -4,10 +4,11 @@ import type { ArchiveSource, BackupEvent, Position } from '../../postgres/replic
 import { compressedSuffix, compressor } from '../../stream/compress.ts';
 import type { StreamCompression } from '../backup/dump.ts';
 import { storeStream } from '../backup/store-stream.ts';
-import type { Target } from '../backup/targets.ts';
+import { alive, type Target } from '../backup/targets.ts';
 import { createChunkSink, createStreamSink, type StoredArchives } from './archive-sinks.ts';
 import type { Owner } from './cut-tar.ts';
 import { createFeed, type Feed } from './feed.ts';
+import { storeFileList } from './file-list.ts';
 import type { Packing } from './packing.ts';
 
 export interface CopyOptions {
@@ -15,6 +16,8 @@ export interface CopyOptions {
   readonly compression: StreamCompression;
   /** Whether the tars come packed. */
   readonly packedBy: Packing['by'];
+  /** Whether an increment may come to stand on it: then the list of its files is stored readable for that. */
+  readonly listFiles: boolean;
   readonly signal: AbortSignal;
   readonly onStart: (start: Position) => Promise<void>;
   /** Bytes in all, and how many have been copied. */
@@ -25,6 +28,8 @@ export interface CopyOptions {
 
 export interface CopiedBase extends StoredArchives {
   readonly backupManifest: StoredObject;
+  /** Where `backupManifest` is encrypted and an increment may come to stand on the backup. */
+  readonly fileList?: StoredObject;
   readonly tablespaces: readonly { readonly oid: string; readonly location: string }[];
   readonly owner: Owner;
 }
@@ -88,7 +93,7 @@ interface Sinks {
   settled(): Promise<void>;
 }
 
-type SinkOptions = Pick<CopyOptions, 'targets' | 'compression' | 'packedBy' | 'signal'>;
+type SinkOptions = Pick<CopyOptions, 'targets' | 'compression' | 'packedBy' | 'listFiles' | 'signal'>;
 
 function createSinks(options: SinkOptions, fail: (error: unknown) => void): Sinks {
   const archives = (options.packedBy === 'Server' ? createStreamSink : createChunkSink)({ ...options, fail });
@@ -106,7 +111,7 @@ function createSinks(options: SinkOptions, fail: (error: unknown) => void): Sink
       archives.end();
       manifest = storeManifest(options, fail);
     },
-    write: (data) => (manifest === undefined ? archives.write(data) : manifest.feed.write(data)),
+    write: (data) => (manifest === undefined ? archives.write(data) : manifest.write(data)),
     progress: archives.progress,
     copied: archives.copied,
     async finish() {
@@ -122,7 +127,8 @@ function createSinks(options: SinkOptions, fail: (error: unknown) => void): Sink
       const tablespaces = sources.flatMap(({ oid, location }) =>
         oid === undefined || location === undefined ? [] : [{ oid, location }],
       );
-      return { ...stored, backupManifest, tablespaces, owner };
+      const fileList = await manifest?.storeList();
+      return { ...stored, backupManifest, ...(fileList === undefined ? {} : { fileList }), tablespaces, owner };
     },
     async settled() {
       await archives.settled();
@@ -133,11 +139,15 @@ function createSinks(options: SinkOptions, fail: (error: unknown) => void): Sink
 
 interface ManifestSink {
   readonly feed: Feed;
+  write(data: Buffer): Promise<void> | undefined;
   /** undefined where it failed, which `fail` was told. */
   readonly stored: Promise<StoredObject | undefined>;
+  /** Once it is stored: what of it is to be readable without an identity. */
+  storeList(): Promise<StoredObject | undefined>;
 }
 
-function storeManifest({ targets, compression, signal }: SinkOptions, fail: (error: unknown) => void): ManifestSink {
+function storeManifest(options: SinkOptions, fail: (error: unknown) => void): ManifestSink {
+  const { targets, compression, listFiles, signal } = options;
   const feed = createFeed(signal);
   const path = `base/backup_manifest${compressedSuffix(compression)}`;
   const stages = [compressor(compression)];
@@ -145,5 +155,16 @@ function storeManifest({ targets, compression, signal }: SinkOptions, fail: (err
     fail(error);
     return undefined;
   });
-  return { feed, stored };
+  const kept: Buffer[] | undefined =
+    listFiles && alive(targets).some(({ encryption }) => encryption !== undefined) ? [] : undefined;
+  return {
+    feed,
+    write(data) {
+      // A copy: the memory that a message lies in is used again.
+      kept?.push(Buffer.from(data));
+      return feed.write(data);
+    },
+    stored,
+    storeList: async () => (kept === undefined ? undefined : storeFileList(Buffer.concat(kept), options)),
+  };
 }

@@ -10,7 +10,9 @@ import type { BackupContext } from '../backup/run-backup.ts';
 import type { Target } from '../backup/targets.ts';
 import { type CopiedBase, copyBase } from './copy-base.ts';
 import { explainFailure } from './explain-failure.ts';
+import { asRefusal, asRefusedList, IncrementRefused } from './increment-refused.ts';
 import { afterRefusal, type Packing, packingsFor } from './packing.ts';
+import type { BackupPlan } from './plan-increment.ts';
 import { openWalReceiver, type WalReceiver } from './receive-wal.ts';
 import type { ServerSettings } from './server-facts.ts';
 import { kilobytesPerSecond } from './transfer-rate.ts';
@@ -22,6 +24,7 @@ export interface Work {
   readonly compression: StreamCompression;
   readonly targets: readonly Target[];
   readonly startTime: Date;
+  readonly plan: BackupPlan;
 }
 
 export interface Copied {
@@ -34,7 +37,7 @@ export interface Copied {
 
 /** The base backup and, for walMethod Stream, the WAL that comes meanwhile. Every process has ended when it settles. */
 export async function copyWithWal(work: Work): Promise<Copied> {
-  const { context, server, targets } = work;
+  const { context, server, compression, targets } = work;
   const { task, log } = context;
   const stopping = new AbortController();
   const signal = AbortSignal.any([context.signal, stopping.signal]);
@@ -43,7 +46,7 @@ export async function copyWithWal(work: Work): Promise<Copied> {
   let receiver: WalReceiver | undefined;
   try {
     if (task.physical.walMethod === 'Stream') {
-      receiver = await openWalReceiver({ access: server.access, targets, log, signal });
+      receiver = await openWalReceiver({ access: server.access, targets, compression, log, signal });
     }
     const copied = await copyAsPossible(work, { signal, fail, receiver, warnings });
     return { ...copied, wal: (await receiver?.finish(copied.end.lsn)) ?? [] };
@@ -70,6 +73,7 @@ async function copyAsPossible(work: Work, parts: Parts): Promise<Omit<Copied, 'w
   const replication = await openReplication(server.access, parts.signal);
   let packings = packingsFor(context.task.physical, compression, server.facts);
   try {
+    await uploadParent(work.plan, replication);
     for (;;) {
       const [packing] = packings;
       if (packing === undefined) throw new Error('nobody to pack the backup');
@@ -81,13 +85,24 @@ async function copyAsPossible(work: Work, parts: Parts): Promise<Omit<Copied, 'w
         return await copyOnce(work, { ...parts, replication, packing, begun });
       } catch (error) {
         packings = begun.start === undefined ? afterRefusal(packings, error) : [];
-        if (packings.length === 0) throw error;
+        if (packings.length === 0)
+          throw begun.start === undefined && work.plan.type !== 'Full' ? asRefusal(error) : error;
         parts.warnings.length = 0;
         context.log.warn({ err: error, asked: packing }, 'the server cannot pack the backup in this way');
       }
     }
   } finally {
     await replication.close();
+  }
+}
+
+/** The server reads from it which files the parent has, and from where on the WAL tells what has changed. */
+async function uploadParent(plan: BackupPlan, replication: Replication): Promise<void> {
+  if (plan.type === 'Full') return;
+  try {
+    await replication.copyIn('UPLOAD_MANIFEST', plan.list);
+  } catch (error) {
+    throw asRefusedList(asRefusal(error));
   }
 }
 
@@ -102,7 +117,7 @@ interface OneCopy extends Parts {
 }
 
 async function copyOnce(work: Work, { signal, fail, receiver, warnings, replication, packing, begun }: OneCopy) {
-  const { context, server, settings, compression, targets } = work;
+  const { context, server, settings, compression, targets, plan } = work;
   const { task, reporter, log } = context;
   const { checkpoint, maxRate, walMethod } = task.physical;
   let end: Position | undefined;
@@ -115,14 +130,17 @@ async function copyOnce(work: Work, { signal, fail, receiver, warnings, replicat
       wal: walMethod === 'Fetch',
       ...(maxRate === undefined ? {} : { maxRate: kilobytesPerSecond(maxRate) }),
       ...(packing.by === 'Server' ? { zstd: packing } : {}),
+      ...(plan.type === 'Full' ? {} : { incremental: true }),
     });
     const base = await copyBase(events, {
       targets,
       compression,
       packedBy: packing.by,
+      listFiles: settings.all.summarize_wal === 'on',
       signal,
       onStart: async (position) => {
         begun.start = position;
+        requireTimeline(plan, position);
         log.info(
           { lsn: formatLsn(position.lsn), timeline: position.timeline, packedBy: packing.by },
           'the base backup begins',
@@ -149,6 +167,16 @@ async function copyOnce(work: Work, { signal, fail, receiver, warnings, replicat
   } finally {
     meter?.stop();
   }
+}
+
+/** Right after a promotion the control file still tells the old timeline. */
+function requireTimeline(plan: BackupPlan, { timeline }: Position): void {
+  if (plan.type === 'Full' || plan.parent.timeline === timeline) return;
+  const { backupID, timeline: before } = plan.parent;
+  throw new IncrementRefused({
+    reason: 'TimelineSwitched',
+    message: `The server is on timeline ${timeline}, and backup ${backupID} on timeline ${before}: it was promoted since. The next increments stand on this full backup.`,
+  });
 }
 
 function requireOneTimeline(start: Position, end: Position): void {

@@ -1,7 +1,7 @@
 import type { Physical } from '../../api/backup-policy.ts';
 import { Failure } from '../../domain/failure.ts';
 import { typedSince } from '../../postgres/replication/base-backup.ts';
-import { defaultLevel } from '../../stream/compress.ts';
+import { defaultLevels } from '../../stream/compress.ts';
 import type { StreamCompression } from '../backup/dump.ts';
 
 /** Who packs a base backup. */
@@ -19,10 +19,18 @@ const workers = 1;
 /** What may be tried, best first. Whether a server was built with zstd, and with its threads, only it can tell. */
 export function packingsFor(
   { compress }: Pick<Physical, 'compress'>,
-  { algorithm, level = defaultLevel }: StreamCompression,
+  { algorithm, level = defaultLevels.zstd }: StreamCompression,
   { major }: { readonly major: number },
 ): readonly Packing[] {
   if (compress === 'Client' || algorithm === 'none') return [{ by: 'Client' }];
+  if (algorithm !== 'zstd') {
+    return [
+      {
+        by: 'Client',
+        because: `a server packs with zstd only, and the policy has compression.algorithm: ${algorithm}`,
+      },
+    ];
+  }
   if (major < typedSince) {
     return [{ by: 'Client', because: `PostgreSQL ${major} cannot pack a base backup with zstd, as 15 and later can` }];
   }

@@ -3,27 +3,35 @@ import { backupPath } from '../../domain/layout.ts';
 import {
   baseBytes,
   baseObjects,
+  incrementFormat,
   manifestFormat,
   type PhysicalBackup,
   type PhysicalManifest,
   streamsFormat,
 } from '../../domain/manifest.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
+import { storedIn } from '../backup/commit-everywhere.ts';
 import { type BackupInHand, manifestHead } from '../backup/manifest-head.ts';
-import type { Target } from '../backup/targets.ts';
+import { alive, type Target } from '../backup/targets.ts';
+import type { BackupPlan } from './plan-increment.ts';
 
-export function buildPhysicalManifest(backup: BackupInHand & { readonly physical: PhysicalBackup }): PhysicalManifest {
-  const { physical } = backup;
-  const { streams, backupManifest, wal, timeline } = physical;
+export function buildPhysicalManifest(
+  backup: BackupInHand & { readonly physical: PhysicalBackup; readonly plan: BackupPlan },
+): PhysicalManifest {
+  const { physical, plan } = backup;
+  const { streams, backupManifest, fileList, wal, timeline } = physical;
   const head = manifestHead(backup);
+  const own = [...baseObjects(physical), backupManifest, ...(fileList === undefined ? [] : [fileList]), ...wal];
   return {
-    format: streams === undefined ? manifestFormat : streamsFormat,
+    format: plan.type !== 'Full' ? incrementFormat : streams === undefined ? manifestFormat : streamsFormat,
     method: 'Physical',
     ...head,
+    type: plan.type,
+    ...(plan.type === 'Full' ? {} : { parentBackupID: plan.parent.backupID, parentChecksum: plan.parent.checksum }),
     server: { ...head.server, timeline },
     size: {
       source: baseBytes(physical),
-      stored: [...baseObjects(physical), backupManifest, ...wal].reduce((sum, { size }) => sum + size, 0),
+      stored: own.reduce((sum, { size }) => sum + size, 0),
     },
     physical,
   };
@@ -33,12 +41,26 @@ export function buildPhysicalManifest(backup: BackupInHand & { readonly physical
 export function factsAtBegin(
   { version, systemIdentifier, timeline, role }: ServerIdentity,
   targets: readonly Target[],
+  plan: BackupPlan,
 ): Partial<BackupRunStatus> {
   return {
+    ...factsOfType(plan),
     backupID: targets[0]?.location.backupID ?? '',
     server: { version, systemIdentifier, timeline, role },
     repositories: targets.map(({ name, location }) => ({ name, state: 'Pending', path: backupPath(location) })),
   };
+}
+
+/** Each of them, so that a full backup in place of an increment that was begun leaves nothing of it. */
+function factsOfType(plan: BackupPlan): Partial<BackupRunStatus> {
+  if (plan.type !== 'Full') {
+    const { type, parent, chain } = plan;
+    return { type, parentBackupID: parent.backupID, chain, forcedFull: undefined };
+  }
+  const { type, forced } = plan;
+  const because =
+    forced === undefined ? undefined : { ...forced, message: [...forced.message].slice(0, 1024).join('') };
+  return { type, parentBackupID: '', chain: undefined, forcedFull: because };
 }
 
 /** What it tells when the manifest is in every repository; `checksum` is the manifest's. */
@@ -46,6 +68,7 @@ export function factsAtEnd(
   backup: PhysicalManifest,
   checksum: string,
   targets: readonly Target[],
+  notRemoved: readonly string[],
 ): Partial<BackupRunStatus> {
   const { source, stored } = backup.size;
   const { beginLSN, endLSN, beginSegment, endSegment } = backup.physical;
@@ -58,7 +81,7 @@ export function factsAtEnd(
       ...(stored === 0 ? {} : { compressionRatio: (source / stored).toFixed(2) }),
     },
     wal: { beginLSN, endLSN, beginSegment, endSegment },
-    repositories: targets.map(({ name, location }) => ({ name, state: 'Stored', path: backupPath(location) })),
+    repositories: storedIn(targets, notRemoved, undefined),
     progress: {
       step: 'stored',
       bytesDone: String(source),
@@ -69,7 +92,11 @@ export function factsAtEnd(
   };
 }
 
-export function summarize({ backupID, physical, size }: PhysicalManifest, targets: readonly Target[]): string {
+export function summarize(
+  { backupID, physical, size }: PhysicalManifest,
+  targets: readonly Target[],
+  plan: BackupPlan,
+): string {
   const { beginLSN, endLSN, endSegment, walMethod, packing } = physical;
   const wal = walMethod === 'Archive' ? `its WAL up to ${endSegment} is archived` : 'its WAL is part of it';
   const packedBy =
@@ -78,5 +105,14 @@ export function summarize({ backupID, physical, size }: PhysicalManifest, target
       : packing?.because === undefined
         ? ''
         : `; the agent packed it, because ${packing.because}`;
-  return `${backupID}: ${beginLSN} to ${endLSN}, ${size.stored} bytes stored in ${targets.map(({ name }) => name).join(', ')}; ${wal}${packedBy}.`;
+  const where = alive(targets).map(({ name }) => name);
+  return `${backupID}: ${beginLSN} to ${endLSN}, ${size.stored} bytes stored in ${where.join(', ')}; ${wal}${packedBy}.${aboutType(plan)}`;
+}
+
+function aboutType(plan: BackupPlan): string {
+  if (plan.type !== 'Full')
+    return ` It is the difference to ${plan.parent.backupID}, number ${plan.chain.length} of the chain that begins with ${plan.chain.fullBackupID}.`;
+  return plan.forced === undefined
+    ? ''
+    : ` It is a full backup although an increment was asked for: ${plan.forced.message}`;
 }

@@ -6,7 +6,7 @@ import { formatLsn, type Lsn } from '../../domain/wal/lsn.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
 import type { Position } from '../../postgres/replication/base-backup.ts';
 import { type CopyBoth, openReplication, type Replication } from '../../postgres/replication/connection.ts';
-import { compressor } from '../../stream/compress.ts';
+import { type Compression, compressedSuffix, compressor } from '../../stream/compress.ts';
 import { storeStream } from '../backup/store-stream.ts';
 import type { Target } from '../backup/targets.ts';
 import type { AgentLog } from '../log.ts';
@@ -25,12 +25,16 @@ export interface WalReceiver {
 export interface WalReceiverOptions {
   readonly access: ServerAccess;
   readonly targets: readonly Target[];
+  /** Of the backup. */
+  readonly compression: Compression;
   readonly log: AgentLog;
   readonly signal: AbortSignal;
 }
 
 /** Opened before the backup begins: from then on the server keeps its WAL for the temporary slot. */
-export async function openWalReceiver({ access, targets, log, signal }: WalReceiverOptions): Promise<WalReceiver> {
+export async function openWalReceiver(options: WalReceiverOptions): Promise<WalReceiver> {
+  const { access, targets, log, signal } = options;
+  const packing = packingOf(options.compression);
   const replication = await openReplication(access, signal);
   const slot = await makeSlot(replication, log, signal);
   const stored: StoredObject[] = [];
@@ -39,8 +43,8 @@ export async function openWalReceiver({ access, targets, log, signal }: WalRecei
   const store = (name: string, input: AsyncIterable<Buffer>) =>
     storeStream({
       targets,
-      path: `wal/${name}.zst`,
-      stages: [compressor({ algorithm: 'zstd', level: 1 })],
+      path: `wal/${name}${compressedSuffix(packing)}`,
+      stages: [compressor(packing)],
       input,
       signal,
     }).then((object) => void stored.push(object));
@@ -64,6 +68,11 @@ export async function openWalReceiver({ access, targets, log, signal }: WalRecei
     },
     close: () => replication.close(),
   };
+}
+
+/** WAL is packed always, and quickly: it has to keep up with the server. */
+function packingOf({ algorithm }: Compression): Compression {
+  return { algorithm: algorithm === 'none' ? 'zstd' : algorithm, level: 1 };
 }
 
 async function makeSlot(replication: Replication, log: AgentLog, signal: AbortSignal): Promise<string | undefined> {

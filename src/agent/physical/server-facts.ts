@@ -16,6 +16,7 @@ const wanted = [
   'server_encoding',
   'server_version',
   'shared_preload_libraries',
+  'summarize_wal',
   'wal_level',
   'wal_segment_size',
 ];

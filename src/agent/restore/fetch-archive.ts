@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { Failure, terminal } from '../../domain/failure.ts';
 import { encodeName } from '../../domain/layout.ts';
 import type { LogicalManifest, ManifestDatabase, StoredObject } from '../../domain/manifest.ts';
+import { orFromAnother } from '../../repository/mirrored-store.ts';
 import type { Store } from '../../repository/store.ts';
 import { verified } from '../../stream/digest.ts';
 import { whyNotDecrypted } from '../../stream/encrypt.ts';
@@ -91,12 +92,19 @@ async function fetchChunks(
 export async function fetchText(from: BackupFolder, object: StoredObject, signal: AbortSignal): Promise<string> {
   const parts: Buffer[] = [];
   await unpack(from, object, { signal, onBytes: () => undefined }, async (bytes) => {
+    // Of an attempt before, that was damaged.
+    parts.length = 0;
     for await (const part of bytes) parts.push(part);
   });
   return Buffer.concat(parts).toString('utf8');
 }
 
-async function unpack(
+/** What is damaged in one repository is fetched from another that has it. */
+function unpack(...[from, object, ...how]: Parameters<typeof unpackOnce>): Promise<void> {
+  return orFromAnother(from.store, `${from.path}/${object.path}`, () => unpackOnce(from, object, ...how));
+}
+
+async function unpackOnce(
   from: BackupFolder,
   object: StoredObject,
   { signal, onBytes }: Pick<FetchOptions, 'signal' | 'onBytes'>,

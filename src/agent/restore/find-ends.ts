@@ -6,7 +6,7 @@ import { readAccess } from '../../postgres/access.ts';
 import { chooseServer } from '../../postgres/choose-server.ts';
 import { readManifest } from '../../repository/backups.ts';
 import { findBackup } from '../../repository/find-backup.ts';
-import { identityOf } from '../../repository/identity.ts';
+import type { Identity } from '../../repository/identity.ts';
 import { openEncrypted } from '../../repository/open-encrypted.ts';
 import type { Store } from '../../repository/store.ts';
 import type { Folders } from '../backup/run-backup.ts';
@@ -16,11 +16,11 @@ import { type RestoreContext, readServer, type Target } from './work.ts';
 /** The backup's folder and manifest, and proof that it can be decrypted. */
 export async function findSource(
   store: Store,
-  { backup, repository }: RestoreTask,
-  { mountRoot, signal }: { readonly mountRoot: string; readonly signal: AbortSignal },
+  { backup }: RestoreTask,
+  { identity, signal }: { readonly identity: Identity; readonly signal: AbortSignal },
 ): Promise<{ readonly from: BackupFolder; readonly manifest: LogicalManifest }> {
   const path = backup.path ?? backupPath(await findBackup(store, backup.backupID, signal));
-  const { manifest } = await readManifest(store, path, { signal, expectedSha256: backup.checksum });
+  const { manifest } = await readManifest(store, path, { signal, expectedSha256: checksumsOf(backup) });
   if (manifest.backupID !== backup.backupID) {
     throw corrupted(`the manifest in ${path} of ${store.description} is that of backup ${manifest.backupID}`);
   }
@@ -30,8 +30,12 @@ export async function findSource(
       `Backup ${backup.backupID} is a physical one, which holds the whole server: it becomes a server of its own (target.instance, target.inPlace or target.ephemeral), and does not go into a running one.`,
     );
   }
-  const identityFile = await openEncrypted({ store, path, manifest }, identityOf(repository, 0, { mountRoot }), signal);
+  const identityFile = await openEncrypted({ store, path, manifest }, identity, signal);
   return { from: { store, path, compression: manifest.compression, identityFile }, manifest };
+}
+
+function checksumsOf({ checksum, otherChecksums = [] }: RestoreTask['backup']): readonly string[] | undefined {
+  return checksum === undefined ? undefined : [checksum, ...otherChecksums];
 }
 
 /** The server to restore into: a primary. */

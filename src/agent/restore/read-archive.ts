@@ -46,7 +46,7 @@ function unreadable(error: unknown, database: string): unknown {
   if (!(error instanceof UnknownArchive)) return error;
   return terminal(
     'UnknownFormat',
-    `The dump of database ${database} is not one that this version of Tidemark can read: ${error.message}. Nothing was changed in the target. Use the version of Tidemark that made it or a later one, or restore by hand with pg_restore (docs/repository-format.md).`,
+    `The dump of database ${database} is not one that this version of Tidemark can read: ${error.message}. Nothing was changed in the target. Use the version of Tidemark that made it or a later one, or restore by hand with pg_restore (docs/restore-by-hand.md).`,
     error,
   );
 }

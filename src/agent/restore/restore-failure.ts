@@ -23,6 +23,12 @@ const rules: readonly Rule[] = [
       'The target server does not have an extension that the backup needs, or not in that version. Install its package on the server, or use an image that has it.',
   },
   {
+    reason: 'LabelProviderMissing',
+    expression: /security label provider "[^"]*" is not loaded|no security label providers have been loaded/,
+    advice:
+      'The backup has security labels, and the target server does not have the module that knows them. Install it and name it in session_preload_libraries or shared_preload_libraries, or leave the labels out: a listFile without the lines SECURITY LABEL, or exitOnError: false, which restores the rest and counts them.',
+  },
+  {
     reason: 'PermissionDenied',
     expression: /permission denied to create extension|Must be superuser to create this extension/,
     advice:

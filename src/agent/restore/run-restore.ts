@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../domain/failure.ts';
 import { mounts } from '../../domain/mounts.ts';
-import { openStore } from '../../repository/open.ts';
 import type { ActionOutcome } from '../action.ts';
+import { openMirrored } from '../restore-sources.ts';
 import { carryOut } from './carry-out.ts';
 import { findSource, findTarget } from './find-ends.ts';
 import { type Prepared, prepare } from './prepare.ts';
@@ -17,17 +17,18 @@ export async function runRestore(context: RestoreContext): Promise<ActionOutcome
   const { task, signal } = context;
   const folders = context.folders ?? { scratch: mounts.scratch, temporary: mounts.temporary };
   const mountRoot = folders.mountRoot ?? '';
-  const store = await openStore(task.repository, 0, { mountRoot });
+  const opened = await openMirrored([task.repository, ...(task.others ?? [])], mountRoot, context.log);
+  const { store, identity } = opened;
   const temporary = await mkdtemp(join(folders.temporary, 'restore-'));
   const scratch = await mkdtemp(join(folders.scratch, 'restore-'));
   try {
-    const { from, manifest } = await findSource(store, task, { mountRoot, signal });
+    const { from, manifest } = await findSource(store, task, { identity, signal });
     await context.reporter.facts({ backupID: manifest.backupID });
     const target = await findTarget(context, folders);
     const work: Work = { context, from, manifest, target, temporary, scratch, mountRoot };
     const prepared = await prepare(work);
-    if (task.restore.dryRun) return planned(prepared);
-    return await carryOut(work, prepared);
+    const outcome = task.restore.dryRun ? planned(prepared) : await carryOut(work, prepared);
+    return { ...outcome, message: `${outcome.message}${opened.fallbacks()}` };
   } catch (error) {
     throw signal.aborted && !(error instanceof Failure) ? signal.reason : error;
   } finally {

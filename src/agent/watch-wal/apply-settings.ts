@@ -17,8 +17,9 @@ export async function setUpArchiving(
   query: Query,
   server: ChosenServer,
   archiveTimeoutSeconds: number,
+  summarizeWal: boolean = false,
 ): Promise<SettingState> {
-  return apply(query, server, decideArchiving(await readSettings(query, server), archiveTimeoutSeconds));
+  return apply(query, server, decideArchiving(await readSettings(query, server), archiveTimeoutSeconds, summarizeWal));
 }
 
 /** Takes back what was set up; in effect from the server's next start on. */
@@ -37,7 +38,7 @@ async function apply(query: Query, { access }: ChosenServer, decision: Decision)
     return {
       state: 'Set',
       reason: 'ReloadNeeded',
-      message: `archive_timeout has a new value, and the role ${access.username} may not make the server read it. As a superuser, run: SELECT pg_reload_conf(); or GRANT EXECUTE ON FUNCTION pg_reload_conf() TO ${quoteIdentifier(access.username)};`,
+      message: `Settings have new values, and the role ${access.username} may not make the server read them. As a superuser, run: SELECT pg_reload_conf(); or GRANT EXECUTE ON FUNCTION pg_reload_conf() TO ${quoteIdentifier(access.username)};`,
     };
   }
 }
@@ -50,6 +51,7 @@ const names = [
   'wal_level',
   'max_wal_senders',
   'allow_alter_system',
+  'summarize_wal',
 ];
 
 export async function readSettings(query: Query, { access, facts }: ChosenServer): Promise<ServerSettings> {

@@ -6,11 +6,13 @@ export interface NamedArchive {
   /** The repository's. */
   readonly name: string;
   readonly archive: WalArchive;
+  /** How many of the policy's archives must have what counts as archived; absent: all. The same for each of them. */
+  readonly minimum?: number | undefined;
 }
 
 /** The server's WAL in each of the task's repositories. */
 export async function openArchives(
-  { namespace, policy, repositories, compression }: WatchWalTask,
+  { namespace, policy, repositories, compression, minRepositories }: WatchWalTask,
   systemIdentifier: string,
   mountRoot?: string,
 ): Promise<readonly NamedArchive[]> {
@@ -18,6 +20,7 @@ export async function openArchives(
   const location = { namespace, policy: policy.name, systemIdentifier };
   return opened.map(({ name, store, encryption }) => ({
     name,
-    archive: openWalArchive(store, location, { level: compression.level, encryption }),
+    minimum: minRepositories,
+    archive: openWalArchive(store, location, { compression, encryption }),
   }));
 }

@@ -4,17 +4,24 @@ import { Failure, transient } from '../../domain/failure.ts';
 import { historyName } from '../../domain/wal/file-name.ts';
 import type { ChosenServer } from '../../postgres/choose-server.ts';
 import { openReplication } from '../../postgres/replication/connection.ts';
+import type { AgentLog } from '../log.ts';
 import { unforeseen } from '../report-of.ts';
 import type { NamedArchive } from './archives.ts';
-import { leastArchived, type Observed, type Verdict } from './describe.ts';
+import { type ArchiveCatchUp, createCatchUp } from './catch-up.ts';
+import { heldArchive, type Observed, type Verdict } from './describe.ts';
 import { findRefusals } from './explain-refusal.ts';
 import { type CommitFinder, findCommits } from './find-commits.ts';
+import { fromMost } from './from-most.ts';
+import { findLacking, type LackFinder } from './lacking.ts';
 import { acknowledgedBy, type WalPosition } from './observe-server.ts';
 import { fetchHistory } from './stream/history.ts';
 import { type ArchiveTracker, type TrackerOptions, trackArchive } from './track-archive.ts';
 
 /** What the repositories hold of the server's WAL, and why they do not take what it brings. */
-export type ArchiveFacts = Pick<Observed, 'archives' | 'lastCommit' | 'gaps' | 'refusal' | 'trouble'>;
+export type ArchiveFacts = Pick<
+  Observed,
+  'archives' | 'lastCommit' | 'gaps' | 'refusal' | 'trouble' | 'silent' | 'minimum'
+>;
 
 export interface Question {
   readonly server: ChosenServer;
@@ -32,6 +39,8 @@ export interface ArchiveAsker {
     patience: () => Promise<Failure | undefined>,
     signal: AbortSignal,
   ): Promise<ArchiveFacts | Failure>;
+  /** Ends what goes on in the background. */
+  close(): Promise<void>;
 }
 
 /** `pause`: milliseconds between two calls of `patience`. */
@@ -39,12 +48,18 @@ export function createArchiveAsker(
   opened: readonly NamedArchive[],
   tracking: TrackerOptions,
   pause: number,
+  log: Pick<AgentLog, 'info' | 'warn'> = { info: () => undefined, warn: () => undefined },
 ): ArchiveAsker {
   const watched = opened.map((each) => ({
     ...each,
     tracker: trackArchive(each.archive, tracking),
     commits: findCommits(each.archive),
   }));
+  const catchUp = createCatchUp({
+    log,
+    onCopied: (name) => watched.find((each) => each.name === name)?.tracker.again(),
+  });
+  const known: Known = { watched, lacks: findLacking(), catchUp };
   const refusals = findRefusals();
   let historyStored = 1;
   let asked: Promise<ArchiveFacts | Failure> | undefined;
@@ -67,7 +82,7 @@ export function createArchiveAsker(
     const archives = mode.kind === 'Archive' && mode.setting.state === 'Set';
     const trouble = archives ? await provideHistory(question, signal) : undefined;
     const refusal = archives ? await refusals.look(mode.archiver, position, opened, { signal }) : undefined;
-    return { trouble, refusal, ...(await lookAtArchives(watched, question, signal)) };
+    return { trouble, refusal, ...(await lookAtArchives(known, question, signal)) };
   };
   return {
     async ask(question, patience, signal) {
@@ -83,6 +98,7 @@ export function createArchiveAsker(
         if (ended !== undefined) return ended;
       }
     },
+    close: () => catchUp.close(),
   };
 }
 
@@ -98,23 +114,45 @@ interface Watched extends NamedArchive {
   readonly commits: CommitFinder;
 }
 
-async function lookAtArchives(watched: readonly Watched[], { position, mode }: Question, signal: AbortSignal) {
+interface Known {
+  readonly watched: readonly Watched[];
+  readonly lacks: LackFinder;
+  readonly catchUp: ArchiveCatchUp;
+}
+
+async function lookAtArchives(
+  { watched, lacks, catchUp }: Known,
+  { position, mode }: Question,
+  signal: AbortSignal,
+): Promise<Pick<ArchiveFacts, 'archives' | 'gaps' | 'lastCommit' | 'silent' | 'minimum'>> {
   const acknowledged = acknowledgedIn(mode, position);
-  const archives = await Promise.all(
-    watched.map(async ({ name, tracker, commits }) => ({
-      name,
-      commits,
-      state: await tracker.look({ ...position, acknowledged }, { signal }),
-    })),
-  );
+  const look = ({ tracker }: Watched, call: AbortSignal) =>
+    tracker.look({ ...position, acknowledged }, { signal: call });
+  const { answers, silent } = await fromMost(watched, look, signal);
+  const looked = watched.flatMap((each) => {
+    const state = answers.find(({ name }) => name === each.name)?.answer;
+    return state === undefined ? [] : [{ ...each, state }];
+  });
+  const { lacking, isGap } = await lacks.look(looked, { signal });
+  catchUp.begin(lacking, looked);
   const gaps = new Map<string, WalGap>();
-  for (const { commits, state } of archives) {
-    for (const gap of await commits.describeGaps(state, { signal })) gaps.set(`${gap.fromWal}-${gap.toWal}`, gap);
+  for (const { name, commits, state } of looked) {
+    const missing = { ...state, gaps: state.gaps.filter((hole) => isGap(name, hole)) };
+    for (const gap of await commits.describeGaps(missing, { signal })) gaps.set(`${gap.fromWal}-${gap.toWal}`, gap);
   }
-  const least = leastArchived(archives.map(({ state }) => state));
-  const slowest = archives.find(({ state }) => state === least);
+  const minimum = watched[0]?.minimum;
+  const held = heldArchive(
+    looked.map(({ state }) => state),
+    minimum,
+  );
+  const slowest = looked.find(({ state }) => state === held);
   const lastCommit = slowest === undefined ? undefined : await slowest.commits.lastCommit(slowest.state, { signal });
-  return { archives, gaps: [...gaps.values()], lastCommit };
+  const archives = looked.map(({ name, commits, state }) => {
+    const lack = lacking.find((each) => each.name === name);
+    const trouble = lack === undefined ? undefined : catchUp.trouble(name)?.message;
+    return { name, commits, state, ...(lack === undefined ? {} : { lacking: { segments: lack.count, trouble } }) };
+  });
+  return { archives, gaps: [...gaps.values()], lastCommit, silent, minimum };
 }
 
 function acknowledgedIn(mode: Observed['mode'], { timeline, segmentSize }: WalPosition) {
@@ -129,8 +167,9 @@ async function storeHistory(
   archives: readonly NamedArchive[],
   signal: AbortSignal,
 ): Promise<void> {
-  const present = await Promise.all(archives.map(({ archive }) => archive.has(historyName(timeline), { signal })));
-  if (present.every((each) => each)) return;
+  const ask = ({ archive }: NamedArchive, call: AbortSignal) => archive.has(historyName(timeline), { signal: call });
+  const present = await fromMost(archives, ask, signal);
+  if (present.answers.every(({ answer }) => answer)) return;
   const replication = await openReplication(server.access, signal);
   try {
     await fetchHistory(replication, timeline, archives, signal);

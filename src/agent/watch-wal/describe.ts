@@ -12,8 +12,17 @@ import type { ArchiveState } from './track-archive.ts';
 export interface Observed {
   readonly systemIdentifier: string;
   readonly position: WalPosition;
-  /** Of every repository. */
-  readonly archives: readonly { readonly name: string; readonly state: ArchiveState }[];
+  /** Of every repository that answers. */
+  readonly archives: readonly {
+    readonly name: string;
+    readonly state: ArchiveState;
+    /** What another has and this one does not, and what keeps it from catching up. */
+    readonly lacking?: { readonly segments: number; readonly trouble: string | undefined };
+  }[];
+  /** Those that do not, though enough others do. */
+  readonly silent?: readonly { readonly name: string; readonly failure: Failure }[];
+  /** How many must have what counts as archived; absent: all. */
+  readonly minimum?: number | undefined;
   readonly lastCommit: Date | undefined;
   readonly gaps: readonly WalGap[];
   readonly lagSeconds: number | undefined;
@@ -33,10 +42,13 @@ export interface Verdict {
 
 type Report = NonNullable<WalStatus['report']>;
 
-/** What stands in the policy's status. WAL is archived when every repository has it. */
+/** What stands in the policy's status. WAL is archived when as many repositories have it as the policy says. */
 export function describeWal(observed: Observed, now: Date): WalStatus {
   const { position, archives, mode, systemIdentifier, lastCommit, gaps, lagSeconds } = observed;
-  const state = leastArchived(archives.map((each) => each.state));
+  const state = heldArchive(
+    archives.map((each) => each.state),
+    observed.minimum,
+  );
   const end = state?.end;
   const last = end === undefined || end === 0n ? undefined : lastSegment(state, end);
   const setting = settingOf(mode);
@@ -90,12 +102,16 @@ export function reportOf({ reason, message, retryable }: Failure, now: Date): Re
   return bounded({ healthy: false, reason, message, time: now.toISOString(), ...stalled });
 }
 
-/** The repository that is the furthest behind; one that has nothing yet is. */
-export function leastArchived(states: readonly ArchiveState[]): ArchiveState | undefined {
-  return states.reduce<ArchiveState | undefined>((least, state) => {
-    if (least === undefined || least.end === undefined) return least ?? state;
-    return state.end === undefined || state.end < least.end ? state : least;
-  }, undefined);
+/**
+ * Of those that must have the WAL, the one that is the furthest behind; one that has nothing yet is. Where not all must have
+ * it, those that have the most count.
+ */
+export function heldArchive(states: readonly ArchiveState[], minimum?: number): ArchiveState | undefined {
+  const furthest = states.toSorted((one, other) => {
+    const [end, than] = [one.end ?? -1n, other.end ?? -1n];
+    return end < than ? 1 : end > than ? -1 : 0;
+  });
+  return furthest[Math.min(minimum ?? states.length, states.length) - 1];
 }
 
 export function bounded<Said extends { readonly message?: string | undefined }>(said: Said): Said {
@@ -186,10 +202,22 @@ function streamTrouble(
 
 const connecting = { reason: 'Connecting', message: 'The receiver is connecting to the server.' };
 
-function summary({ archives, gaps, lastCommit }: Observed): string {
+function summary({ archives, gaps, lastCommit, silent = [] }: Observed): string {
   const [gap] = gaps.slice(-1);
   const upTo = lastCommit === undefined ? '' : ` up to the commit of ${lastCommit.toISOString()}`;
   const where = archives.map(({ name }) => name).join(', ');
   const missing = gap === undefined ? '' : ` WAL is missing from ${gap.fromWal} to ${gap.toWal}.`;
-  return `WAL is archived to ${where}${upTo}.${missing}`;
+  return `WAL is archived to ${where}${upTo}.${missing}${laggards(archives, silent)}`;
+}
+
+/** Those that the policy goes on without, each with what it lacks. */
+function laggards(archives: Observed['archives'], silent: NonNullable<Observed['silent']>): string {
+  const behind = archives.flatMap(({ name, lacking }) => {
+    if (lacking === undefined) return [];
+    const { segments, trouble } = lacking;
+    const what = `${name} lacks ${segments} segment${segments === 1 ? '' : 's'} that another repository has`;
+    return [trouble === undefined ? `${what}; they are being copied.` : `${what}, and cannot get them: ${trouble}`];
+  });
+  const away = silent.map(({ name, failure }) => `${name} cannot be asked and gets none: ${failure.message}`);
+  return [...behind, ...away].map((each) => ` ${each}`).join('');
 }

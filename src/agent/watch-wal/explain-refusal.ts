@@ -3,6 +3,7 @@ import type { CallOptions } from '../../repository/store.ts';
 import type { NamedArchive } from './archives.ts';
 import type { Verdict } from './describe.ts';
 import { leftTimeline } from './fence.ts';
+import { fromMost } from './from-most.ts';
 import type { ArchiverFacts, WalPosition } from './observe-server.ts';
 
 export interface RefusalFinder {
@@ -31,8 +32,9 @@ export function findRefusals(): RefusalFinder {
       if (left !== undefined) return left;
       const { name, time } = lastFailed;
       if (parseWalFileName(name) === undefined) return undefined;
-      const present = await Promise.all(archives.map(({ archive }) => archive.has(name, options)));
-      if (!present.every((each) => each)) {
+      const ask = ({ archive }: NamedArchive, signal: AbortSignal) => archive.has(name, { signal });
+      const present = await fromMost(archives, ask, options.signal);
+      if (!present.answers.every(({ answer }) => answer)) {
         taken = undefined;
         return undefined;
       }

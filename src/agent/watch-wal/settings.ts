@@ -43,7 +43,11 @@ export interface Decision {
 const ours = ['archive_mode', 'archive_command', 'archive_timeout'] as const;
 
 /** What makes the server archive through the sidecar, or why that must not or cannot be done. */
-export function decideArchiving(server: ServerSettings, archiveTimeoutSeconds: number): Decision {
+export function decideArchiving(
+  server: ServerSettings,
+  archiveTimeoutSeconds: number,
+  summarizeWal: boolean = false,
+): Decision {
   const refusal = foreignArchiver(server) ?? pinned(server);
   if (refusal !== undefined) return { state: refusal, statements: [], reload: false };
   const changes = wanted(server, archiveTimeoutSeconds).filter(
@@ -56,14 +60,36 @@ export function decideArchiving(server: ServerSettings, archiveTimeoutSeconds: n
   if (denied !== undefined) return { state: denied, statements: [], reload: false };
   const statements = changes.map(([name, value]) => `ALTER SYSTEM SET ${name} = '${value.replaceAll("'", "''")}'`);
   const running = inEffect(server);
+  // With a minimal wal_level the server would not start; that is another one when the archive runs.
+  const summaries = running && summarizeWal ? decideSummaries(server) : nothingToDo;
   return {
-    state: running ? { state: 'Set' } : restartNeeded(server),
-    statements,
+    state: running ? { state: 'Set', ...summaries.note } : restartNeeded(server),
+    statements: [...statements, ...summaries.statements],
     reload:
       running &&
-      setting(server, 'archive_timeout') !== String(archiveTimeoutSeconds) &&
-      !isPinned(server, 'archive_timeout'),
+      (summaries.reload ||
+        (setting(server, 'archive_timeout') !== String(archiveTimeoutSeconds) && !isPinned(server, 'archive_timeout'))),
   };
+}
+
+interface Summaries {
+  readonly statements: readonly string[];
+  readonly reload: boolean;
+  readonly note: Pick<SettingState, 'reason' | 'message'>;
+}
+
+const nothingToDo: Summaries = { statements: [], reload: false, note: {} };
+
+/** Increments need summarize_wal. Archiving does not: what stands in its way is said, and hinders nothing. */
+function decideSummaries(server: ServerSettings): Summaries {
+  const name = 'summarize_wal';
+  const present = setting(server, name);
+  if (present === undefined || present === 'on') return nothingToDo;
+  if (isWritten(server, name, 'on') && !isPinned(server, name)) return { ...nothingToDo, reload: true };
+  if (!isPinned(server, name) && mayNot(server, [name]) === undefined)
+    return { statements: [`ALTER SYSTEM SET ${name} = 'on'`], reload: true, note: {} };
+  const message = `Increments are scheduled, and summarize_wal is off and not for the role ${server.role} to change, so that full backups are made in their place. As a superuser, run: ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf(); or, where its command line or a file that is managed elsewhere says off, set it there.`;
+  return { statements: [], reload: false, note: { reason: 'SummarizeWalOff', message } };
 }
 
 /** Takes back what decideArchiving() had written; what is another's stays. It takes effect with the next start. */
@@ -183,12 +209,15 @@ function isOurs(server: ServerSettings): boolean {
 }
 
 /** wal_level goes back only where nothing can have come to need it: with senders allowed, a minimal one would not start. */
-function writtenByUs({ files, effective }: ServerSettings): readonly string[] {
-  if (files === undefined) return ours;
+function writtenByUs({ files, effective, mayAlter }: ServerSettings): readonly string[] {
+  const isKnown = effective.has('summarize_wal') && mayAlter.has('summarize_wal');
+  // Before wal_level, without which it must not be on.
+  const all = isKnown ? (['summarize_wal', ...ours] as const) : ours;
+  if (files === undefined) return all;
   const noSenders =
     effective.get('max_wal_senders')?.raw === '0' &&
     files.every((line) => line.name !== 'max_wal_senders' || line.setting === '0');
-  const names = [...ours, ...(noSenders ? ['wal_level'] : [])];
+  const names = [...all, ...(noSenders ? ['wal_level'] : [])];
   return names.filter((name) => files.some((line) => line.automatic && line.name === name));
 }
 

@@ -1,9 +1,16 @@
-import { type ArchivedWal, contiguity, type Hole, segmentNameOn, timelineFiles } from '../../domain/wal/contiguous.ts';
-import { historyName } from '../../domain/wal/file-name.ts';
+import {
+  type ArchivedWal,
+  contiguity,
+  type Hole,
+  readTimelineFiles,
+  segmentNameOn,
+  type TimelineFiles,
+} from '../../domain/wal/contiguous.ts';
+import { historyName, parseWalFileName, startOfSegment } from '../../domain/wal/file-name.ts';
 import type { Lsn } from '../../domain/wal/lsn.ts';
 import type { Ancestor } from '../../domain/wal/timeline-history.ts';
 import type { CallOptions } from '../../repository/store.ts';
-import type { WalArchive } from '../../repository/wal-archive.ts';
+import type { ArchivedFile, WalArchive } from '../../repository/wal-archive.ts';
 
 /** What the server says of itself in a tick. */
 export interface ServerPosition {
@@ -31,6 +38,8 @@ export interface ArchiveState {
 export interface ArchiveTracker {
   /** Looks again: some HEAD requests, and a listing where those cannot tell. */
   look(server: ServerPosition, options: CallOptions): Promise<ArchiveState>;
+  /** Something came that the server has not brought: the next look lists. */
+  again(): void;
 }
 
 export interface TrackerOptions {
@@ -70,6 +79,9 @@ export function trackArchive(archive: WalArchive, options: TrackerOptions = usua
     (timeline > 1 && state.history.ancestors.length === 0 && sinceListing() >= options.surveyPause) ||
     sinceListing() >= options.surveyEvery;
   return {
+    again() {
+      listed = Number.NEGATIVE_INFINITY;
+    },
     async look(server, call) {
       if (isStale(server)) {
         listed = options.now().getTime();
@@ -110,14 +122,11 @@ async function survey(
   const { timeline, segmentSize } = server;
   const ancestors = (await ancestorsOf(archive, timeline, call)) ?? [];
   const times = new Map<string, Date>();
-  const files: [number, ReturnType<typeof timelineFiles>][] = [];
+  const files: [number, TimelineFiles][] = [];
+  const forks = new Set(ancestors.flatMap(({ end }) => aroundOf(end, segmentSize)));
   for (const each of [timeline, ...ancestors.map((ancestor) => ancestor.timeline)]) {
-    const names: string[] = [];
-    for await (const { name, time } of archive.list(each, call)) {
-      names.push(name);
-      times.set(name, time);
-    }
-    files.push([each, timelineFiles(names, segmentSize)]);
+    const listed = rememberTimes(archive.list(each, call), { times, forks, segmentSize });
+    files.push([each, await readTimelineFiles(listed, segmentSize)]);
   }
   const history = { timeline, ancestors, segmentSize };
   const found = contiguity({ ...history, files: new Map(files) });
@@ -131,6 +140,38 @@ async function survey(
   const end = pending === -1 ? found.newestEnd : found.holes[pending]?.from;
   const storedTime = end === undefined || end === 0n ? undefined : times.get(segmentNameOn(history, end - 1n));
   return { history, end, from: gaps.at(-1)?.to, storedTime, gaps };
+}
+
+/** Passes a listing on, and keeps the times of those that a hole or a fork may be asked about: there may be a million others. */
+async function* rememberTimes(
+  listed: AsyncIterable<ArchivedFile>,
+  {
+    times,
+    forks,
+    segmentSize,
+  }: { readonly times: Map<string, Date>; readonly forks: ReadonlySet<bigint>; readonly segmentSize: number },
+): AsyncGenerator<ArchivedFile, void, void> {
+  let last: { readonly file: ArchivedFile; readonly number: bigint } | undefined;
+  for await (const file of listed) {
+    yield file;
+    const parsed = parseWalFileName(file.name);
+    if (parsed?.kind !== 'Segment') {
+      times.set(file.name, file.time);
+      continue;
+    }
+    const number = startOfSegment(parsed.number, segmentSize) / BigInt(segmentSize);
+    const follows = last !== undefined && last.number + 1n === number;
+    if (!follows && last !== undefined) times.set(last.file.name, last.file.time);
+    if (!follows || forks.has(number)) times.set(file.name, file.time);
+    last = { file, number };
+  }
+  if (last !== undefined) times.set(last.file.name, last.file.time);
+}
+
+/** The segment in which a timeline was left, and its neighbours. */
+function aroundOf(end: Lsn, segmentSize: number): readonly bigint[] {
+  const number = end / BigInt(segmentSize);
+  return [number - 1n, number, number + 1n];
 }
 
 /** What was found to stay does so on a new timeline too, whose archiver says nothing of the one before. */

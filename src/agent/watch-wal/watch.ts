@@ -8,7 +8,7 @@ import { type Query, withConnection } from '../../postgres/query.ts';
 import { setUpArchiving } from './apply-settings.ts';
 import { type NamedArchive, openArchives } from './archives.ts';
 import { type ArchiveAsker, createArchiveAsker, notAnswering } from './ask-archives.ts';
-import { describeOutage, describeWal, leastArchived, type Observed } from './describe.ts';
+import { describeOutage, describeWal, heldArchive, type Observed } from './describe.ts';
 import { createLagClock } from './lag.ts';
 import { readArchiver, readPosition, type WalPosition } from './observe-server.ts';
 import type { Pace, WatchContext } from './run-watch.ts';
@@ -50,7 +50,7 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
   const remember = async (systemIdentifier: string): Promise<Memory> => {
     if (memory !== undefined) return memory;
     const archives = await openArchives(task, systemIdentifier, folders?.mountRoot);
-    const asker = createArchiveAsker(archives, pace.tracking ?? usualTracking, pace.look);
+    const asker = createArchiveAsker(archives, pace.tracking ?? usualTracking, pace.look, log);
     memory = { systemIdentifier, archives, asker };
     return memory;
   };
@@ -67,7 +67,7 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
       receiver.forbidden = await forbidSynchronous(query);
       return { kind: 'Stream', slot: await readSlot(query, task.slot), receiver };
     }
-    const setting = await setUpArchiving(query, server, task.archiveTimeoutSeconds);
+    const setting = await setUpArchiving(query, server, task.archiveTimeoutSeconds, task.summarizeWal);
     const archiver = await readArchiver(query);
     // What another mode left would keep WAL for ever.
     if (setting.state === 'Set' && !slotDropped) slotDropped = await dropSlot(query, task.slot);
@@ -110,7 +110,10 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
       const { patience, latest } = waitFor(server, position, mode, signal);
       const found = await known.asker.ask({ server, position, mode }, patience, signal);
       if (!('archives' in found)) return describeOutage(told, latest(), found, position.segmentSize, new Date());
-      const least = leastArchived(found.archives.map(({ state }) => state));
+      const least = heldArchive(
+        found.archives.map(({ state }) => state),
+        found.minimum,
+      );
       if (!proven && isSetUp(mode)) {
         proven = true;
         if (least?.end === undefined || isLeftBehind(least.end, position, mode)) {
@@ -135,6 +138,7 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
     async close() {
       ending.abort();
       await receiving;
+      await memory?.asker.close();
       await Promise.allSettled((memory?.archives ?? []).map(({ archive }) => archive.store.close()));
     },
   };

@@ -41,22 +41,27 @@ const physical: Documentation = {
   'physical.maxRate': 'The most that is read in a second, such as 200M.',
   'physical.walMethod': 'Where the WAL of the backup itself comes from: the archive, or fetched or streamed with it.',
   'physical.compress':
-    'Who packs with zstd: the agent (Client), or the server (Server, PostgreSQL 15 or later) where its network is slower than its processors.',
+    'Who packs with zstd: the agent (Client), or the server (Server, PostgreSQL 15 or later) where its network is slower than its processors. With gzip and lz4 the agent packs.',
+  'physical.allowFaultyIncrementals':
+    'Makes increments also of a server whose minor version is known to make bad ones (before 17.13, 18.7).',
   walArchiving: 'How every change between backups is kept, for recovery to a point in time.',
   'walArchiving.mode': 'Archive: by the archive_command of the pods. Stream: by a replication slot. None: not at all.',
   'walArchiving.archiveTimeoutSeconds': 'A WAL segment is closed after this time even if it is not full.',
   'walArchiving.maxParallel': 'Segments stored at once.',
+  'walArchiving.minRepositories':
+    'The server keeps WAL until this many of repositoryRefs have it; default: all of them. Those that lag are caught up by copying.',
   'walArchiving.compression': 'How WAL is packed.',
   ...under('walArchiving.compression', {
-    algorithm: 'zstd, gzip, lz4 or none.',
-    level: 'Up to 19 for zstd, 9 for gzip, 12 for lz4.',
+    algorithm:
+      'zstd, gzip, lz4, or none, which is a gzip file without compression. May be changed at any time: an archive holds any of them.',
+    level: 'Up to 19 for zstd, 9 for gzip, 12 for lz4; default 1.',
   }),
 };
 
 const upkeep: Documentation = {
   compression: 'How backups are packed.',
   'compression.algorithm': 'zstd, gzip, lz4 or none.',
-  'compression.level': 'Up to 19 for zstd, 9 for gzip, 12 for lz4.',
+  'compression.level': 'Up to 19 for zstd (default 3), 9 for gzip (default 6), 12 for lz4 (default 1).',
   retention: 'Which backups stay. What no rule keeps is deleted; absent: everything stays.',
   'retention.recoveryWindow': 'Every instant of this time stays restorable, such as 14d.',
   'retention.keepLast': 'The newest backups, by number.',

@@ -25,10 +25,11 @@ export const backupRepository: Documentation = {
   azureBlob: 'A container of Azure Blob Storage.',
   'azureBlob.container': "The container's name.",
   'azureBlob.prefix': 'What every name begins with.',
-  'azureBlob.endpoint': 'The address of the account, where the connection string does not say it.',
+  'azureBlob.endpoint':
+    'The address of the account, such as https://ACCOUNT.blob.core.windows.net, where the Secret does not say it.',
   'azureBlob.credentialsSecretRef': 'Absent: workload identity.',
   'azureBlob.credentialsSecretRef.name':
-    'A Secret with AZURE_STORAGE_CONNECTION_STRING, or with account and key or SAS.',
+    'A Secret with AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN.',
   googleCloudStorage: 'A bucket of Google Cloud Storage.',
   'googleCloudStorage.bucket': "The bucket's name.",
   'googleCloudStorage.prefix': 'What every name begins with.',
@@ -37,7 +38,8 @@ export const backupRepository: Documentation = {
   'googleCloudStorage.credentialsSecretRef.name': 'A Secret with the key service-account.json.',
   rclone: 'Anything that rclone reaches: SFTP, WebDAV, Backblaze B2, Swift and others.',
   'rclone.remote': 'A remote of the configuration and a path, such as offsite:backups/prod.',
-  'rclone.configSecretRef': "rclone's configuration file.",
+  'rclone.configSecretRef':
+    "rclone's configuration file. The Secret's key known_hosts, if there is one, holds the host keys of SFTP servers.",
   'rclone.configSecretRef.name': "The Secret's name.",
   'rclone.configSecretRef.key': 'The key in the Secret, such as rclone.conf.',
   encryption: 'Encrypts before anything leaves the agent. Exactly one of age and gpg.',
@@ -48,13 +50,19 @@ export const backupRepository: Documentation = {
     'The identities, needed by restores and verification only, and mounted in no other pod. A file may hold several.',
   'encryption.age.identitySecretRef.name': "The Secret's name.",
   'encryption.age.identitySecretRef.key': 'The key in the Secret, such as identity.txt.',
-  'encryption.gpg': 'By GnuPG.',
-  'encryption.gpg.publicKeySecretRef': 'The public keys.',
+  'encryption.gpg': 'By GnuPG: every object of a backup and every WAL segment is an OpenPGP message.',
+  'encryption.gpg.publicKeySecretRef':
+    'The public keys, as gpg --export writes them, armored or not: all that a backup needs.',
   'encryption.gpg.publicKeySecretRef.name': "The Secret's name.",
-  'encryption.gpg.publicKeySecretRef.key': 'The key in the Secret.',
-  'encryption.gpg.recipients': 'The names or fingerprints of the keys to encrypt to.',
-  'encryption.gpg.identitySecretRef': 'The private key, needed by restores and verification only.',
+  'encryption.gpg.publicKeySecretRef.key': 'The key in the Secret, such as public.asc.',
+  'encryption.gpg.recipients':
+    'The fingerprints of those of them that can restore; any one of their private keys does.',
+  'encryption.gpg.identitySecretRef':
+    'Private keys without a passphrase, needed by restores and verification only, and mounted in no other pod. A file may hold several.',
   'encryption.gpg.identitySecretRef.name': "The Secret's name.",
-  'encryption.gpg.identitySecretRef.key': 'The key in the Secret.',
+  'encryption.gpg.identitySecretRef.key': 'The key in the Secret, such as private.asc.',
   accessMode: "ReadOnly: nothing is ever written, as when a second cluster reads the first one's repository.",
+  catalogue: 'Whose backups become BackupRuns here.',
+  'catalogue.namespaces':
+    'Namespaces as the repository has them; default: this one alone. Name another one only where whoever uses this namespace may see its backups.',
 };

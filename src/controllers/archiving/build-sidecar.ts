@@ -62,8 +62,9 @@ export function buildSidecar(parts: SidecarParts): Desired {
     volumes: [{ name: sidecarName, emptyDir: {} }, ...volumes],
   };
   // Of what people have said, not of what is made of it: a new version of Tidemark restarts nobody's database.
-  const { maxParallel, compression } = policy.spec.walArchiving;
-  const said = [maxParallel, compression, parts.repositories, parts.systemIdentifier, workload.container.name];
+  const { maxParallel, minRepositories, compression } = policy.spec.walArchiving;
+  const fixed = [maxParallel, compression, parts.repositories, parts.systemIdentifier, workload.container.name];
+  const said = minRepositories === undefined ? fixed : [...fixed, minRepositories];
   const annotations = { [sidecarHash]: hashOf(said), [sidecarPolicy]: policy.metadata.name };
   return {
     ...targetOf(policy.metadata.namespace, workload),
@@ -89,6 +90,7 @@ function archiveTask({ policy, repositories, systemIdentifier }: SidecarParts): 
     repositories: [...repositories],
     systemIdentifier,
     maxParallel: spec.walArchiving.maxParallel,
+    ...(spec.walArchiving.minRepositories === undefined ? {} : { minRepositories: spec.walArchiving.minRepositories }),
     compression: spec.walArchiving.compression,
   };
 }

@@ -82,7 +82,9 @@ function watchTask({ policy, mode, server, repositories }: WatcherParts): WatchW
     repositories: [...repositories],
     archiveTimeoutSeconds: walArchiving.archiveTimeoutSeconds,
     maxParallel: walArchiving.maxParallel,
+    ...(walArchiving.minRepositories === undefined ? {} : { minRepositories: walArchiving.minRepositories }),
     compression: walArchiving.compression,
+    summarizeWal: spec.schedules.some(({ type }) => type !== 'Full'),
     slot: slotName(metadata.namespace, metadata.name),
   };
 }

@@ -20,7 +20,7 @@ export function buildCronJob(
   const { metadata, spec } = policy;
   const own = policyLabels(metadata.name, schedule.name);
   const job = buildJob({
-    task: { ...task, schedule: schedule.name, method: schedule.method },
+    task: { ...task, schedule: schedule.name, method: schedule.method, type: schedule.type },
     template: spec.jobTemplate,
     agent,
     labels: own,

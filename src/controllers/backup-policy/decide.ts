@@ -12,6 +12,7 @@ import type { AgentSettings } from '../jobs/build-job.ts';
 import { isRefusal, type Refusal, refused } from '../refusal.ts';
 import type { VerificationOutcome } from '../verification/reconcile.ts';
 import { buildCronJob } from './cron-jobs.ts';
+import { judgeIncrements } from './judge-increments.ts';
 import { newestFirst, surplusRuns } from './surplus-runs.ts';
 
 export interface Gathered {
@@ -65,6 +66,7 @@ export function decide(gathered: Gathered): Decision {
       ...gathered.archiving.conditions,
       ...(gathered.retention?.conditions ?? []),
       ...(gathered.verification?.conditions ?? []),
+      ...judgeIncrements(policy, lastRuns(runs).server?.version),
     ]),
     policy.metadata.generation,
     now,
@@ -225,6 +227,7 @@ export function eventsOf({ status }: BackupPolicy, conditions: readonly NewCondi
     { type: 'Ready', action: 'Schedule' },
     { type: 'ContinuousArchiving', action: 'Archive' },
     { type: 'RetentionApplied', action: 'Expire' },
+    { type: 'IncrementsTrusted', action: 'Schedule' },
   ].flatMap(({ type, action }) => {
     const [before, after] = [findCondition(status?.conditions, type), conditions.find((each) => each.type === type)];
     const same = before?.status === after?.status && before?.reason === after?.reason;

@@ -6,7 +6,6 @@ import { withoutIdentity } from '../../domain/encryption.ts';
 import { labelValue } from '../../domain/label-value.ts';
 import { labels } from '../../domain/labels.ts';
 import { jobName } from '../../domain/naming.ts';
-import { missingForRepository, notImplementedMessage } from '../../domain/not-implemented.ts';
 import type { ProbeTask } from '../../domain/task.ts';
 import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
@@ -21,6 +20,8 @@ export interface Gathered {
   /** Why the probe's Job could not be made. */
   readonly rejection?: Refusal | undefined;
   readonly runs: readonly BackupRun[];
+  /** What the catalogue says of itself. */
+  readonly synced?: NewCondition | undefined;
   readonly agent: AgentSettings;
   readonly now: Date;
 }
@@ -31,7 +32,7 @@ export interface Decision {
   readonly events: readonly EventNote[];
 }
 
-export const ownedStatus = ['observedGeneration', 'conditions', 'backups'] as const;
+export const ownedStatus = ['observedGeneration', 'conditions', 'backups', 'storedBytes', 'lastSyncTime'] as const;
 
 /** A failed probe's Job goes after this, and that makes the next one. */
 const probeAgainSeconds = 300;
@@ -42,10 +43,11 @@ export function decide(gathered: Gathered): Decision {
   const { generation } = repository.metadata;
   const ready = readiness(gathered);
   const probe = needsProbe(gathered) ? buildProbe(gathered) : undefined;
-  const conditions = conditionsAfter(repository.status?.conditions, [ready], generation, now);
+  const wanted = gathered.synced === undefined ? [ready] : [ready, gathered.synced];
+  const conditions = conditionsAfter(repository.status?.conditions, wanted, generation, now);
   return {
     create: probe === undefined || isRefusal(probe) ? undefined : probe,
-    status: { observedGeneration: generation, conditions: [...conditions], backups: countBackups(repository, runs) },
+    status: { observedGeneration: generation, conditions: [...conditions], ...holdings(repository, runs) },
     events: eventsOf(repository, ready),
   };
 }
@@ -57,9 +59,6 @@ export function probeJobName({ metadata }: Pick<BackupRepository, 'metadata'>): 
 
 function readiness({ repository, probeJob, account, rejection }: Gathered): NewCondition {
   const type = 'Ready';
-  const absent = missingForRepository(repository.spec);
-  if (absent.length > 0)
-    return { type, status: 'False', reason: 'NotImplemented', message: notImplementedMessage(absent) };
   if (account !== undefined) return { type, status: 'False', reason: account.reason, message: account.message };
   const probe = currentProbe(repository);
   if (probe?.outcome === 'Succeeded') return { type, status: 'True', reason: 'ProbeSucceeded', message: probe.message };
@@ -88,7 +87,7 @@ function readiness({ repository, probeJob, account, rejection }: Gathered): NewC
 }
 
 function needsProbe({ repository, probeJob, account }: Gathered): boolean {
-  if (probeJob !== undefined || account !== undefined || missingForRepository(repository.spec).length > 0) return false;
+  if (probeJob !== undefined || account !== undefined) return false;
   return currentProbe(repository)?.outcome !== 'Succeeded';
 }
 
@@ -129,12 +128,26 @@ function buildProbe({ repository, agent }: Gathered): Desired | Refusal {
   };
 }
 
-function countBackups({ metadata }: BackupRepository, runs: readonly BackupRun[]): number {
-  return runs.filter(
-    ({ status }) =>
-      status?.phase === 'Completed' &&
-      status.repositories?.some(({ name, state }) => name === metadata.name && state === 'Stored'),
-  ).length;
+/** Whether the agent's probe of this generation has succeeded. */
+export function isProbed(repository: BackupRepository): boolean {
+  return currentProbe(repository)?.outcome === 'Succeeded';
+}
+
+/** What the catalogue has counted, and what was stored since; before it was read, what the BackupRuns say. */
+function holdings({ metadata, status }: BackupRepository, runs: readonly BackupRun[]) {
+  const { backups = 0, storedBytes = '0', startTime = '', deepTime = '', completionTime } = status?.catalogue ?? {};
+  const stored = runs.filter(
+    (run) =>
+      run.status?.phase === 'Completed' &&
+      run.status.repositories?.some(({ name, state }) => name === metadata.name && state === 'Stored'),
+  );
+  const since = (time: string) => stored.filter((run) => (run.status?.completionTime ?? '') >= time);
+  const bytes = since(deepTime).reduce((sum, run) => sum + Number(run.status?.size?.stored ?? 0), Number(storedBytes));
+  return {
+    backups: backups + since(startTime).length,
+    storedBytes: String(bytes),
+    ...(completionTime === undefined ? {} : { lastSyncTime: completionTime }),
+  };
 }
 
 function eventsOf({ status }: BackupRepository, ready: NewCondition): readonly EventNote[] {

@@ -10,7 +10,11 @@ import { isScheduled } from './decide.ts';
 const fieldManager = 'tidemark-operator-adopted';
 
 const { report, backupID, checksum, repositories, size, globals, databases } = backupRunStatus.shape;
-const lastWords = z.object({ report: report.unwrap(), backupID, checksum, repositories, size, globals, databases });
+const { type, parentBackupID, chain, forcedFull } = backupRunStatus.shape;
+const lastWords = z.object({
+  ...{ report: report.unwrap(), backupID, type, parentBackupID, chain, forcedFull },
+  ...{ checksum, repositories, size, globals, databases },
+});
 
 /**
  * An agent that ended while the API server was away, or whose BackupRun was gone, left its last words and the key facts

@@ -4,7 +4,6 @@ import { type Fate, fateOf } from '../../domain/job-state.ts';
 import { labelValue } from '../../domain/label-value.ts';
 import { labels, runningJobFinalizer, storedBackupFinalizer } from '../../domain/labels.ts';
 import { jobName } from '../../domain/naming.ts';
-import { missingForRun, notImplementedMessage } from '../../domain/not-implemented.ts';
 import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
 import type { Pod } from '../../kube/workloads.ts';
@@ -170,15 +169,13 @@ function finalizersOf({ metadata, spec }: BackupRun, active: boolean): readonly 
 
 function makeJob(gathered: Gathered, name: string): Desired | Refusal {
   const { run, policy, repositories, hosts, account, agent } = gathered;
-  const absent = missingForRun(run.spec);
-  if (absent.length > 0) return refused('NotImplemented', notImplementedMessage(absent));
   if (policy === undefined)
     return missing(
       'PolicyNotFound',
       `BackupPolicy ${run.metadata.namespace}/${run.spec.policyRef.name} does not exist. Create it, or correct policyRef in a new BackupRun.`,
     );
   if (isRefusal(policy)) return policy;
-  const task = backupTask({ policy, repositories, hosts, method: run.spec.method });
+  const task = backupTask({ policy, repositories, hosts, method: run.spec.method, type: run.spec.type });
   if (isRefusal(task)) return task;
   if (account !== undefined) return account;
   const archiving = archivingAwaited(run, policy);

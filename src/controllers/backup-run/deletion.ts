@@ -38,7 +38,19 @@ export function decideDeletion(gathered: GatheredDeletion): DeletionDecision {
   if (activePods.length > 0) return stay;
   const withoutJob = present.filter((name) => name !== runningJobFinalizer);
   if (!withoutJob.includes(storedBackupFinalizer) || isAbandoned(run) || !isStored(run)) return released(run);
-  return decideStoredBackup(gathered, { ...stay, finalizers: withoutJob });
+  const left = { ...stay, finalizers: withoutJob };
+  if (run.spec.hold) return { ...left, events: [notDeleted(run, heldMessage)] };
+  if (isHeldStill(run)) return { ...left, events: [notDeleted(run, stillHeldMessage)] };
+  return decideStoredBackup(gathered, left);
+}
+
+const heldMessage = 'it has hold: true, which keeps the stored backup; set it to false, and it is removed';
+
+const stillHeldMessage =
+  'its hold stands in the repository still; the sync that takes it back comes within a minute (see the condition CatalogueSynced of the BackupRepository)';
+
+function isHeldStill({ status }: BackupRun): boolean {
+  return (status?.repositories ?? []).some(({ state, held = false }) => state === 'Stored' && held);
 }
 
 /** Tidemark lets the object go. */

@@ -5,6 +5,7 @@ import { findCondition, type NewCondition } from '../../domain/conditions.ts';
 import { labels } from '../../domain/labels.ts';
 import { type Collapse, comparedRuns, findCollapses, type StoredSize } from '../../domain/size-collapse.ts';
 import type { EventNote } from '../../kube/events.ts';
+import { judgeType, madeType } from './judge-type.ts';
 
 /**
  * What is to be said of a backup that is stored, beside whether it succeeded: none of it makes the run fail, and each may
@@ -17,7 +18,7 @@ export function judgeStored(
 ): readonly NewCondition[] {
   // One that lacks databases says so by itself.
   const size = state === 'Completed' ? judgeSize(run, others) : [];
-  return [...judgeGlobals(run.status), ...judgeDumps(run), ...size];
+  return [...judgeType(run), ...judgeGlobals(run.status), ...judgeDumps(run), ...size];
 }
 
 /** A Warning for each that is not as it should be, when that becomes known. */
@@ -104,7 +105,7 @@ function isLike(run: BackupRun, other: BackupRun): boolean {
   return (
     other.status?.phase === 'Completed' &&
     other.spec.method === run.spec.method &&
-    other.spec.type === run.spec.type &&
+    madeType(other) === madeType(run) &&
     other.metadata.labels?.[labels.schedule] === run.metadata.labels?.[labels.schedule]
   );
 }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { backupPolicySpec } from '../../api/backup-policy.ts';
 import { backupRunSpec } from '../../api/backup-run.ts';
 import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
+import { isCatalogued } from '../../domain/catalogue/catalogued-run.ts';
 import { isNamespaceTerminating } from '../../kube/api-error.ts';
 import type { Outcome } from '../../kube/controller.ts';
 import { type Desired, patchFinalizers, read, remove } from '../../kube/objects.ts';
@@ -17,6 +18,8 @@ import { isRefusal, type Refusal } from '../refusal.ts';
 import { eventsOf, hasEnded, ownedRunStatus, statusOf } from '../run-progress.ts';
 import { writeStatus } from '../write-status.ts';
 import { adoptFacts } from './adopt-facts.ts';
+import { cataloguedStatus } from './catalogued.ts';
+import { catchUp } from './catch-up/reconcile.ts';
 import {
   type Decision,
   decide,
@@ -28,7 +31,7 @@ import {
   settled,
 } from './decide.ts';
 import { type DeletionDecision, decideDeletion, deleteJobName, notDeleted, released } from './deletion.ts';
-import { expiredStatus, isExpired } from './expired.ts';
+import { expiredEvents, expiredStatus, isExpired, isFoundAgain, isVanished, restoredStatus } from './expired.ts';
 
 export async function reconcileRun(
   context: Context,
@@ -40,6 +43,7 @@ export async function reconcileRun(
   if (run === undefined) return 'done';
   if (run.metadata.deletionTimestamp !== undefined) return await reconcileDeletion(context, run, signal);
   if (hasEnded(run)) return await reconcileEnded(context, run, signal);
+  if (isCatalogued(run)) return await reconcileCatalogued(context, run, signal);
   const parsed = parseSpec(backupRunSpec, run.spec, 'The BackupRun');
   if (isRefusal(parsed)) return await refuse(context, run, parsed, signal);
   // What is adopted comes back as a change of the run, and is judged then.
@@ -57,12 +61,42 @@ export async function reconcileRun(
     : { requeueAfterMilliseconds: decision.lookAgainMilliseconds };
 }
 
-/** Nothing but the marks, and whether retention has deleted the backup: thousands of runs have ended, and all of them are looked at now and then. */
+/** Nothing but the marks, whether retention has deleted the backup, and whether a repository lacks it: thousands of runs have ended, and all of them are looked at now and then. */
 async function reconcileEnded(context: Context, run: Cached<BackupRun>, signal: AbortSignal): Promise<Outcome> {
   const job = context.caches.jobs.get(run.metadata.namespace, runJobName(run));
   if (job !== undefined) await markRecorded(context, job, signal);
   await setFinalizers(context, run, settled(run).finalizers, signal);
-  if (isExpired(run)) await writeStatus(context, run, ownedRunStatus, expiredStatus(run, context.clock.now()), signal);
+  if (isVanished(run)) {
+    const { namespace, name, uid } = run.metadata;
+    context.log.info({ namespace, run: name, path: run.status?.repositories?.[0]?.path }, 'the repository has lost it');
+    await remove(context.client, { kind: 'BackupRun', namespace, name, uid }, signal);
+    return 'done';
+  }
+  if (isExpired(run)) {
+    const events = expiredEvents(run);
+    await writeStatus(context, run, ownedRunStatus, expiredStatus(run, context.clock.now()), signal);
+    for (const event of events) context.record(run, event);
+    return 'done';
+  }
+  if (isFoundAgain(run)) {
+    await writeStatus(context, run, ownedRunStatus, restoredStatus(run), signal);
+    return 'done';
+  }
+  const lookAgain = await catchUp(context, run, signal);
+  return lookAgain === undefined ? 'done' : { requeueAfterMilliseconds: lookAgain };
+}
+
+const writtenWithin = 60_000;
+
+/** It is over from its birth: there is nothing to do but to say so, once its agent has written what it is. */
+async function reconcileCatalogued(context: Context, run: Cached<BackupRun>, signal: AbortSignal): Promise<Outcome> {
+  await setFinalizers(context, run, settled(run).finalizers, signal);
+  const now = context.clock.now();
+  // Its agent writes the status next; thousands may be made at a time.
+  const wait = writtenWithin - (now.getTime() - Date.parse(run.metadata.creationTimestamp));
+  if (run.status?.backupID === undefined && wait > 0) return { requeueAfterMilliseconds: wait };
+  const status = cataloguedStatus(run, now);
+  await writeStatus(context, run, ownedRunStatus, { ...status }, signal);
   return 'done';
 }
 

@@ -23,8 +23,8 @@ export async function recordScheduledJob(context: Context, job: Job, signal: Abo
     return;
   const policy = policyOf(context, namespace, ownerReferences);
   if (policy === undefined) return;
-  const method = policy.schedules.find((each) => each.name === schedule)?.method ?? 'Logical';
-  const run = scheduledRun({ namespace, jobName: name, policy: { name: policy.name }, schedule, method, type: 'Full' });
+  const { method = 'Logical', type = 'Full' } = policy.schedules.find((each) => each.name === schedule) ?? {};
+  const run = scheduledRun({ namespace, jobName: name, policy: { name: policy.name }, schedule, method, type });
   await createIfAbsent(context.client, { ...run, spec: backupRunSpec.parse(run.spec) }, operatorFieldManager, signal);
 }
 

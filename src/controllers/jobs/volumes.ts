@@ -18,6 +18,7 @@ export function volumesOf(
     temporaryVolume(task, template),
     ...('server' in task && !isIntoScratch(task) ? serverVolumes(task.server) : []),
     ...repositoriesOf(task).flatMap(repositoryVolumes),
+    ...repositoriesOf(task).flatMap(publicKeyVolumes),
     ...(decrypts(task) ? repositoriesOf(task).flatMap(identityVolumes) : []),
     ...(task.action === 'backup' || task.action === 'restore' ? [scratchVolume(template)] : []),
     ...(task.action === 'recover' ? recoveryVolumes(task, template) : []),
@@ -38,7 +39,9 @@ function isIntoScratch(task: Task): boolean {
 
 function repositoriesOf(task: Task): readonly RepositoryTask[] {
   if ('repositories' in task) return task.repositories;
-  return [task.action === 'plan-recovery' || task.action === 'recover' ? task.source.repository : task.repository];
+  if (task.action === 'probe' || task.action === 'sync-catalogue') return [task.repository];
+  const { repository, others = [] } = 'source' in task ? task.source : task;
+  return [repository, ...others];
 }
 
 /** The server that `extract` writes into, and the login of a standby at its primary. */
@@ -66,33 +69,72 @@ function serverVolumes({ credentialsSecretName, tls }: ServerTask): readonly Mou
 }
 
 const s3Keys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
+const azureKeys = [
+  'AZURE_STORAGE_CONNECTION_STRING',
+  'AZURE_STORAGE_ACCOUNT',
+  'AZURE_STORAGE_KEY',
+  'AZURE_STORAGE_SAS_TOKEN',
+];
+const googleKeys = ['service-account.json'];
+
+/** The Secret of a repository's store, and its keys; undefined where the pod's own identity is used. */
+function credentialsOf({ s3, azureBlob, googleCloudStorage, rclone }: RepositoryTask['spec']) {
+  const named = (ref: { readonly name: string } | undefined, keys: readonly string[]) =>
+    ref === undefined ? undefined : { name: ref.name, keys };
+  return (
+    named(s3?.credentialsSecretRef, s3Keys) ??
+    named(azureBlob?.credentialsSecretRef, azureKeys) ??
+    named(googleCloudStorage?.credentialsSecretRef, googleKeys) ??
+    (rclone === undefined ? undefined : named(rclone.configSecretRef, [rclone.configSecretRef.key, 'known_hosts']))
+  );
+}
 
 function repositoryVolumes({ spec }: RepositoryTask, index: number): readonly Mounted[] {
   const { s3, volume } = spec;
   const ca = s3?.caBundleSecretRef;
+  const credentials = credentialsOf(spec);
   return [
-    ...(s3?.credentialsSecretRef === undefined
+    ...(credentials === undefined
       ? []
       : [
           secret(
             `repository-${index}-credentials`,
             places.repository.credentials(index),
-            s3.credentialsSecretRef.name,
-            s3Keys,
+            credentials.name,
+            credentials.keys,
           ),
         ]),
     ...(ca === undefined ? [] : [secret(`repository-${index}-ca`, places.repository.ca(index), ca.name, [ca.key])]),
-    ...(volume === undefined ? [] : [claim(`repository-${index}`, places.repository.volume(index), volume.claimName)]),
+    ...(volume === undefined
+      ? []
+      : [
+          claim(
+            `repository-${index}`,
+            places.repository.volume(index),
+            volume.claimName,
+            spec.accessMode === 'ReadOnly',
+          ),
+        ]),
   ];
 }
 
-/** A pod that backs up, archives, watches, probes or deletes never sees what could decrypt. */
+/** gpg needs the keys of whom it encrypts for. */
+function publicKeyVolumes({ spec }: RepositoryTask, index: number): readonly Mounted[] {
+  const keys = spec.encryption?.gpg?.publicKeySecretRef;
+  if (keys === undefined) return [];
+  return [secret(`repository-${index}-public-keys`, places.repository.publicKeys(index), keys.name, [keys.key])];
+}
+
+/**
+ * A pod that backs up, archives, watches, probes or deletes never sees what could decrypt; one that copies does where its
+ * task names an identity, because what it copies is to be encrypted for others.
+ */
 function decrypts({ action }: Task): boolean {
-  return action === 'restore' || action === 'plan-recovery' || action === 'recover';
+  return action === 'restore' || action === 'plan-recovery' || action === 'recover' || action === 'copy';
 }
 
 function identityVolumes({ spec }: RepositoryTask, index: number): readonly Mounted[] {
-  const identity = spec.encryption?.age?.identitySecretRef;
+  const identity = (spec.encryption?.age ?? spec.encryption?.gpg)?.identitySecretRef;
   if (identity === undefined) return [];
   return [secret(`repository-${index}-identity`, places.repository.identity(index), identity.name, [identity.key])];
 }
@@ -136,6 +178,6 @@ function secret(name: string, path: string, secretName: string, keys: readonly s
   return { name, path, readOnly: true, source: { projected: { defaultMode: 0o440, sources } } };
 }
 
-function claim(name: string, path: string, claimName: string): Mounted {
-  return { name, path, readOnly: false, source: { persistentVolumeClaim: { claimName } } };
+function claim(name: string, path: string, claimName: string, readOnly = false): Mounted {
+  return { name, path, readOnly, source: { persistentVolumeClaim: { claimName } } };
 }

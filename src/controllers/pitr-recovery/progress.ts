@@ -60,6 +60,8 @@ export function stageOf({ status }: PitrRecovery): RecoveryPhase {
     case 'ReplayingWal':
     case 'Checking':
       return status.progress.stage;
+    case 'Combining':
+      return 'RestoringBase';
     case 'Extracting':
     case 'Stopping':
       return 'Checking';

@@ -1,8 +1,9 @@
 import { type JobTemplate, jobTemplate } from '../../api/job-template.ts';
 import type { BackupPolicy, BackupRepository, PitrRecovery } from '../../api/kinds.ts';
 import type { WorkloadRef } from '../../api/postgres-server.ts';
-import type { PlanRecoveryTask } from '../../domain/task.ts';
+import type { PlanRecoveryTask, RepositoryTask } from '../../domain/task.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
+import { readTogether } from '../read-together.ts';
 import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
 
 /** Where a recovery reads from, and what is known of the server whose backups those are. */
@@ -38,6 +39,7 @@ export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLo
     return {
       task: {
         repository: task,
+        ...othersOf(task, namespace, origin === namespace ? policy : undefined, lookup),
         ...(origin === undefined || policy === undefined ? {} : { namespace: origin, policy }),
         ...(systemIdentifier === undefined ? {} : { systemIdentifier }),
       },
@@ -52,6 +54,17 @@ export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLo
   return ofPolicy(namespace, policyRef.name, lookup);
 }
 
+/** A repository that is named with a policy of this namespace stands for all of the policy's. */
+function othersOf(task: RepositoryTask, namespace: string, policyName: string | undefined, lookup: SourceLookup) {
+  const policy = policyName === undefined ? undefined : lookup.policy(policyName);
+  if (policy === undefined || isRefusal(policy)) return {};
+  const { repositoryRefs } = policy.spec;
+  if (!repositoryRefs.some(({ name }) => name === task.name)) return {};
+  const rest = repositoryRefs.filter(({ name }) => name !== task.name);
+  const others = readTogether(task, namespace, rest, (each) => lookup.repository(each));
+  return others.length === 0 ? {} : { others: [...others] };
+}
+
 function ofPolicy(namespace: string, name: string, lookup: SourceLookup): RecoverySource | Refusal {
   const policy = lookup.policy(name);
   if (policy === undefined)
@@ -61,14 +74,18 @@ function ofPolicy(namespace: string, name: string, lookup: SourceLookup): Recove
     );
   if (isRefusal(policy)) return policy;
   const { source, repositoryRefs, jobTemplate: template } = policy.spec;
-  const [first] = repositoryRefs;
+  // The first of the policy's repositories is read first; one whose object is gone is passed over.
+  const first = repositoryRefs.find((ref) => lookup.repository(ref.name) !== undefined) ?? repositoryRefs[0];
   if (first === undefined) return refused('NoSource', `BackupPolicy ${name} names no repository.`);
   const task = readableRepository(namespace, first, lookup);
   if (isRefusal(task)) return task;
+  const rest = repositoryRefs.filter((ref) => ref !== first);
+  const others = readTogether(task, namespace, rest, (each) => lookup.repository(each));
   const systemIdentifier = policy.status?.wal?.systemIdentifier ?? policy.status?.server?.systemIdentifier;
   return {
     task: {
       repository: task,
+      ...(others.length === 0 ? {} : { others: [...others] }),
       namespace,
       policy: name,
       ...(systemIdentifier === undefined ? {} : { systemIdentifier }),

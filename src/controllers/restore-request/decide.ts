@@ -171,7 +171,7 @@ function makeJob({ request, source, hosts, scratch, account, agent }: Gathered):
 
 function taskOf(
   { metadata, spec }: RestoreRequest,
-  { repository, backup }: RestoreSource,
+  { repository, others, backup }: RestoreSource,
   hosts: readonly string[],
 ): RestoreTask {
   const { databases, globals, jobs, noOwner, noPrivileges, role, exitOnError, assertions, dryRun, target } = spec;
@@ -182,6 +182,7 @@ function taskOf(
     namespace: metadata.namespace,
     request: { name: metadata.name, uid: metadata.uid },
     repository,
+    ...(others === undefined ? {} : { others: [...others] }),
     backup,
     server: into,
     ...(target.server !== undefined

@@ -1,8 +1,16 @@
-import { type BackupRun, type PitrRecovery, pitrRecovery, type RestoreRequest } from '../../api/kinds.ts';
+import {
+  type BackupPolicy,
+  type BackupRun,
+  type PitrRecovery,
+  pitrRecovery,
+  type RestoreRequest,
+} from '../../api/kinds.ts';
+import { isCatalogued, isForeign } from '../../domain/catalogue/catalogued-run.ts';
 import { findCondition } from '../../domain/conditions.ts';
 import type { Fate } from '../../domain/job-state.ts';
 import { labelValue } from '../../domain/label-value.ts';
 import { labels } from '../../domain/labels.ts';
+import { parseBackupPath } from '../../domain/layout.ts';
 import { recoveryName } from '../../domain/naming.ts';
 import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
@@ -136,11 +144,22 @@ function sourceOf(
   if (run === undefined && repository !== undefined)
     return { source: { repository: { repositoryRef: repository.repositoryRef } }, backupID: repository.backupID };
   if (run === undefined) return refused('NoSource', 'The request names no source.');
-  const { backupID } = resolved.backup;
+  const { backupID, path } = resolved.backup;
   const { name } = run.spec.policyRef;
-  if (lookup.policy(name) !== undefined) return { source: { policyRef: { name } }, backupID };
+  const policy = lookup.policy(name);
+  if (policy !== undefined && isOfPolicy(run, policy)) return { source: { policyRef: { name } }, backupID };
   const repositoryRef = { name: resolved.repository.name };
-  return { source: { repository: { repositoryRef, policy: name, namespace: run.metadata.namespace } }, backupID };
+  const place = path === undefined ? undefined : parseBackupPath(path);
+  const { namespace, systemIdentifier } = place ?? { namespace: run.metadata.namespace };
+  const server = isCatalogued(run) && systemIdentifier !== undefined ? { systemIdentifier } : {};
+  return { source: { repository: { repositoryRef, policy: name, namespace, ...server } }, backupID };
+}
+
+/** A run that was re-created may be of another namespace's policy, or of a server that this policy protects no more. */
+function isOfPolicy(run: BackupRun, { status }: BackupPolicy): boolean {
+  if (isForeign(run)) return false;
+  const [own, present] = [run.status?.server?.systemIdentifier, status?.server?.systemIdentifier];
+  return !isCatalogued(run) || own === undefined || own === present;
 }
 
 function runOf({ spec }: RestoreRequest, lookup: Lookup): BackupRun | undefined {

@@ -1,13 +1,22 @@
 import type { BackupPolicy, BackupRepository, BackupRun, RestoreRequest } from '../../api/kinds.ts';
+import { isStoredInSome } from '../../domain/stored-in-some.ts';
 import type { RepositoryTask } from '../../domain/task.ts';
 import { failedVerification } from '../../domain/verification/failed.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
+import { readTogether } from '../read-together.ts';
 import { missing, type Refusal, refused } from '../refusal.ts';
 
 /** Which backup, and where it lies. Without a path the agent searches the repository for the ID. */
 export interface RestoreSource {
   readonly repository: RepositoryTask;
-  readonly backup: { readonly backupID: string; readonly path?: string; readonly checksum?: string };
+  /** Those that have it too. */
+  readonly others?: readonly RepositoryTask[];
+  readonly backup: {
+    readonly backupID: string;
+    readonly path?: string;
+    readonly checksum?: string;
+    readonly otherChecksums?: string[];
+  };
 }
 
 /** What the request's source may point at, looked up by whoever has the caches. */
@@ -71,7 +80,7 @@ export function wordOnLatest(run: BackupRun | undefined, policy: string, method:
   if (failedVerification(run)) return `; backup ${run.status?.backupID} failed its verification, and there is no other`;
   const passed = lookup
     .runsOf(policy)
-    .filter(({ spec, status }) => spec.method === method && status?.phase === 'Completed')
+    .filter(({ spec, status }) => spec.method === method && (status?.phase === 'Completed' || isStoredInSome(status)))
     .filter((each) => failedVerification(each) && (each.status?.backupID ?? '') > (run.status?.backupID ?? ''));
   if (passed.length === 0) return '';
   return `; ${passed.map(({ status }) => status?.backupID).join(', ')} failed verification and was passed over for ${run.status?.backupID}`;
@@ -80,7 +89,7 @@ export function wordOnLatest(run: BackupRun | undefined, policy: string, method:
 export function newestOf(policy: string, method: string, lookup: Lookup): BackupRun | undefined {
   const completed = lookup
     .runsOf(policy)
-    .filter(({ spec, status }) => spec.method === method && status?.phase === 'Completed');
+    .filter(({ spec, status }) => spec.method === method && (status?.phase === 'Completed' || isStoredInSome(status)));
   const good = completed.filter((run) => !failedVerification(run));
   // One that was found bad is better than none, and the person who asks for it is told.
   return [...(good.length > 0 ? good : completed)].sort((a, b) =>
@@ -95,7 +104,7 @@ function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource
       'SourceExpired',
       `The backup of BackupRun ${name} was deleted by retention, as the policy asks. Choose a BackupRun that is Completed.`,
     );
-  if (status === undefined || (status.phase !== 'Completed' && !holdsSome(status))) {
+  if (status === undefined || (status.phase !== 'Completed' && !holdsSome(status) && !isStoredInSome(status))) {
     const explain = status?.phase === 'Failed' || status?.phase === 'Cancelled' ? refused : missing;
     return explain(
       'SourceNotCompleted',
@@ -112,14 +121,23 @@ function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource
   const [task] = tasks;
   if (task === undefined)
     return refused('SourceNotStored', `BackupRun ${name} does not say in which repository its backup is.`);
+  const rest = stored.filter((each) => each !== place && each.path === place.path);
+  const others = readTogether(task, namespace, rest, (each) => lookup.repository(each));
+  const otherChecksums = rest.flatMap(({ checksum }) => checksum ?? []);
   return {
     repository: task,
+    ...(others.length === 0 ? {} : { others }),
     backup: {
       backupID: status.backupID,
       ...(place.path === undefined ? {} : { path: place.path }),
-      ...(status.checksum === undefined ? {} : { checksum: status.checksum }),
+      ...checksumOf(place.checksum ?? status.checksum),
+      ...(others.length === 0 || otherChecksums.length === 0 ? {} : { otherChecksums }),
     },
   };
+}
+
+function checksumOf(checksum: string | undefined): { readonly checksum?: string } {
+  return checksum === undefined ? {} : { checksum };
 }
 
 /** It failed, but what it stored of some databases stays usable; the agent refuses what is not there, and says why. */

@@ -5,6 +5,7 @@ import { rfc3339 } from '../../domain/conditions.ts';
 import { labelValue } from '../../domain/label-value.ts';
 import { annotations, labels } from '../../domain/labels.ts';
 import { verificationName } from '../../domain/naming.ts';
+import { isStoredInSome } from '../../domain/stored-in-some.ts';
 import { minuteOf } from '../../domain/verification/due-time.ts';
 import { failedVerification } from '../../domain/verification/failed.ts';
 import { instantIn, restorableSpans } from '../../domain/verification/random-instant.ts';
@@ -37,7 +38,9 @@ function newestUsable(method: Method, { policy, runs }: TrialParts): readonly Ba
   const completed =
     method === 'Physical'
       ? physicalBackups(runs, policy.status?.wal?.systemIdentifier)
-      : runs.filter(({ spec, status }) => spec.method === 'Logical' && status?.phase === 'Completed');
+      : runs.filter(
+          ({ spec, status }) => spec.method === 'Logical' && (status?.phase === 'Completed' || isStoredInSome(status)),
+        );
   const idOf = ({ status }: BackupRun) => status?.backupID ?? '';
   return completed.toSorted(
     (one, other) =>

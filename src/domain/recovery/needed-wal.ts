@@ -1,6 +1,7 @@
 import type { TimelineFiles } from '../wal/contiguous.ts';
 import { segmentNameAt } from '../wal/file-name.ts';
 import type { Lsn } from '../wal/lsn.ts';
+import { SegmentRanges } from '../wal/segment-ranges.ts';
 import { timelineAt } from '../wal/timeline-history.ts';
 import type { Catalogue, CataloguedBackup } from './catalogue.ts';
 import type { TimelinePath } from './resolve-timeline.ts';
@@ -69,7 +70,7 @@ function withOwnWal(backup: CataloguedBackup, files: Catalogue['files']): Catalo
   if (!backup.ownWal) return files;
   const size = BigInt(backup.segmentSize);
   const there: TimelineFiles | undefined = files.get(backup.timeline);
-  const segments = new Set(there?.segments);
+  const segments = new SegmentRanges(there?.segments);
   for (let number = backup.begin / size; number <= (backup.end - 1n) / size; number += 1n) segments.add(number);
-  return new Map([...files, [backup.timeline, { segments, partials: there?.partials ?? new Set() }]]);
+  return new Map([...files, [backup.timeline, { segments, partials: there?.partials ?? new SegmentRanges() }]]);
 }

@@ -216,8 +216,9 @@ function entryOf(
   { backup, reason }: Verdict,
   action: 'Delete' | 'WouldDelete' | 'Keep',
 ): PlanEntry {
-  const { run, method, systemIdentifier, backupID, bytes } = backup;
-  return { run, action, reason, method, repository, systemIdentifier, backupID, bytes: String(bytes) };
+  const { run, method, type, parent, systemIdentifier, backupID, bytes } = backup;
+  const increment = parent === undefined ? {} : { type, parentBackupID: parent };
+  return { run, action, reason, method, ...increment, repository, systemIdentifier, backupID, bytes: String(bytes) };
 }
 
 /** What is due first, then the oldest; what is locked comes last, so that it stands in nobody's way. */

@@ -36,7 +36,7 @@ export function repositoryBackup(manifest: Manifest, path: string, held: boolean
     systemIdentifier: server.systemIdentifier,
     method,
     type,
-    parent: parentOf(manifest),
+    parent: method === 'Physical' ? manifest.parentBackupID : undefined,
     startTime: new Date(startTime),
     completionTime: new Date(completionTime),
     complete: method !== 'Logical' || (manifest.logical.failed ?? []).length === 0,
@@ -45,12 +45,6 @@ export function repositoryBackup(manifest: Manifest, path: string, held: boolean
     failed,
     physical: method === 'Physical' ? catalogued(manifest, path) : undefined,
   };
-}
-
-/** A manifest of a full backup has none. */
-function parentOf(manifest: Manifest & { readonly parentBackupID?: unknown }): string | undefined {
-  const { parentBackupID } = manifest;
-  return typeof parentBackupID === 'string' && parentBackupID !== '' ? parentBackupID : undefined;
 }
 
 /** One backup among those of all servers that a policy has protected into a repository. */

@@ -1,12 +1,13 @@
 import { parseWalFileName, segmentNameAt, startOfSegment } from './file-name.ts';
 import type { Lsn } from './lsn.ts';
+import { type SegmentNumbers, SegmentRanges } from './segment-ranges.ts';
 import { type Ancestor, timelineAt } from './timeline-history.ts';
 
 /** What one timeline's folder of an archive holds: numbers of segments, counted from the beginning of the WAL. */
 export interface TimelineFiles {
-  readonly segments: ReadonlySet<bigint>;
+  readonly segments: SegmentNumbers;
   /** The last one of a timeline that was left in its middle. */
-  readonly partials: ReadonlySet<bigint>;
+  readonly partials: SegmentNumbers;
 }
 
 export interface ArchivedWal {
@@ -44,13 +45,12 @@ export interface Contiguity {
  */
 export function contiguity(archived: ArchivedWal, start?: Lsn): Contiguity | undefined {
   const size = BigInt(archived.segmentSize);
-  const present = presentSegments(archived);
-  const first = start === undefined ? present[0] : start / size;
+  const first = start === undefined ? firstPresent(archived) : start / size;
   if (first === undefined) return undefined;
   let covered = first * size;
   const runs: Lsn[] = [];
   const holes: Hole[] = [];
-  for (const number of present) {
+  for (const number of presentSegments(archived)) {
     if (number < first) continue;
     const begin = number * size;
     if (begin > covered) {
@@ -65,15 +65,30 @@ export function contiguity(archived: ArchivedWal, start?: Lsn): Contiguity | und
 
 /** Sorts what a listing gave; names that are no segment's are left out. */
 export function timelineFiles(names: Iterable<string>, segmentSize: number): TimelineFiles {
-  const segments = new Set<bigint>();
-  const partials = new Set<bigint>();
-  for (const name of names) {
-    const file = parseWalFileName(name);
-    if (file === undefined || (file.kind !== 'Segment' && file.kind !== 'Partial')) continue;
-    const number = startOfSegment(file.number, segmentSize) / BigInt(segmentSize);
-    (file.kind === 'Segment' ? segments : partials).add(number);
-  }
-  return { segments, partials };
+  const files = { segments: new SegmentRanges(), partials: new SegmentRanges() };
+  for (const name of names) addFile(files, name, segmentSize);
+  return files;
+}
+
+/** As timelineFiles(), while it is listed: there may be a million names. */
+export async function readTimelineFiles(
+  listed: AsyncIterable<{ readonly name: string }>,
+  segmentSize: number,
+): Promise<TimelineFiles> {
+  const files = { segments: new SegmentRanges(), partials: new SegmentRanges() };
+  for await (const { name } of listed) addFile(files, name, segmentSize);
+  return files;
+}
+
+function addFile(
+  { segments, partials }: { readonly segments: SegmentRanges; readonly partials: SegmentRanges },
+  name: string,
+  segmentSize: number,
+): void {
+  const file = parseWalFileName(name);
+  if (file === undefined || (file.kind !== 'Segment' && file.kind !== 'Partial')) return;
+  const number = startOfSegment(file.number, segmentSize) / BigInt(segmentSize);
+  (file.kind === 'Segment' ? segments : partials).add(number);
 }
 
 /** The name of the segment that recovery along this history wants for a byte: that of its last byte's timeline. */
@@ -83,16 +98,20 @@ export function segmentNameOn({ timeline, ancestors, segmentSize }: Omit<Archive
   return segmentNameAt(owner, lsn, segmentSize);
 }
 
-function presentSegments(archived: ArchivedWal): readonly bigint[] {
+/** In order, and none of them kept: there may be a million. */
+function* presentSegments(archived: ArchivedWal): Generator<bigint, void, void> {
   const { files, timeline, ancestors } = archived;
-  const numbers = new Set<bigint>();
+  const numbers = new SegmentRanges(files.get(timeline)?.segments);
   for (const each of [timeline, ...ancestors.map((ancestor) => ancestor.timeline)]) {
-    for (const number of files.get(each)?.segments ?? []) numbers.add(number);
+    if (each !== timeline) for (const number of files.get(each)?.segments ?? []) numbers.add(number);
     for (const number of files.get(each)?.partials ?? []) numbers.add(number);
   }
-  return [...numbers]
-    .filter((number) => coveredUntil(number, archived) !== undefined)
-    .sort((one, other) => (one < other ? -1 : 1));
+  for (const number of numbers) if (coveredUntil(number, archived) !== undefined) yield number;
+}
+
+function firstPresent(archived: ArchivedWal): bigint | undefined {
+  for (const number of presentSegments(archived)) return number;
+  return undefined;
 }
 
 /** Up to where a segment's bytes are archived on this history; undefined where none are. */

@@ -11,6 +11,8 @@ export interface BaseBackupOptions {
   readonly wal: boolean;
   /** The server packs each tar into a zstd stream (typedSince and later). maxRate is then of what is packed. */
   readonly zstd?: { readonly level: number; readonly workers?: number };
+  /** Only what has changed since the backup whose manifest was uploaded on this connection (PostgreSQL 17 and later). */
+  readonly incremental?: boolean;
 }
 
 export interface Position {
@@ -60,7 +62,8 @@ export const typedSince = 15;
 const manifestChecksums = "MANIFEST_CHECKSUMS 'CRC32C'";
 
 /** PostgreSQL, "Streaming Replication Protocol": the server is not to wait for its archive, which the agent asks itself. */
-export function baseBackupCommand({ label, checkpoint, maxRate, wal, zstd }: BaseBackupOptions, major: number): string {
+export function baseBackupCommand(asked: BaseBackupOptions, major: number): string {
+  const { label, checkpoint, maxRate, wal, zstd, incremental = false } = asked;
   const quoted = `'${label.replaceAll("'", "''")}'`;
   if (major >= typedSince) {
     const options = [
@@ -73,6 +76,7 @@ export function baseBackupCommand({ label, checkpoint, maxRate, wal, zstd }: Bas
       'TABLESPACE_MAP',
       "MANIFEST 'yes'",
       manifestChecksums,
+      ...(incremental ? ['INCREMENTAL'] : []),
       ...(zstd === undefined ? [] : ["COMPRESSION 'zstd'", `COMPRESSION_DETAIL '${detailOf(zstd)}'`]),
     ];
     return `BASE_BACKUP (${options.join(', ')})`;

@@ -4,6 +4,7 @@ import type { QueryResult } from 'pg';
 import type { ServerAccess } from '../access.ts';
 import { failureOf } from '../failure.ts';
 import { type ConnectionLimits, close, connect } from '../query.ts';
+import { copyIn } from './copy-in.ts';
 import { type CopyEvent, readCopies } from './copy-out.ts';
 import { explainReplication } from './failure.ts';
 
@@ -12,6 +13,8 @@ export interface Replication {
   query<Row>(text: string): Promise<readonly Row[]>;
   /** The server sends results and copies in a row: for BASE_BACKUP. Rejects with a Failure. */
   copyOut(text: string): AsyncIterable<CopyEvent>;
+  /** The server takes what it asks for: for UPLOAD_MANIFEST. Rejects with a Failure. */
+  copyIn(text: string, content: Buffer): Promise<void>;
   /** Both sides send: for START_REPLICATION. */
   copyBoth(text: string): CopyBoth;
   close(): Promise<void>;
@@ -46,16 +49,20 @@ export async function openReplication(
   const wire = (client as unknown as { readonly connection: Wire }).connection;
   const onAbort = () => socket.destroy();
   signal.addEventListener('abort', onAbort, { once: true });
-  const run = async (text: string): Promise<readonly QueryResult[]> => {
+  const explained = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
       signal.throwIfAborted();
-      const result: QueryResult | QueryResult[] = await client.query(text);
-      return Array.isArray(result) ? result : [result];
+      return await work();
     } catch (error) {
       signal.throwIfAborted();
       throw explainReplication(failureOf(error, context), context);
     }
   };
+  const run = (text: string): Promise<readonly QueryResult[]> =>
+    explained(async () => {
+      const result: QueryResult | QueryResult[] = await client.query(text);
+      return Array.isArray(result) ? result : [result];
+    });
   return {
     query: async <Row>(text: string) => ((await run(text))[0]?.rows ?? []) as readonly Row[],
     copyOut: (text) =>
@@ -64,6 +71,7 @@ export async function openReplication(
         () => run(text),
         () => socket.destroy(),
       ),
+    copyIn: (text, content) => explained(() => copyIn(client, text, content)),
     copyBoth: (text) => startCopy(wire, run(text)),
     async close() {
       signal.removeEventListener('abort', onAbort);

@@ -108,13 +108,17 @@ describe.each([{ format: 'Custom' }, { format: 'Directory', jobs: 2 }])(
   },
 );
 
-test('a repository that fails takes back what the other has', async () => {
+test('a repository that fails leaves the backup to the other, and the run is a failure that says so', async () => {
   const missing = s3Repository(s3, 'no-such-bucket');
   await expect(
     backUp(setting, backupTask(server, { repositories: [volumeRepository, { ...missing, name: 'second' }] })),
-  ).rejects.toMatchObject({ reason: 'NoSuchBucket' });
+  ).rejects.toMatchObject({
+    reason: 'StoredInSome',
+    retryable: false,
+    message: expect.stringContaining('second does not have it'),
+  });
   const store = await openRepository(setting, volumeRepository);
-  expect((await inventory(store)).keys).toEqual([]);
+  expect((await inventory(store)).backups).toMatchObject([{ complete: true }]);
 });
 
 test('what a dead attempt left is swept by the next one', async () => {

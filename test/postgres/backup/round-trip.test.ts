@@ -178,6 +178,25 @@ test('the table of contents and the globals are stored as text that people can r
   );
 });
 
+test('the status has each database with its size, and what was stored of it', async () => {
+  const task = backupTask(server, { logical: { databases: { include: ['shop', 'postgres'] } } });
+  const { reporter } = await backUp(setting, task);
+  const store = await openRepository(setting, volumeRepository);
+  const { manifest } = await manifestOf(store, reporter.status);
+  const size = await server.psql("SELECT pg_database_size('shop')");
+  const sum = (objects: readonly { readonly size: number }[]) => objects.reduce((all, one) => all + one.size, 0);
+  expect(reporter.status.databases).toEqual(
+    manifest.logical.databases.map(({ name, objects, contents }) => ({
+      name,
+      bytes: name === 'shop' ? size : expect.stringMatching(/^\d{7,}$/),
+      encoding: 'UTF8',
+      storedBytes: String(sum([...objects, contents])),
+      state: 'Stored',
+    })),
+  );
+  await store.close();
+});
+
 test('a role without any privilege backs its own database up, and the roles without passwords', async () => {
   await server.psql("CREATE ROLE owner LOGIN PASSWORD 'pw:\\with=odd'; CREATE DATABASE own OWNER owner;");
   await server.psql('CREATE TABLE mine AS SELECT 1 AS one; ALTER TABLE mine OWNER TO owner;', 'own');

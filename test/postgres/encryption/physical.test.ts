@@ -132,7 +132,7 @@ describe('WAL in an encrypted archive', () => {
     await source.server.psql('CREATE TABLE IF NOT EXISTS ticks (n int); INSERT INTO ticks VALUES (1)');
     const name = await source.server.psql('SELECT pg_walfile_name(pg_current_wal_insert_lsn())');
     await ship();
-    const identity = { file: undefined, described: '', repository: '' };
+    const identity = { scheme: undefined, file: undefined, described: '', repository: '' };
     const keyless = openWalArchive(
       source.store,
       { namespace: 'shop', policy: 'orders', systemIdentifier: source.systemIdentifier },

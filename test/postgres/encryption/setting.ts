@@ -116,7 +116,10 @@ export async function restore(
   repository: RepositoryTask,
   backupID: string,
   spec: object,
-  known: { readonly path?: string; readonly checksum?: string } = {},
+  {
+    others,
+    ...known
+  }: { readonly path?: string; readonly checksum?: string; readonly others?: readonly RepositoryTask[] } = {},
 ): Promise<Restored> {
   const asked = restoreRequestSpec.parse({
     source: { repository: { repositoryRef: { name: repository.name }, backupID } },
@@ -128,6 +131,7 @@ export async function restore(
     namespace: 'shop',
     request: { name: 'request', uid: randomUUID() },
     repository,
+    ...(others === undefined ? {} : { others: [...others] }),
     backup: { backupID, ...known },
     server: backupTask(server).server,
     restore: {

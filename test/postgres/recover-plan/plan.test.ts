@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import type { RecoveryPlan } from '../../../src/api/pitr-recovery.ts';
 import type { PhysicalManifest } from '../../../src/domain/manifest.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
 import { createSource, type Source, taskFor } from '../recover/source.ts';
-import { planOf, refusalOf } from './plan-of.ts';
+import { anywhere, planOf, refusalOf } from './plan-of.ts';
 
 interface Moment {
   readonly time: string;
@@ -56,6 +56,16 @@ beforeAll(async () => {
 afterAll(() => source?.remove());
 
 describe('a plan', () => {
+  it('from the repository of another cluster, which may only be read, leaves all of it as it was', async () => {
+    const before = await contentOf(source.mountRoot);
+    const { repository } = anywhere.source;
+    const spec = { ...repository.spec, accessMode: 'ReadOnly' as const };
+    const elsewhere = { source: { ...anywhere.source, repository: { ...repository, spec } }, namespace: 'dr' };
+    const made = await plan({ targetTime: at('two').time }, elsewhere);
+    expect(made.backupID).toBe(first.backupID);
+    expect(await contentOf(source.mountRoot)).toEqual(before);
+  });
+
   it('takes the newest backup before the moment, and the segment that holds it', async () => {
     const made = await plan({ targetTime: at('two').time });
     expect(made.backupID).toBe(first.backupID);
@@ -151,3 +161,14 @@ describe('a refusal', () => {
     }
   });
 });
+
+/** Every file, with its size and the time of its last change. */
+async function contentOf(folder: string): Promise<readonly string[]> {
+  const names = (await readdir(folder, { recursive: true })).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const { size, mtimeMs, ctimeMs } = await stat(join(folder, name));
+      return `${name} ${size} ${mtimeMs} ${ctimeMs}`;
+    }),
+  );
+}

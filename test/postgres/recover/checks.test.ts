@@ -34,7 +34,8 @@ beforeAll(async () => {
 afterAll(() => source?.remove());
 
 const ask = async (manifest: PhysicalManifest, more: Partial<RecoverTask> = {}) => {
-  const dataDirectory = join(source.root, `scratch-${(number += 1)}`);
+  number += 1;
+  const dataDirectory = join(source.root, `scratch-${number}`);
   const task = taskFor(planFor(manifest, end), {}, dataDirectory, {
     checks: everything,
     assertions: [good],

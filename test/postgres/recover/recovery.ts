@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { RecoverTask } from '../../../src/domain/task.ts';
+import { binariesRoot } from '../../support/postgres/binaries.ts';
 import type { Given, Told } from './recover-process.ts';
 import { ownedFolder, type Source } from './source.ts';
 
@@ -36,7 +37,8 @@ export async function recover(source: Source, task: RecoverTask, doing: Doing = 
     gid: account.gid,
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: '/usr/bin:/bin' },
+    // The programs of its own image.
+    env: { PATH: `${source.server.bin}:/usr/bin:/bin` },
   });
   const log: Buffer[] = [];
   server.stdout.on('data', (part: Buffer) => log.push(part));
@@ -56,7 +58,11 @@ export async function recover(source: Source, task: RecoverTask, doing: Doing = 
     uid: account.uid,
     gid: account.gid,
     cwd: root,
-    env: { PATH: '/usr/bin:/bin', TIDEMARK_POSTGRESQL_ROOT: '/usr/lib/postgresql', HOME: root },
+    env: {
+      PATH: '/usr/bin:/bin',
+      TIDEMARK_POSTGRESQL_ROOT: process.env.TIDEMARK_POSTGRESQL_ROOT ?? binariesRoot,
+      HOME: root,
+    },
     extendEnv: false,
     reject: false,
   });

@@ -58,7 +58,7 @@ export interface BackupOptions {
 
 export async function createSource(
   settings: Readonly<Record<string, string>> = {},
-  { dataChecksums = false }: { readonly dataChecksums?: boolean } = {},
+  { major = 15, dataChecksums = false }: { readonly major?: number; readonly dataChecksums?: boolean } = {},
 ): Promise<Source> {
   const account = await serverAccount();
   const root = await mkdtemp(join(await runFolder(), 'recover-'));
@@ -72,6 +72,7 @@ export async function createSource(
   const mountRoot = await own('mounts');
   await own(join('mounts', mounts.repository.volume(0)));
   const server = await startPostgres({
+    major,
     dataChecksums,
     settings: {
       wal_level: 'replica',

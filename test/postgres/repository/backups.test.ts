@@ -213,7 +213,7 @@ describe.each(stores)('in %s', (_, open) => {
   });
 
   test('the probe tries every call and leaves nothing', async () => {
-    expect(await probeStore(store, signal)).toEqual({ capabilities: { conditionalPut: true } });
+    expect(await probeStore(store, signal)).toEqual({ capabilities: { conditionalPut: true, objectLock: false } });
     expect((await keys()).filter((key) => key.startsWith(probeFolder))).toEqual([]);
   });
 

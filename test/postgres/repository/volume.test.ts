@@ -31,7 +31,7 @@ test('a key is a file under the path of the repository', async () => {
   await put('ns/policy/file', 'content');
   expect(await readFile(join(root, 'ns/policy/file'), 'utf8')).toBe('content');
   expect((await store.get('ns/policy/file', options)).toString()).toBe('content');
-  expect(await store.head('ns/policy/file', options)).toEqual({ size: 7 });
+  expect(await store.head('ns/policy/file', options)).toEqual({ size: 7, lastModified: expect.any(Date) });
   expect(await store.head('ns/policy', options)).toBeUndefined();
 });
 

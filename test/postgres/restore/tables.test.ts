@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { fingerprint, stateOf } from './state.ts';
-import { contentsOf, createWorld, type World } from './world.ts';
+import { contentsOf, createWorld, storedFiles, type World } from './world.ts';
 
 let server: TestServer;
 let world: World;
@@ -145,6 +147,20 @@ test('a list file is used as it is', async () => {
     databases: [{ name: 'odd', listFile: { configMapRef: { name: 'lists', key: 'none' } } }],
   });
   expect(absent.error?.message).toMatch(/ConfigMap lists .* has no key none/);
+});
+
+test('the sections that pg_restore knows, each by its list, make the whole one after the other', async () => {
+  const stored = (await storedFiles(world, backup)).find((path) => path.includes('/dump.custom')) ?? '';
+  const { stdout: dump } = await execa('zstd', ['-q', '-d', '-c', stored], { encoding: 'buffer' });
+  for (const section of ['pre-data', 'data', 'post-data']) {
+    const { stdout } = await execa(join(server.bin, 'pg_restore'), ['--list', `--section=${section}`], { input: dump });
+    await world.mountList(0, section, stdout);
+    const listFile = { configMapRef: { name: 'lists', key: section } };
+    const { error } = await world.restore(backup, { databases: [{ name: 'odd', targetName: 'parts', listFile }] });
+    expect(error, section).toBeUndefined();
+  }
+  expect(`${await stateOf(server, 'parts')}\n${await fingerprint(server, 'parts')}`).toBe(before);
+  await server.psql('drop database parts');
 });
 
 test.each([

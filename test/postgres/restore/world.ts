@@ -14,6 +14,7 @@ import type { Progress } from '../../../src/api/report.ts';
 import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
 import { type BackupTask, type RestoreTask, task as taskSchema } from '../../../src/domain/task.ts';
+import type { Compression } from '../../../src/stream/compress.ts';
 import type { TestServer } from '../../support/postgres/server.ts';
 
 /** A server, a repository on a volume, and an agent's folders: what a Job's pod has. */
@@ -29,9 +30,15 @@ export interface World {
   readonly remove: () => Promise<void>;
 }
 
+/** Another repository than the volume: its specification, and its Secret as it is mounted. */
+export interface Place {
+  readonly spec: object;
+  readonly secret: Readonly<Record<string, string>>;
+}
+
 interface BackupOptions {
   readonly logical?: object;
-  readonly compression?: { readonly algorithm: 'zstd' | 'none' };
+  readonly compression?: Compression;
 }
 
 interface RestoreOptions {
@@ -53,7 +60,7 @@ export interface Restored {
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-export async function createWorld(server: TestServer): Promise<World> {
+export async function createWorld(server: TestServer, place: Place = onVolume): Promise<World> {
   const root = await mkdtemp(join(tmpdir(), 'tidemark-world-'));
   const mountRoot = join(root, 'mounts');
   const repository = join(mountRoot, mounts.repository.volume(0));
@@ -71,6 +78,9 @@ export async function createWorld(server: TestServer): Promise<World> {
   for (const folder of [repository, folders.scratch, folders.temporary, join(root, 'credentials')]) {
     await mkdir(folder, { recursive: true });
   }
+  const secret = mountRoot + mounts.repository.credentials(0);
+  await mkdir(secret, { recursive: true });
+  for (const [key, value] of Object.entries(place.secret)) await writeFile(join(secret, key), value);
   const setCredentials = async (username: string, password: string) => {
     await writeFile(join(root, 'credentials', 'username'), username);
     await writeFile(join(root, 'credentials', 'password'), password);
@@ -79,7 +89,7 @@ export async function createWorld(server: TestServer): Promise<World> {
     await setCredentials(server.superuser, server.password);
     const { reporter, status } = collect();
     await runBackup({
-      task: backupTask(server, options),
+      task: backupTask(server, place, options),
       attempt: { run: 'run', jobName: 'run', pod: 'pod' },
       reporter,
       log: silent as never,
@@ -94,7 +104,7 @@ export async function createWorld(server: TestServer): Promise<World> {
     await setCredentials(options.username ?? into.superuser, options.password ?? into.password);
     const { reporter, status, progress } = collect(options.onProgress);
     const context = {
-      task: restoreTask(into, backupID, spec, options.uid ?? randomUUID()),
+      task: restoreTask(into, place, { backupID, spec, uid: options.uid ?? randomUUID() }),
       reporter,
       log: silent as never,
       signal: options.signal ?? new AbortController().signal,
@@ -137,16 +147,15 @@ function collect(onProgress?: (progress: Progress) => void) {
   return { reporter, status, progress };
 }
 
-const repositoryTask = () => ({
-  name: 'onsite',
-  spec: backupRepositorySpec.parse({ volume: { claimName: 'backups' } }),
-});
+const onVolume: Place = { spec: { volume: { claimName: 'backups' } }, secret: {} };
+
+const repositoryTask = ({ spec }: Place) => ({ name: 'onsite', spec: backupRepositorySpec.parse(spec) });
 
 function serverTask({ host, port }: TestServer) {
   return { hosts: [host], port, database: 'postgres', role: 'Primary', credentialsSecretName: 'admin' };
 }
 
-function backupTask(server: TestServer, options: BackupOptions): BackupTask {
+function backupTask(server: TestServer, place: Place, options: BackupOptions): BackupTask {
   return taskSchema.parse({
     action: 'backup',
     namespace: 'shop',
@@ -154,7 +163,7 @@ function backupTask(server: TestServer, options: BackupOptions): BackupTask {
     method: 'Logical',
     type: 'Full',
     server: serverTask(server),
-    repositories: [repositoryTask()],
+    repositories: [repositoryTask(place)],
     logical: logical.parse({ format: 'Custom', ...options.logical }),
     physical: physical.parse({}),
     compression: options.compression ?? { algorithm: 'zstd', level: 1 },
@@ -162,7 +171,11 @@ function backupTask(server: TestServer, options: BackupOptions): BackupTask {
   }) as BackupTask;
 }
 
-function restoreTask(server: TestServer, backupID: string, spec: object, uid: string): RestoreTask {
+function restoreTask(
+  server: TestServer,
+  place: Place,
+  { backupID, spec, uid }: { readonly backupID: string; readonly spec: object; readonly uid: string },
+): RestoreTask {
   const asked = restoreRequestSpec.parse({
     source: { repository: { repositoryRef: { name: 'onsite' }, backupID } },
     target: { server: { host: server.host, credentialsSecretRef: { name: 'admin' } } },
@@ -172,7 +185,7 @@ function restoreTask(server: TestServer, backupID: string, spec: object, uid: st
     action: 'restore',
     namespace: 'shop',
     request: { name: 'request', uid },
-    repository: repositoryTask(),
+    repository: repositoryTask(place),
     backup: { backupID },
     server: serverTask(server),
     restore: asked,

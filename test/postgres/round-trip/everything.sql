@@ -86,6 +86,32 @@ create trusted language if_any handler kinds.call_handler;
 comment on language if_any is 'a language';
 create transform for hstore language if_any (from sql with function prsd_lextype(internal), to sql with function hstore_recv(internal));
 
+create extension plperl;
+create extension plperlu;
+create extension plpython3u;
+create extension hstore_plperl schema "extension schema";
+create extension jsonb_plpython3u;
+create function kinds.in_perl(text, integer[]) returns setof kinds.point3 language plperl as $perl$
+  my ($name, $numbers) = @_; # $$ and \d{2}, 'quotes' and "more";
+  my %h = (x => 1.5, y => scalar(@$numbers), '"Z; drop"' => 1);
+  my $end = <<'END';
+\.
+END
+  return_next({x => $_, y => 2, 'Z; drop' => 3}) for grep { $_ !~ /^\\\.$/ } @$numbers;
+  return undef;
+$perl$;
+create function kinds."trigger in perl"() returns trigger language plperlu as 'return $_TD->{new}{a} eq "\\." ? "SKIP" : undef;';
+create function kinds.in_python(a integer, b jsonb default '{"a": [1]}') returns jsonb transform for type jsonb language plpython3u as $python$
+# -- Name: fake; Type: TABLE
+if a > 0:
+	return {"a": b, "ünï": '''$(id) "; drop''' + "\\.\n"}
+return None
+$python$;
+create procedure kinds."proceed; in python"(inout a integer) language plpython3u as E'plpy.commit()\nreturn {"a": a + 1}';
+do language plperl $$ elog(NOTICE, 'not an object') $$;
+comment on function kinds.in_python(integer, jsonb) is 'in Python';
+revoke all on function kinds.in_perl(text, integer[]) from public;
+
 -- Operators and access methods.
 create function kinds.same(kinds.point3, kinds.point3) returns boolean immutable language sql as 'select $1.x = $2.x and $1.y = $2.y';
 create operator kinds.=== (leftarg = kinds.point3, rightarg = kinds.point3, function = kinds.same, commutator = operator(kinds.===), restrict = eqsel, join = eqjoinsel, hashes);
@@ -308,6 +334,25 @@ alter default privileges for role "owner ""of"" all" in schema kinds grant execu
 alter default privileges for role limited revoke usage on types from public;
 alter default privileges in schema "-x" grant usage on sequences to public;
 
+-- Security labels, of everything that may have one and is a part of a database's dump.
+security label for dummy on schema "$(id)" is 'unclassified';
+security label for dummy on table kinds."-x" is E'it''s "se\\cret"\n-- Name: fake; Type: TABLE';
+security label for dummy on column kinds."-x"."; drop table x" is '$(id); \! id';
+security label for dummy on view kinds.cheap is 'of a view';
+security label for dummy on column kinds.cheap.id is 'of a column of a view';
+security label for dummy on materialized view kinds.summed is 'of a materialized view';
+security label for dummy on sequence kinds."Seq; drop" is 'of a sequence';
+security label for dummy on foreign table kinds.far is 'of a foreign table';
+security label for dummy on domain kinds.positive is 'of a domain';
+security label for dummy on type kinds.mood is 'of a type';
+security label for dummy on type kinds.point3 is 'of a composite';
+security label for dummy on function kinds.in_perl(text, integer[]) is 'of a function';
+security label for dummy on procedure kinds.proceed(integer) is 'of a procedure';
+security label for dummy on aggregate kinds.total(integer) is 'of an aggregate';
+security label for dummy on language if_any is 'of a language';
+security label for dummy on event trigger watch_ddl is 'of an event trigger';
+security label for dummy on publication filtered is 'of a publication';
+security label for dummy on subscription "sub; scribe" is 'of a subscription';
 -- Large objects.
 select lo_from_bytea(9001, 'small');
 select lo_from_bytea(9002, decode(repeat('00ff5c0a', 20000), 'hex'));
@@ -315,6 +360,7 @@ select lo_create(9003);
 comment on large object 9001 is 'it''s large';
 alter large object 9002 owner to limited;
 grant select, update on large object 9001 to limited, "-x";
+security label for dummy on large object 9001 is 'of a large object';
 
 select nextval('kinds.shared'), nextval('kinds.shared'), setval('kinds."Seq; drop"', 42, false);
 refresh materialized view kinds.on_top;

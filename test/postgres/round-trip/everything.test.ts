@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildLabelProvider } from '../../support/postgres/label-provider.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
-import { fingerprint, stateOf } from '../restore/state.ts';
+import { databases, fingerprint, stateOf } from '../restore/state.ts';
 import { createWorld, type World } from '../restore/world.ts';
 
 let server: TestServer;
@@ -9,7 +10,13 @@ let world: World;
 let before: string;
 let rows: string;
 beforeAll(async () => {
-  server = await startPostgres({ settings: { wal_level: 'logical', max_replication_slots: '10' } });
+  server = await startPostgres({
+    settings: {
+      wal_level: 'logical',
+      max_replication_slots: '10',
+      session_preload_libraries: await buildLabelProvider(),
+    },
+  });
   world = await createWorld(server);
   await server.psql('create database everything');
   await server.psql(await readFile('test/postgres/round-trip/everything.sql', 'utf8'), 'everything');
@@ -21,7 +28,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** What pg_dump has words for; security labels need a module that no server has of itself. */
+/** What pg_dump has words for. */
 const kinds = [
   ...['ACCESS METHOD', 'ACL', 'AGGREGATE', 'BLOB', 'CAST', 'CHECK CONSTRAINT', 'COLLATION', 'COMMENT', 'CONSTRAINT'],
   ...['CONVERSION', 'DEFAULT', 'DEFAULT ACL', 'DOMAIN', 'EVENT TRIGGER', 'EXTENSION', 'FK CONSTRAINT', 'FOREIGN TABLE'],
@@ -37,7 +44,14 @@ const kinds = [
     'SEQUENCE SET',
   ],
   ...['SEQUENCE OWNED BY', 'SERVER', 'SHELL TYPE', 'STATISTICS', 'SUBSCRIPTION', 'TABLE', 'TABLE ATTACH', 'TABLE DATA'],
-  ...['TEXT SEARCH CONFIGURATION', 'TEXT SEARCH DICTIONARY', 'TEXT SEARCH PARSER', 'TEXT SEARCH TEMPLATE', 'TRANSFORM'],
+  ...[
+    'SECURITY LABEL',
+    'TEXT SEARCH CONFIGURATION',
+    'TEXT SEARCH DICTIONARY',
+    'TEXT SEARCH PARSER',
+    'TEXT SEARCH TEMPLATE',
+    'TRANSFORM',
+  ],
   ...['TRIGGER', 'TYPE', 'USER MAPPING', 'VIEW'],
 ];
 
@@ -76,7 +90,8 @@ describe.each([
 test.each(['Plain', 'Custom', 'Tar'])('as %s over what is there, with onConflict: Clean', async (format) => {
   // What a database gives to new objects (ALTER DEFAULT PRIVILEGES) it gives to these too, as the plan says.
   const script = await readFile('test/postgres/round-trip/everything.sql', 'utf8');
-  const left = /^(create role|alter default privileges|create subscription|comment on subscription) .*$/gm;
+  const left =
+    /^(create role|alter default privileges|create subscription|comment on subscription|security label .* on subscription) .*$/gm;
   await server.psql('drop database if exists "clean" with (force)');
   await server.psql('create database clean');
   await server.psql(script.replaceAll(left, ''), 'clean');
@@ -88,4 +103,37 @@ test.each(['Plain', 'Custom', 'Tar'])('as %s over what is there, with onConflict
   const { error } = await world.restore(backup, { databases: [{ name: 'clean', onConflict: 'Clean' }] });
   expect(error).toBeUndefined();
   expect(await stateOf(server, 'clean')).toBe(whole);
+});
+
+describe.each(['Custom', 'Plain'])('as %s, a label whose provider the target does not have', (format) => {
+  const name = `labelled ${format}`;
+  const without = { username: 'without', password: 'without' };
+  let backup: string;
+  beforeAll(async () => {
+    await server.psql(`create database "${name}"`);
+    await server.psql("create table t (a int); security label for dummy on table t is 'secret'", name);
+    backup = await world.backUp({ logical: { format, databases: { include: [`"${name}"`] } } });
+    // Other modules than the server's own setting names.
+    await server.psql(`
+      drop role if exists without;
+      create role without superuser login password 'without';
+      alter role without set session_preload_libraries = 'auto_explain'`);
+  });
+
+  test('ends the restore in words that say what to do', async () => {
+    const { error } = await world.restore(backup, { databases: [{ name, targetName: 'unlabelled' }] }, without);
+    expect(error).toMatchObject({ reason: 'LabelProviderMissing', retryable: false });
+    expect(error?.message).toContain('security label provider "dummy" is not loaded');
+    expect(error?.message).toContain('session_preload_libraries');
+    expect(await databases(server)).not.toContain('unlabelled');
+  });
+
+  test('is counted and told where errors are, and the rest is there', async () => {
+    const asked = { databases: [{ name, targetName: 'unlabelled' }], exitOnError: false };
+    const { error, status } = await world.restore(backup, asked, without);
+    expect(error?.message ?? '').toBe('');
+    expect(status).toMatchObject({ restored: { errors: 1 } });
+    expect(await server.psql("select to_regclass('t')", 'unlabelled')).toBe('t');
+    await server.psql('drop database unlabelled');
+  });
 });

@@ -10,6 +10,7 @@ import { type Go, goToolchain } from './go.ts';
 const modules = {
   helm: 'helm.sh/helm/v3/cmd/helm@v3.22.0',
   versitygw: 'github.com/versity/versitygw/cmd/versitygw@v1.8.0',
+  'fake-gcs-server': 'github.com/fsouza/fake-gcs-server@v1.56.1',
   coredns: 'github.com/coredns/coredns@v1.15.0',
   kind: 'sigs.k8s.io/kind@v0.33.0',
 } as const;

@@ -70,7 +70,10 @@ async function bootstrap(suite: Suite, tar: string, signal: AbortSignal | undefi
 }
 
 /** The mirrors that the host's own apt uses; none named means mmdebstrap's default, which is Debian's public one. */
-async function hostMirrors(): Promise<{ readonly main: string | undefined; readonly security: string | undefined }> {
+export async function hostMirrors(): Promise<{
+  readonly main: string | undefined;
+  readonly security: string | undefined;
+}> {
   const format = '$(ORIGIN) $(LABEL) $(REPO_URI)';
   const { stdout } = await execa('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
   const of = (label: string) =>

@@ -17,6 +17,8 @@ export type Answer =
   /** The header promises the whole body; the connection breaks after some bytes of it. */
   | {
       readonly fault: 'cut';
+      /** Default: 200. */
+      readonly status?: number;
       readonly headers?: Readonly<Record<string, string>>;
       readonly body: Buffer;
       readonly after: number;
@@ -69,7 +71,7 @@ function reply(response: ServerResponse, answer: Answer): void {
   }
   if (answer.fault === 'reset') response.socket?.resetAndDestroy();
   if (answer.fault !== 'cut') return;
-  response.writeHead(200, { 'content-length': String(answer.body.length), ...answer.headers });
+  response.writeHead(answer.status ?? 200, { 'content-length': String(answer.body.length), ...answer.headers });
   response.write(answer.body.subarray(0, answer.after), () => response.socket?.destroy());
 }
 

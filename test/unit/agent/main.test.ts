@@ -66,7 +66,7 @@ test('a failure ends in a report on the object, the same in the termination mess
   expect(code).toBe(3);
   const report = {
     outcome: 'Failed',
-    reason: 'NotImplemented',
+    reason: 'CredentialsMissing',
     retryable: false,
     pod: 'job-x',
     message: expect.stringContaining('could not be removed from offsite'),
@@ -87,7 +87,7 @@ test('a pod that is told to stop says so', async () => {
 test('without a way to the API server the task is done and the termination message says how it went', async () => {
   const { code, said } = await run(deletion, { connect: () => Promise.reject(new Error('no service account')) });
   expect(code).toBe(3);
-  expect(said).toMatchObject({ report: { reason: 'NotImplemented' } });
+  expect(said).toMatchObject({ report: { reason: 'CredentialsMissing' } });
 });
 
 describe('a task', () => {

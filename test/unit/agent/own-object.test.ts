@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ownObject, recordScheduledRun, writeStatus } from '../../../src/agent/own-object.ts';
 import { createReporter } from '../../../src/agent/report.ts';
 import { backupRepositoryStatus } from '../../../src/api/backup-repository.ts';
-import type { BackupTask, DeleteTask, ProbeTask } from '../../../src/domain/task.ts';
+import type { BackupTask, DeleteTask, ProbeTask, SyncTask } from '../../../src/domain/task.ts';
 import { ApiError } from '../../../src/kube/api-error.ts';
 import type { KubeClient, Method, RequestOptions } from '../../../src/kube/client.ts';
 
@@ -34,6 +34,33 @@ test('a probe is told in the words of a BackupRepository, which has no report', 
     probe: { generation: 3, outcome: 'Failed', reason: 'NoSuchBucket', message: 'no', time: '2026-11-21T06:00:00Z' },
   });
   expect(backupRepositoryStatus.parse(status)).toEqual(status);
+});
+
+test('a sync that failed is told beside what an earlier one has found', () => {
+  const task: SyncTask = {
+    action: 'sync-catalogue',
+    namespace: 'shop',
+    repositoryObject: { name: 'offsite', uid: 'u', generation: 3 },
+    repository,
+    namespaces: ['shop'],
+    limits: [],
+    depth: 'Deep',
+    scope: 'New',
+    mayBeEmpty: false,
+    place: 'here',
+    requested: 'now',
+    previous: { backups: 7, knownUntil: '2026-11-21T05:00:00Z', place: 'there', requested: 'before' },
+  };
+  const { kind, fieldManager, shape } = ownObject(task, { name: '' });
+  expect([kind, fieldManager]).toEqual(['BackupRepository', 'tidemark-agent-catalogue']);
+  expect(shape({ report })).toEqual({
+    catalogue: { ...task.previous, generation: 3, requested: 'now', report },
+  });
+  expect(shape({ report: { ...report, outcome: 'Running' } })).toMatchObject({ catalogue: { requested: 'before' } });
+  expect(shape({ report, catalogue: { backups: 8, place: 'here' } })).toEqual({
+    catalogue: { backups: 8, place: 'here', generation: 3, requested: 'now', report },
+  });
+  expect(backupRepositoryStatus.parse(shape({ report }))).toEqual(shape({ report }));
 });
 
 test('a deletion says only its report, under a manager of its own, so that the backup’s facts stay', () => {

@@ -52,9 +52,18 @@ export const repositoryRefusals: readonly Refusal[] = [
   refusal(
     'offsite',
     'encryption.gpg',
-    { publicKeySecretRef: { name: 'gpg', key: 'public' }, recipients: ['a'] },
+    { publicKeySecretRef: { name: 'gpg', key: 'public' }, recipients: ['0123456789abcdef0123456789ABCDEF01234567'] },
     'encryption',
     'exactly one of age, gpg must be set',
+  ),
+  ...['backup@example.org', '0123456789ABCDEF', '--output=/tmp/x'].map((recipient) =>
+    refusal(
+      'offsite',
+      'encryption',
+      { gpg: { publicKeySecretRef: { name: 'gpg', key: 'public' }, recipients: [recipient] } },
+      'encryption.gpg.recipients[0]',
+      'must be the whole fingerprint of a key',
+    ),
   ),
   refusal('azure', 'azureBlob.container', 'A_B', 'azureBlob.container', 'must be a container name'),
   refusal('elsewhere', 'rclone.remote', 'offsite', 'rclone.remote', 'must be an rclone remote and path'),

@@ -8,12 +8,16 @@ const layers: readonly (readonly string[])[] = [
   ['api'],
   ['domain'],
   ['kube', 'postgres', 'repository', 'stream', 'observability'],
-  ['controllers', 'agent'],
+  ['controllers', 'agent', 'kubectl'],
   ['cmd'],
 ];
 const apart: readonly (readonly [string, string])[] = [
   ['controllers', 'agent'],
   ['agent', 'controllers'],
+  // A person's terminal has nothing but the API server.
+  ...['controllers', 'agent', 'postgres', 'repository', 'stream'].map((layer) => ['kubectl', layer] as const),
+  ['controllers', 'kubectl'],
+  ['agent', 'kubectl'],
 ];
 const impure = new Set([
   'fs',

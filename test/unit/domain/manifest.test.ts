@@ -60,3 +60,16 @@ it('the objects of a base backup are its chunks, or the parts of its streams', (
   expect(objectsOf(1, { chunks: [chunk] })).toEqual([['base/0001.tar.zst'], 40]);
   expect(objectsOf(2, { streams: [stream] })).toEqual([['base/data.tar.zst.000001', 'base/data.tar.zst.000002'], 70]);
 });
+
+it('an increment is format 3 and names its parent, and nothing else does', () => {
+  const accepted = (more: object, format = 3) =>
+    manifest.safeParse({ ...physical(format, { chunks: [chunk] }), ...more }).success;
+  const parent = { parentBackupID: '20261120T030000Z-physical-full', parentChecksum: `sha256:${'b'.repeat(64)}` };
+  expect(accepted({ type: 'Incremental', ...parent })).toBe(true);
+  expect(accepted({ type: 'Differential', ...parent })).toBe(true);
+  expect(accepted({ type: 'Full', ...parent })).toBe(false);
+  expect(accepted({ type: 'Incremental' })).toBe(false);
+  expect(accepted({ type: 'Incremental', ...parent, parentChecksum: undefined })).toBe(false);
+  expect(accepted({ type: 'Incremental', ...parent }, 1)).toBe(false);
+  expect(accepted(parent, 1)).toBe(false);
+});

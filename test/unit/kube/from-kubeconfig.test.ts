@@ -102,6 +102,15 @@ test("has the context's namespace, or default", async () => {
   }
 });
 
+test('takes another context where one is named', async () => {
+  await write({ token: 'secret' }, {}, { namespace: 'shop' }, 'gone');
+  const client = await clientFromKubeconfig(path, 'here');
+  expect(client.namespace).toBe('shop');
+  expect((await client.request<Shown>('GET', '/version')).headers.authorization).toBe('Bearer secret');
+  await client.close();
+  await expect(clientFromKubeconfig(path, 'nobody')).rejects.toThrow(`${path} has no context nobody`);
+});
+
 test('says what to do about a kubeconfig that it cannot use', async () => {
   await write({ token: 'secret' }, {}, {}, 'gone');
   await expect(clientFromKubeconfig(path)).rejects.toThrow(`${path} has no current context: choose one`);

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -53,6 +54,32 @@ test.each(['zstd', 'none'] as const)('lays what tar has packed, with its modes, 
   expect(statSync(join(to, 'ausführbar')).mode & 0o7777).toBe(0o750);
   expect(statSync(join(to, 'read-only')).mode & 0o7777).toBe(0o550);
   expect(await readlink(join(to, 'link'))).toBe('/somewhere/else');
+});
+
+test('lays files whole, wherever the memory that is freed behind them ends', async () => {
+  const mebibyte = 1024 ** 2;
+  // What is unpacked comes a mebibyte at a time: headers, contents and padding lie across the ends of it.
+  const sizes = [
+    mebibyte - 1024,
+    0,
+    1,
+    511,
+    700,
+    mebibyte,
+    3 * mebibyte + 5,
+    2 * mebibyte - 512,
+    40,
+    mebibyte - 700,
+    9,
+  ];
+  const files = sizes.map((size, index) => [`file-${index}`, randomBytes(size)] as const);
+  const tar = pack();
+  for (const [name, content] of files) tar.entry({ name }, content);
+  tar.finalize();
+  const parts: Buffer[] = [];
+  for await (const part of tar) parts.push(part as Buffer);
+  await extractTar(pieces(packed(Buffer.concat(parts))), { folder: to, compression: zstd, signal });
+  for (const [name, content] of files) expect(readFileSync(join(to, name)).equals(content), name).toBe(true);
 });
 
 test.each([

@@ -111,6 +111,13 @@ test('a last stage that stops reading is a failure, unless it may', async () => 
   expect(await read(stages, { mayStopReading: true })).toBe('y\ny\n');
 });
 
+test.each(['zstd', 'gzip', 'lz4'] as const)('a reader that has enough is no fault of %s', async (algorithm) => {
+  const [pack, unpack] = [compressor({ algorithm }), decompressor({ algorithm })];
+  if (pack === undefined || unpack === undefined) throw new Error('no stage');
+  const stages = [sh('head -c 20000000 /dev/urandom'), pack, unpack, sh('head -c 4 | wc -c')];
+  expect((await read(stages, { mayStopReading: true })).trim()).toBe('4');
+});
+
 test('an input that is not read to its end is a failure, unless it may be', async () => {
   async function* input() {
     for (;;) yield Buffer.alloc(64 * 1024, 'a');

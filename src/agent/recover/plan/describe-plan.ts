@@ -7,7 +7,10 @@ import type { Followed } from './follow-target.ts';
 
 export interface Described {
   readonly task: PlanRecoveryTask;
-  readonly manifest: PhysicalManifest;
+  /** The backup last; before it what it stands on, the full backup first. */
+  readonly chain: readonly PhysicalManifest[];
+  /** Newer backups that are not used, because what they stand on is not as it was. */
+  readonly passedOver: readonly string[];
   readonly followed: Followed;
   readonly dataDirectory: string;
   readonly segments: readonly string[];
@@ -15,19 +18,24 @@ export interface Described {
   readonly settings: readonly { readonly name: string; readonly value: string }[];
   readonly newTimeline: number;
   /** Backups that failed their verification. */
-  readonly passedOver?: readonly string[];
+  readonly failed?: readonly string[];
 }
 
 const longest = 1024;
 
 /** What will be done, in order, for a person to read before it is. */
 export function describePlan(described: Described): readonly string[] {
-  const { task, manifest, followed, dataDirectory, segments, walBytes, settings, newTimeline } = described;
-  const { tablespaces, endLSN, timeline } = manifest.physical;
+  const { task, chain, passedOver, followed, dataDirectory, segments, walBytes, settings, newTimeline } = described;
+  const [manifest] = chain.slice(-1);
+  if (manifest === undefined) throw new Error('a plan without a backup');
+  const { tablespaces } = manifest.physical;
   const { path } = followed.candidate;
   const steps = [
-    ...describePassedOver(described),
-    `Lay base backup ${manifest.backupID} of PostgreSQL ${manifest.server.version} (${sizeOf(manifest.size.source)}; whole at ${endLSN} on timeline ${timeline}, ${manifest.completionTime}) into ${dataDirectory}.`,
+    ...describeFailed(described),
+    ...passedOver.map(
+      (backupID) => `Leave the newer backup ${backupID} alone: it, or what it stands on, is not as it was.`,
+    ),
+    ...layingOf(manifest, chain, dataDirectory),
     ...(tablespaces.length === 0
       ? []
       : [
@@ -46,14 +54,29 @@ export function describePlan(described: Described): readonly string[] {
   return steps.map((step) => [...step].slice(0, longest).join(''));
 }
 
-function describePassedOver({ manifest, passedOver = [] }: Described): readonly string[] {
-  if (passedOver.length === 0) return [];
-  if (passedOver.includes(manifest.backupID))
+function describeFailed({ chain, failed = [] }: Described): readonly string[] {
+  const used = chain.map(({ backupID }) => backupID).filter((backupID) => failed.includes(backupID));
+  if (used.length > 0)
     return [
-      `Use backup ${manifest.backupID} though it failed its verification: nothing else was asked for, or leads there.`,
+      `Use backup ${used.join(', ')} though it failed its verification: nothing else was asked for, or leads there.`,
     ];
+  if (failed.length === 0) return [];
+  return [`Pass over ${failed.join(', ')}, which failed ${failed.length === 1 ? 'its' : 'their'} verification.`];
+}
+
+function layingOf(manifest: PhysicalManifest, chain: readonly PhysicalManifest[], dataDirectory: string) {
+  const { endLSN, timeline } = manifest.physical;
+  const whole = `whole at ${endLSN} on timeline ${timeline}, ${manifest.completionTime}`;
+  const of = `${manifest.backupID} of PostgreSQL ${manifest.server.version}`;
+  if (chain.length === 1) {
+    return [`Lay base backup ${of} (${sizeOf(manifest.size.source)}; ${whole}) into ${dataDirectory}.`];
+  }
+  const members = chain.map(({ backupID, size }) => `${backupID} (${sizeOf(size.source)})`);
+  const [full = '', ...increments] = members;
+  const shown = increments.length > 6 ? [...increments.slice(0, 3), '…', ...increments.slice(-2)] : increments;
   return [
-    `Pass over ${passedOver.join(', ')}, which failed ${passedOver.length === 1 ? 'its' : 'their'} verification.`,
+    `Lay the chain of backup ${of} beside each other, checking every object: the full backup ${full} and ${increments.length === 1 ? 'the increment' : `${increments.length} increments`} ${shown.join(', ')}.`,
+    `Combine them with pg_combinebackup (${whole}) into ${dataDirectory}, and remove what they were combined of.`,
   ];
 }
 

@@ -2,7 +2,7 @@ import { Failure } from '../../../domain/failure.ts';
 import { backupPath, backupsPath, type WalLocation } from '../../../domain/layout.ts';
 import type { PhysicalManifest } from '../../../domain/manifest.ts';
 import { type Catalogue, type CataloguedBackup, catalogued, newestFirst } from '../../../domain/recovery/catalogue.ts';
-import { type TimelineFiles, timelineFiles } from '../../../domain/wal/contiguous.ts';
+import { readTimelineFiles, type TimelineFiles } from '../../../domain/wal/contiguous.ts';
 import { readManifest } from '../../../repository/backups.ts';
 import type { Identity } from '../../../repository/identity.ts';
 import type { Store } from '../../../repository/store.ts';
@@ -66,9 +66,8 @@ async function listWal(
 ): Promise<ReadonlyMap<number, TimelineFiles>> {
   const timelines = await archive.timelines({ signal });
   const listed = await inParallel(timelines, width, async (timeline) => {
-    const names: string[] = [];
-    for await (const { name } of archive.list(timeline, { signal })) names.push(name);
-    return [timeline, timelineFiles(names, segmentSize)] as const;
+    const files = await readTimelineFiles(archive.list(timeline, { signal }), segmentSize);
+    return [timeline, files] as const;
   });
   return new Map(listed);
 }

@@ -7,15 +7,15 @@ import { formatMoment } from '../../../domain/recovery/moment.ts';
 import type { PlanRecoveryTask } from '../../../domain/task.ts';
 import { historyName } from '../../../domain/wal/file-name.ts';
 import { formatLsn } from '../../../domain/wal/lsn.ts';
-import { identityOf } from '../../../repository/identity.ts';
-import { openStore } from '../../../repository/open.ts';
 import { openEncrypted } from '../../../repository/open-encrypted.ts';
 import type { ActionContext, ActionOutcome } from '../../action.ts';
+import { openMirrored } from '../../restore-sources.ts';
 import { type BackupWithWal, openWalSource } from '../run/wal-source.ts';
 import { describePlan, sizeOf } from './describe-plan.ts';
 import { findSystem } from './find-system.ts';
 import { type Followed, followTarget } from './follow-target.ts';
 import { type ReadCatalogue, readCatalogue } from './read-catalogue.ts';
+import { type ChainMember, isBroken, readParents } from './read-chain.ts';
 import { beginOf } from './read-wal.ts';
 
 export interface PlanContext extends ActionContext<PlanRecoveryTask> {
@@ -27,18 +27,41 @@ export interface PlanContext extends ActionContext<PlanRecoveryTask> {
  * goes into status.plan; a target that cannot be reached is a terminal failure that names the nearest one.
  */
 export async function runPlanRecovery({ task, reporter, log, signal, folders }: PlanContext): Promise<ActionOutcome> {
-  const store = await openStore(task.source.repository, 0, folders ?? {});
+  const { repository, others = [] } = task.source;
+  const { store, identity, fallbacks } = await openMirrored([repository, ...others], folders?.mountRoot ?? '', log);
   try {
     const location = await findSystem(store, task, { log, signal });
-    const identity = identityOf(task.source.repository, 0, folders ?? {});
     const catalogue = await readCatalogue(store, location, { log, signal, identity });
-    const followed = await followTarget(task.target, catalogue, signal, task.passOver);
-    const plan = await makePlan(task, catalogue, followed, signal);
+    const plan = await planPatiently(task, catalogue, { signal, log });
     await reporter.facts({ plan });
     const { steps } = plan;
-    return { reason: 'Planned', message: steps.join(' ') };
+    return { reason: 'Planned', message: `${steps.join(' ')}${fallbacks()}` };
   } finally {
     await store.close();
+  }
+}
+
+/** Where a backup or its chain is broken, an older backup and more WAL may lead to the same target. */
+async function planPatiently(
+  task: PlanRecoveryTask,
+  catalogue: ReadCatalogue,
+  { signal, log }: Pick<PlanContext, 'signal' | 'log'>,
+) {
+  const followed = await followTarget(task.target, catalogue, signal, task.passOver);
+  const passedOver: string[] = [];
+  for (let rest = catalogue, next = followed; ; ) {
+    try {
+      return await makePlan(task, catalogue, { followed: next, passedOver }, signal);
+    } catch (error) {
+      if (!isBroken(error) || task.target.backupID !== '') throw error;
+      const { backup } = next.candidate;
+      log.warn({ backup: backup.backupID }, error.message);
+      passedOver.push(backup.backupID);
+      rest = { ...rest, backups: rest.backups.filter((each) => each !== backup) };
+      const older = await followTarget(task.target, rest, signal, task.passOver).catch(() => undefined);
+      if (older === undefined) throw error;
+      next = older;
+    }
   }
 }
 
@@ -59,7 +82,18 @@ function floorsOf({ settings }: PhysicalManifest['physical']) {
   });
 }
 
-async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, followed: Followed, signal: AbortSignal) {
+interface Chosen {
+  readonly followed: Followed;
+  /** Newer backups whose chains are broken. */
+  readonly passedOver: readonly string[];
+}
+
+async function makePlan(
+  task: PlanRecoveryTask,
+  catalogue: ReadCatalogue,
+  { followed, passedOver }: Chosen,
+  signal: AbortSignal,
+) {
   const { backup, path } = followed.candidate;
   const manifest = catalogue.manifests.get(backup);
   if (manifest === undefined) throw new Error(`no manifest of ${backup.backupID}`);
@@ -67,16 +101,21 @@ async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, follow
   const { stop, wal } = followed;
   const segments = wal.segments.filter((name) => stop === undefined || beginOf(name, backup.segmentSize) < stop);
   const stored = { store: catalogue.archive.store, path: backup.path, manifest, identity: catalogue.identity };
+  const parents = await readParents(stored.store, catalogue.location, { manifest, path: backup.path }, signal);
+  for (const { manifest: parent, path: parentPath } of parents)
+    await openEncrypted({ store: stored.store, path: parentPath, manifest: parent }, catalogue.identity, signal);
   await checkDecryption(task, segments, catalogue, stored, signal);
   await checkHistory(path.timeline, catalogue, stored, signal);
   const walBytes = segments.length * backup.segmentSize;
-  checkSpace(task, manifest, walBytes);
+  const chain = [...parents.map((each) => each.manifest), manifest];
+  checkSpace(task, chain, walBytes);
   const dataDirectory = task.dataDirectory ?? physical.dataDirectory;
   const settings = floorsOf(physical);
   const { lastCommit, endOfRecords } = followed.end;
   const recovery: RecoveryPlan = recoveryPlan.parse({
     backupID: backup.backupID,
     backupPath: backup.path,
+    ...(parents.length === 0 ? {} : { parents: parents.map(memberOf) }),
     repository: task.source.repository.name,
     ...catalogue.location,
     major: Number(major.exec(manifest.server.version)?.[0]),
@@ -89,7 +128,7 @@ async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, follow
     ...(stop === undefined ? {} : { targetLSN: formatLsn(stop) }),
     endOfArchive: formatLsn(endOfRecords ?? backup.end),
     ...(lastCommit === undefined ? {} : { endOfArchiveTime: formatMoment(lastCommit) }),
-    bytes: String(manifest.size.source),
+    bytes: String(stagedBytes(chain) + resultBytes(chain)),
     dataDirectory,
     uid: physical.owner.uid,
     gid: physical.owner.gid,
@@ -98,17 +137,19 @@ async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, follow
   const newTimeline = newTimelineAfter(path.timeline, catalogue);
   const steps = describePlan({
     task,
-    manifest,
+    chain,
+    passedOver,
     followed,
     dataDirectory,
     segments,
     walBytes,
     settings,
     newTimeline,
-    passedOver: passedOver(task, catalogue, backup),
+    failed: failedOf(task, catalogue, backup),
   });
   return {
     backupID: backup.backupID,
+    ...(parents.length === 0 ? {} : { chain: chain.map(({ backupID }) => backupID) }),
     timeline: path.timeline,
     ...(followed.targetTime === undefined ? {} : { targetTime: formatMoment(followed.targetTime) }),
     firstSegment: segments[0] ?? '',
@@ -120,7 +161,7 @@ async function makePlan(task: PlanRecoveryTask, catalogue: ReadCatalogue, follow
 }
 
 /** The newer ones that failed their verification, or the chosen one itself where nothing else leads to the target. */
-function passedOver(
+function failedOf(
   { target, passOver = [] }: PlanRecoveryTask,
   { backups }: ReadCatalogue,
   chosen: CataloguedBackup,
@@ -174,13 +215,34 @@ function newTimelineAfter(timeline: number, { histories }: ReadCatalogue): numbe
 const spare = 1.1;
 const keptWal = 1024 ** 3;
 
-function checkSpace({ capacity }: PlanRecoveryTask, manifest: PhysicalManifest, walBytes: number): void {
+/** Every block of what is combined lies in one of the backups. */
+function resultBytes(chain: readonly PhysicalManifest[]): number {
+  return chain.reduce((sum, { size }) => sum + size.source, 0);
+}
+
+/** Those that are combined lie beside the result until it is made. */
+function stagedBytes(chain: readonly PhysicalManifest[]): number {
+  return chain.length > 1 ? resultBytes(chain) : 0;
+}
+
+function checkSpace({ capacity }: PlanRecoveryTask, chain: readonly PhysicalManifest[], walBytes: number): void {
   if (capacity === undefined) return;
   const room = quantityOf(capacity);
-  const needed = Math.ceil(manifest.size.source * spare + Math.min(walBytes, keptWal));
+  const source = resultBytes(chain);
+  const staged = stagedBytes(chain);
+  const needed = Math.ceil(staged + source * spare + Math.min(walBytes, keptWal));
   if (Number.isNaN(room) || room >= needed) return;
+  const newest = chain.at(-1)?.backupID;
+  const what =
+    staged === 0
+      ? `${sizeOf(source)} of backup ${newest}`
+      : `${sizeOf(staged)} of the ${chain.length} backups that ${newest} is combined of, as much at most of the result`;
   throw terminal(
     'InsufficientStorage',
-    `The volume has room for ${sizeOf(room)} (${capacity}), and the recovery needs ${sizeOf(needed)}: ${sizeOf(manifest.size.source)} of backup ${manifest.backupID}, a tenth to spare, and WAL. Ask for a larger volume (target.instance.storage.size), or enlarge the claim that is to hold it.`,
+    `The volume has room for ${sizeOf(room)} (${capacity}), and the recovery needs ${sizeOf(needed)}: ${what}, a tenth to spare, and WAL. Ask for a larger volume (target.instance.storage.size), or enlarge the claim that is to hold it${staged === 0 ? '' : '; or recover from a full backup (recoveryTarget.backupID) and more WAL'}.`,
   );
+}
+
+function memberOf({ manifest: { backupID }, path, checksum }: ChainMember) {
+  return { backupID, path, checksum };
 }

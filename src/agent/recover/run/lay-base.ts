@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../../domain/failure.ts';
 import type { Chunk, PhysicalManifest } from '../../../domain/manifest.ts';
+import { orFromAnother } from '../../../repository/mirrored-store.ts';
 import type { Store } from '../../../repository/store.ts';
 import { checkFiles } from './check-files.ts';
 import { corrupted } from './corrupted.ts';
@@ -45,6 +46,12 @@ const attempts = 3;
  * that of a server that was shut down (xlog.c, SyncDataDirectory), as long as fsync is on (server-arguments.ts).
  */
 export async function layBase(base: BaseBackup, place: BasePlace, options: LayOptions): Promise<void> {
+  await options.onLaid?.(await layFiles(base, place, options));
+  await finishDirectory(base, place);
+}
+
+/** The files of one backup, checked, as the server had them. Gives the server's list of them. */
+export async function layFiles(base: BaseBackup, place: BasePlace, options: LayOptions): Promise<string> {
   const { physical } = base.manifest;
   for (const { oid } of physical.tablespaces) {
     await mkdir(join(place.tablespaces.folder, oid), { recursive: true, mode: 0o700 });
@@ -52,10 +59,14 @@ export async function layBase(base: BaseBackup, place: BasePlace, options: LayOp
   await unpackAll(base, place, options);
   await layStreams(base, physical.streams ?? [], (stream) => folderOf(stream, place), options);
   await linkTablespaces(physical.tablespaces, place);
-  const files = await listOfFiles(base, options.signal);
-  await checkFiles(place.dataDirectory, files, base.path);
-  await options.onLaid?.(files);
-  await rewriteTablespaceMap(physical.tablespaces, place);
+  const list = await listOfFiles(base, options.signal);
+  await checkFiles(place.dataDirectory, list, base.path);
+  return list;
+}
+
+/** Makes of those files a data directory that a server may recover. */
+export async function finishDirectory({ manifest }: Pick<BaseBackup, 'manifest'>, place: BasePlace): Promise<void> {
+  await rewriteTablespaceMap(manifest.physical.tablespaces, place);
   // The list describes the backup, not the server that is made of it; a later backup would take it along.
   await rm(join(place.dataDirectory, 'backup_manifest'), { force: true });
   await rm(join(place.dataDirectory, 'postmaster.pid'), { force: true });
@@ -94,14 +105,15 @@ async function unpackPatiently(base: BaseBackup, chunk: Chunk, folder: string, o
   for (let attempt = 1; ; attempt += 1) {
     let come = 0;
     try {
-      await unpackChunk(base, chunk, folder, {
-        signal,
-        onBytes: (bytes) => {
-          come += bytes;
-          onBytes(bytes);
-        },
+      const counting = (bytes: number) => {
+        come += bytes;
+        onBytes(bytes);
+      };
+      return await orFromAnother(base.store, `${base.path}/${chunk.path}`, () => {
+        if (come > 0) onBytes(-come);
+        come = 0;
+        return unpackChunk(base, chunk, folder, { signal, onBytes: counting });
       });
-      return;
     } catch (error) {
       signal.throwIfAborted();
       onBytes(-come);
@@ -113,10 +125,12 @@ async function unpackPatiently(base: BaseBackup, chunk: Chunk, folder: string, o
 }
 
 async function listOfFiles(base: BaseBackup, signal: AbortSignal): Promise<string> {
-  return (await fetchWhole(base, base.manifest.physical.backupManifest, signal)).toString('utf8');
+  const { backupManifest } = base.manifest.physical;
+  const key = `${base.path}/${backupManifest.path}`;
+  return (await orFromAnother(base.store, key, () => fetchWhole(base, backupManifest, signal))).toString('utf8');
 }
 
-async function linkTablespaces(
+export async function linkTablespaces(
   tablespaces: PhysicalManifest['physical']['tablespaces'],
   place: BasePlace,
 ): Promise<void> {

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../../domain/failure.ts';
 import type { PackedStream, StoredObject } from '../../../domain/manifest.ts';
+import { orFromAnother } from '../../../repository/mirrored-store.ts';
 import { verified } from '../../../stream/digest.ts';
 import { decrypted } from '../../../stream/encrypt.ts';
 import { extractTar } from '../../../stream/extract-tar.ts';
@@ -106,7 +107,11 @@ async function fetchPatiently(base: BaseBackup, part: StoredObject, options: Lay
         come += bytes;
         onBytes(bytes);
       };
-      return await fetchPart(base, part, { signal, onBytes: counting });
+      return await orFromAnother(base.store, `${base.path}/${part.path}`, () => {
+        if (come > 0) onBytes(-come);
+        come = 0;
+        return fetchPart(base, part, { signal, onBytes: counting });
+      });
     } catch (error) {
       signal.throwIfAborted();
       onBytes(-come);

@@ -4,11 +4,12 @@ import { historyName } from '../../../domain/wal/file-name.ts';
 import { parseLsn } from '../../../domain/wal/lsn.ts';
 import { parseTimelineHistory } from '../../../domain/wal/timeline-history.ts';
 import { readManifest } from '../../../repository/backups.ts';
-import { identityOf } from '../../../repository/identity.ts';
-import { openStore } from '../../../repository/open.ts';
+import type { Identity } from '../../../repository/identity.ts';
 import { openEncrypted } from '../../../repository/open-encrypted.ts';
 import type { Store } from '../../../repository/store.ts';
 import { openWalArchive } from '../../../repository/wal-archive.ts';
+import type { AgentLog } from '../../log.ts';
+import { openMirrored } from '../../restore-sources.ts';
 import type { BaseBackup } from './lay-base.ts';
 import type { WalRange } from './wal-range.ts';
 import { openWalSource, type WalSource } from './wal-source.ts';
@@ -16,17 +17,25 @@ import { openWalSource, type WalSource } from './wal-source.ts';
 export interface Source {
   readonly store: Store;
   readonly base: BaseBackup;
+  /** Where that is an increment: what it stands on, the full backup first. */
+  readonly parents: readonly BaseBackup[];
   readonly wal: WalSource;
   readonly range: WalRange;
+  /** What was read elsewhere than in the first repository, for the last word. */
+  readonly fallbacks: () => string;
 }
 
 /** The repository of a recovery, its base backup, and the WAL that follows. The caller closes the store. */
 export async function openSource(
   { source, plan }: RecoverTask,
   mountRoot: string,
-  signal: AbortSignal,
+  { log, signal }: { readonly log: AgentLog; readonly signal: AbortSignal },
 ): Promise<Source> {
-  const store = await openStore(source.repository, 0, { mountRoot });
+  const { store, identity, fallbacks } = await openMirrored(
+    [source.repository, ...(source.others ?? [])],
+    mountRoot,
+    log,
+  );
   try {
     const path = plan.backupPath;
     const { manifest } = await readManifest(store, path, { signal });
@@ -36,17 +45,38 @@ export async function openSource(
         `${path} in ${store.description} is the ${manifest.method.toLowerCase()} backup ${manifest.backupID}, and the plan names the physical backup ${plan.backupID}: the repository was changed since. Create a new PitrRecovery.`,
       );
     }
-    const identity = identityOf(source.repository, 0, { mountRoot });
     const identityFile = await openEncrypted({ store, path, manifest }, identity, signal);
     const base = { store, path, manifest, identityFile };
+    const parents = await openParents(plan, store, identity, signal);
     const { namespace, policy, systemIdentifier } = plan;
     const archive = openWalArchive(store, { namespace, policy, systemIdentifier }, { identity });
     const wal = openWalSource(archive, { store, path, manifest, identity });
-    return { store, base, wal, range: await readRange(plan, wal, store, signal) };
+    return { store, base, parents, wal, range: await readRange(plan, wal, store, signal), fallbacks };
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+/** By the digests that the plan has found: another content under the same name is refused. */
+async function openParents(
+  { parents = [] }: RecoverTask['plan'],
+  store: Store,
+  identity: Identity,
+  signal: AbortSignal,
+): Promise<readonly BaseBackup[]> {
+  const opened: BaseBackup[] = [];
+  for (const { backupID, path, checksum } of parents) {
+    const { manifest } = await readManifest(store, path, { signal, expectedSha256: checksum });
+    if (manifest.method !== 'Physical') throw new Error(`${backupID} is no physical backup`);
+    opened.push({
+      store,
+      path,
+      manifest,
+      identityFile: await openEncrypted({ store, path, manifest }, identity, signal),
+    });
+  }
+  return opened;
 }
 
 async function readRange(

@@ -15,6 +15,8 @@ export interface Place {
   readonly marker: string;
   /** On its way out; beside the data directory, so that bringing the old one back does not wait for it. */
   readonly discarded: string;
+  /** Where the backups of a chain lie until they are combined: on the same volume, never left behind. */
+  readonly staging: string;
   /** In the data directory, but not of the server. */
   readonly foreign: readonly string[];
 }
@@ -31,6 +33,7 @@ export function placeOf(task: RecoverTask['place'], isMountPoint: boolean): Plac
     old: oldDataDirectory === undefined ? undefined : join(folder, oldDataDirectory),
     marker: join(folder, marker),
     discarded: join(folder, `${prefix}.tidemark-discarded`),
+    staging: join(folder, `${prefix}.tidemark-chain`),
     foreign: isMountPoint
       ? [marker, `${marker}.new`, 'lost+found', ...(oldDataDirectory === undefined ? [] : [oldDataDirectory])]
       : [],

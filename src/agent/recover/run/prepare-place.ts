@@ -139,8 +139,8 @@ async function removeBridge(place: Place, recovery: string | undefined): Promise
   if (served !== folder) await rm(served, { force: true });
 }
 
-async function discard({ discarded }: Place): Promise<void> {
-  await rm(discarded, { recursive: true, force: true });
+async function discard({ discarded, staging }: Place): Promise<void> {
+  for (const path of [discarded, staging]) await rm(path, { recursive: true, force: true });
 }
 
 async function moveAll(from: string, to: string, names: readonly string[]): Promise<void> {

@@ -9,8 +9,9 @@ import { questionServer } from '../../verify/question-server.ts';
 import { verifyBase } from '../../verify/verify-base.ts';
 import type { RecoverContext, RecoverFolders, RecoverPatience } from './context.ts';
 import type { Followed } from './follow-server.ts';
+import type { Measured } from './measure.ts';
 import type { Place } from './place.ts';
-import type { Tablespaces } from './prepare-place.ts';
+import { tablespacesOf } from './prepare-place.ts';
 import { clearFolder } from './signs.ts';
 
 /** What task.checks asks of a recovery, before, while and after its server runs. */
@@ -18,7 +19,7 @@ export interface Questioning {
   onLaid(listOfFiles: string): Promise<void>;
   whileItRuns(access: Followed['access']): Promise<void>;
   /** After its clean end. Throws what failed, all of it in one. */
-  conclude(): Promise<void>;
+  conclude(measured: Measured): Promise<void>;
   /** Milliseconds that were spent on it, which nobody would spend in need. */
   spent(): number;
   results(): readonly CheckResult[];
@@ -29,12 +30,11 @@ interface Surroundings {
   readonly folders: RecoverFolders;
   readonly patience: RecoverPatience;
   readonly place: Place;
-  readonly tablespaces: Tablespaces;
 }
 
 /** undefined where nothing is asked. */
 export function questioningOf(surroundings: Surroundings): Questioning | undefined {
-  const { context, folders, patience, place, tablespaces } = surroundings;
+  const { context, folders, patience, place } = surroundings;
   const { task, signal, reporter, log } = context;
   const { checks } = task;
   if (checks === undefined) return undefined;
@@ -44,10 +44,9 @@ export function questioningOf(surroundings: Surroundings): Questioning | undefin
     async onLaid(backupManifest) {
       if (!checks.verifyBackup) return;
       const { dataDirectory } = task.place;
-      const foreign = [
-        ...place.foreign,
-        ...(tablespaces.folder.startsWith(`${dataDirectory}/`) ? [basename(tablespaces.folder)] : []),
-      ];
+      const beside = [tablespacesOf(place, task.recovery.uid).folder, place.staging];
+      const within = beside.filter((path) => path.startsWith(`${dataDirectory}/`));
+      const foreign = [...place.foreign, ...within.map((path) => basename(path))];
       const base = { dataDirectory, backupManifest, major: task.plan.major, folder: folders.recovery, foreign };
       await list.ask('VerifyBackup', () => verifyBase(base, signal));
       await clearFolder(folders.recovery, ['backup_manifest']);
@@ -70,12 +69,14 @@ export function questioningOf(surroundings: Surroundings): Questioning | undefin
             'the source has no data checksums (initdb --data-checksums, or pg_checksums --enable on a server that is shut down).',
         }));
     },
-    async conclude() {
+    async conclude(measured) {
       const wanted = objects;
       if (wanted !== undefined)
         await list.ask('DataChecksums', () =>
           awaitChecksums(folders.recovery, { objects: wanted, poll: patience.poll, signal }),
         );
+      const seconds = Math.round(list.spent() / 1000);
+      await reporter.facts({ measured: { ...measured, parts: { ...measured.parts, checks: seconds } } });
       throwFailure(list, task.plan.backupID);
     },
     spent: list.spent,

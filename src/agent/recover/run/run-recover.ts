@@ -10,12 +10,13 @@ import { type Extracted, extract } from './extract.ts';
 import type { Followed, Reached } from './follow-server.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { layBase } from './lay-base.ts';
+import { layChain } from './lay-chain.ts';
 import { leaveStandby, readStandbyCredentials } from './leave-standby.ts';
 import { syncFolder } from './marker.ts';
 import { type Measured, measure } from './measure.ts';
 import { openSource } from './open-source.ts';
 import { type Place, placeOf, readMountPoints } from './place.ts';
-import { finishPlace, preparePlace, putBack, type Tablespaces, tablespacesOf } from './prepare-place.ts';
+import { finishPlace, preparePlace, putBack, tablespacesOf } from './prepare-place.ts';
 import { tellProgress } from './progress.ts';
 import { type Questioning, questionedWords, questioningOf } from './questioning.ts';
 import { runServer, type ServerRun } from './run-server.ts';
@@ -48,14 +49,13 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
   try {
     const standby = await readStandbyCredentials(task, folders.standbyCredentials);
     if (standby !== undefined) await requirePrimary(task, standby, signal);
-    const source = await openSource(task, folders.mountRoot, signal);
+    const source = await openSource(task, folders.mountRoot, context);
     try {
       touched = true;
       await preparePlace(place, task.recovery.uid);
       const run = { context, folders, patience, source, signs, told };
-      const tablespaces = tablespacesOf(place, task.recovery.uid);
-      const questioning = questioningOf({ context, folders, patience, place, tablespaces });
-      await layTheBase(run, tablespaces, questioning);
+      const questioning = questioningOf({ context, folders, patience, place });
+      await layTheBase(run, place, questioning);
       const laid = new Date(Date.now() - (questioning?.spent() ?? 0));
       const followed = await runServer(run, (serving) => {
         service = serving;
@@ -71,7 +71,7 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
       told.say({ stage: 'Stopping', percent: 99 });
       const state = standby === undefined ? 'shut down' : 'shut down in recovery';
       await requireCleanEnd(signs, task.place.dataDirectory, { state, patience: patience.stop, signal });
-      if (questioning !== undefined) await concludeQuestions(run, measured, questioning);
+      await questioning?.conclude(measured);
       if (task.standbyOf !== undefined && standby !== undefined) {
         await leaveStandby(task.place.dataDirectory, task.standbyOf, standby);
       }
@@ -79,7 +79,8 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
       await finish(context, place);
       told.say({ stage: 'Stopping', percent: 100 });
       await told.flush();
-      return outcomeOf(context, followed.reached, extracted, questioning);
+      const outcome = outcomeOf(context, followed.reached, extracted, questioning);
+      return { ...outcome, message: `${outcome.message}${source.fallbacks()}` };
     } finally {
       await service?.stop();
       await source.store.close();
@@ -121,15 +122,15 @@ async function finish({ task, log }: RecoverContext, place: Place): Promise<void
   }
 }
 
-async function layTheBase(
-  run: ServerRun,
-  tablespaces: Tablespaces,
-  questioning: Questioning | undefined,
-): Promise<void> {
+async function layTheBase(run: ServerRun, place: Place, questioning: Questioning | undefined): Promise<void> {
   const { context, source, told } = run;
   const { task, signal, log } = context;
   const { dataDirectory } = task.place;
-  const total = baseObjects(source.base.manifest.physical).reduce((sum, { size }) => sum + size, 0);
+  const tablespaces = tablespacesOf(place, task.recovery.uid);
+  const members = [...source.parents, source.base];
+  const total = members
+    .flatMap(({ manifest }) => baseObjects(manifest.physical))
+    .reduce((sum, { size }) => sum + size, 0);
   let done = 0;
   const say = () =>
     told.say({
@@ -139,19 +140,21 @@ async function layTheBase(
       percent: total === 0 ? 100 : Math.min(100, Math.floor((done / total) * 100)),
     });
   say();
-  log.info({ backup: task.plan.backupID, bytes: total, dataDirectory }, 'laying the base backup');
-  await layBase(
-    source.base,
-    { dataDirectory, tablespaces },
-    {
-      signal,
-      onBytes: (bytes) => {
-        done += bytes;
-        say();
-      },
-      ...(questioning === undefined ? {} : { onLaid: questioning.onLaid }),
+  log.info({ backups: members.map(({ path }) => path), bytes: total, dataDirectory }, 'laying the base backup');
+  const options = {
+    signal,
+    ...(questioning === undefined ? {} : { onLaid: questioning.onLaid }),
+    onBytes: (bytes: number) => {
+      done += bytes;
+      say();
     },
-  );
+  };
+  if (source.parents.length === 0) await layBase(source.base, { dataDirectory, tablespaces }, options);
+  else {
+    const onCombining = () => told.say({ stage: 'Combining', bytesDone: String(done), bytesTotal: String(total) });
+    const chain = { ...options, staging: place.staging, major: task.plan.major, onCombining };
+    await layChain(members, { dataDirectory, tablespaces }, chain);
+  }
   // In place, the sidecar that archives stays with the workload.
   if (task.place.oldDataDirectory === undefined) await forgetArchiving(dataDirectory);
 }
@@ -182,19 +185,6 @@ async function conclude(
   });
   await reporter.facts({ extracted });
   return extracted;
-}
-
-async function concludeQuestions(
-  { context: { reporter } }: ServerRun,
-  measured: Measured,
-  questioning: Questioning,
-): Promise<void> {
-  try {
-    await questioning.conclude();
-  } finally {
-    const checks = Math.round(questioning.spent() / 1000);
-    await reporter.facts({ measured: { ...measured, parts: { ...measured.parts, checks } } });
-  }
 }
 
 async function assertAll({ context, folders }: ServerRun, access: Followed['access']): Promise<void> {

@@ -88,7 +88,7 @@ export function failureOf(error: unknown, where: string, folder: string): unknow
       error,
     );
   }
-  if (error instanceof StageFailed || error instanceof NotATar || isOfZstd(error)) {
+  if (error instanceof StageFailed || error instanceof NotATar || isOfZlib(error)) {
     return transient('ChecksumMismatch', `${where} cannot be unpacked (${error.message.slice(0, 500)}).`, error);
   }
   return error;
@@ -98,6 +98,6 @@ function isFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && ['ENOSPC', 'EDQUOT'].includes(String(error.code));
 }
 
-function isOfZstd(error: unknown): error is Error {
+function isOfZlib(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && /^(ZSTD_error_|Z_)/.test(String(error.code));
 }

@@ -1,6 +1,7 @@
 import type { PhysicalManifest, StoredObject } from '../../../domain/manifest.ts';
 import { parseWalFileName } from '../../../domain/wal/file-name.ts';
 import type { Identity } from '../../../repository/identity.ts';
+import { orFromAnother } from '../../../repository/mirrored-store.ts';
 import type { CallOptions, Store } from '../../../repository/store.ts';
 import type { WalArchive } from '../../../repository/wal-archive.ts';
 import { unpackWal } from '../../../repository/wal-content.ts';
@@ -36,7 +37,7 @@ export function openWalSource(archive: WalArchive, backup: BackupWithWal): WalSo
 }
 
 function nameOf({ path }: StoredObject): string {
-  return path.slice(path.lastIndexOf('/') + 1).replace(/\.zst(\.age)?$/, '');
+  return path.slice(path.lastIndexOf('/') + 1).replace(/\.(zst|gz|lz4)(\.(age|gpg))?$/, '');
 }
 
 async function getOwn(
@@ -45,10 +46,12 @@ async function getOwn(
   options: CallOptions,
 ): Promise<Buffer> {
   const key = `${path}/${object.path}`;
-  const parts: Buffer[] = [];
-  for await (const part of verified(await store.download(key, options), object, `${key} in ${store.description}`)) {
-    parts.push(part);
-  }
-  const bytes = Buffer.concat(parts);
-  return unpackWal({ bytes, store, key }, { identity, encryption: async () => encryption }, options);
+  return orFromAnother(store, key, async () => {
+    const parts: Buffer[] = [];
+    for await (const part of verified(await store.download(key, options), object, `${key} in ${store.description}`)) {
+      parts.push(part);
+    }
+    const bytes = Buffer.concat(parts);
+    return unpackWal({ bytes, store, key }, { identity, encryption: async () => encryption }, options);
+  });
 }

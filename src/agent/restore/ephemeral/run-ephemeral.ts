@@ -7,11 +7,11 @@ import type { RestoreTask } from '../../../domain/task.ts';
 import type { ServerAccess } from '../../../postgres/access.ts';
 import { withConnection } from '../../../postgres/query.ts';
 import { writeLibpqFiles } from '../../../postgres/tools.ts';
-import { openStore } from '../../../repository/open.ts';
 import type { ActionOutcome } from '../../action.ts';
 import { startHeartbeat } from '../../recover/run/heartbeat.ts';
 import { questionedWords } from '../../recover/run/questioning.ts';
 import { clearFolder, signsIn } from '../../recover/run/signs.ts';
+import { openMirrored } from '../../restore-sources.ts';
 import { type CheckList, createCheckList, failureOf } from '../../verify/check-list.ts';
 import { questionServer } from '../../verify/question-server.ts';
 import type { BackupFolder } from '../fetch-archive.ts';
@@ -51,10 +51,10 @@ async function restoreBeside(context: EphemeralContext, recovery: string): Promi
   const patience = { ...usualPatience, ...context.patience };
   const dataDirectory = task.ephemeral?.dataDirectory ?? '';
   const begun = performance.now();
-  const store = await openStore(task.repository, 0, { mountRoot });
+  const { store, identity } = await openMirrored([task.repository, ...(task.others ?? [])], mountRoot, log);
   const temporary = await mkdtemp(join(folders.temporary, 'scratch-server-'));
   try {
-    const { from, manifest } = await findSource(store, task, { mountRoot, signal });
+    const { from, manifest } = await findSource(store, task, { identity, signal });
     if (task.restore.dryRun) return planned(manifest);
     return await withScratchServer(manifest, { recovery, dataDirectory }, { patience, signal }, async (access) => {
       await makeTablespaces(from, manifest, access, { folder: join(dirname(dataDirectory), 'tablespaces'), signal });

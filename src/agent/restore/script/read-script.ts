@@ -65,7 +65,7 @@ export async function readScript(path: string, database: string): Promise<Script
     if (!(error instanceof StrangeScript)) throw error;
     throw terminal(
       'UnknownFormat',
-      `The Plain dump of database ${database} is not what pg_dump writes: ${error.message}. Nothing was changed in the target, and nothing of the dump was run. Restore from another backup; or look through the file and run it by hand with psql (docs/repository-format.md).`,
+      `The Plain dump of database ${database} is not what pg_dump writes: ${error.message}. Nothing was changed in the target, and nothing of the dump was run. Restore from another backup; or look through the file and run it by hand with psql (docs/restore-by-hand.md).`,
       error,
     );
   }

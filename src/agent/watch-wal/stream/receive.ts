@@ -11,6 +11,8 @@ import type { AgentLog } from '../../log.ts';
 import { unforeseen } from '../../report-of.ts';
 import type { NamedArchive } from '../archives.ts';
 import { leftTimeline } from '../fence.ts';
+import { fromMost } from '../from-most.ts';
+import { heldBy } from '../held-by.ts';
 import { readPosition, type WalPosition } from '../observe-server.ts';
 import { type ArchiveState, trackArchive } from '../track-archive.ts';
 import { fetchHistory } from './history.ts';
@@ -28,7 +30,7 @@ export interface ReceiverState {
   /** Why segments are closed by the server alone. */
   switchDenied: string | undefined;
   received: Lsn | undefined;
-  /** Stored in every repository without a hole; the slot is never told of anything beyond. */
+  /** Stored in as many repositories as must have it, without a hole; the slot is never told of anything beyond. */
   durable: Lsn | undefined;
   /** How often in a row the server had removed what was asked for: first the slot's WAL is taken, then a new slot's. */
   removals: number;
@@ -152,7 +154,7 @@ async function provideSlot(
   });
 }
 
-/** From the end of the archive that is the furthest behind; from the slot where there is none yet. */
+/** From the end of what as many archives hold as must; from the slot where there is none yet. */
 async function findStart(
   server: ChosenServer,
   slot: Slot,
@@ -168,12 +170,17 @@ async function findStart(
   if (left !== undefined) throw terminal(left.reason, left.message);
   const restart = slot.restart ?? position.current;
   const acknowledged = { timeline, end: restart };
-  const states = await Promise.all(
-    archives.map(({ archive }) => trackArchive(archive).look({ ...position, timeline, acknowledged }, { signal })),
+  const looked = await fromMost(
+    archives,
+    ({ archive }, call) => trackArchive(archive).look({ ...position, timeline, acknowledged }, { signal: call }),
+    signal,
   );
+  const states = looked.answers.map(({ answer }) => answer);
   requireNoNewerArchive(states, position, server.access);
-  const ends = states.flatMap(({ end }) => (end === undefined ? [] : [end]));
-  const archived = ends.length === 0 ? undefined : ends.reduce((one, other) => (one < other ? one : other));
+  const archived = heldBy(
+    states.flatMap(({ end }) => (end === undefined ? [] : [end])),
+    archives[0]?.minimum,
+  );
   const skips = archived !== undefined && state.removals > 0 && archived < restart;
   if (skips) state.lost ??= walRemoved(archived, restart);
   const from = archived === undefined || skips ? restart : archived;

@@ -7,6 +7,8 @@ import { quoteIdentifier } from '../../../postgres/advice.ts';
 import type { ChosenServer } from '../../../postgres/choose-server.ts';
 import { withConnection } from '../../../postgres/query.ts';
 import type { CopyBoth, Replication } from '../../../postgres/replication/connection.ts';
+import type { CallOptions } from '../../../repository/store.ts';
+import { createQuorum, type Quorum } from '../../archive/quorum.ts';
 import type { AgentLog } from '../../log.ts';
 import type { NamedArchive } from '../archives.ts';
 import { assembleSegments } from './assemble.ts';
@@ -50,7 +52,7 @@ const deadAfter = 60_000;
 
 /**
  * Receives one timeline, from the beginning of a segment until the server ends it, and stores it; gives where the next
- * timeline begins. Only what every repository has durably is acknowledged, so the server keeps the rest.
+ * timeline begins. Only what as many repositories as must have it have durably is acknowledged: the server keeps the rest.
  */
 export async function streamTimeline(options: StreamOptions): Promise<StreamStart | undefined> {
   const { task, replication, start, state, session } = options;
@@ -82,6 +84,7 @@ function openStream(options: StreamOptions, copy: CopyBoth): Stream {
   const { start, state, session, broken } = options;
   const assembly = assembleSegments(start.begin, start.segmentSize);
   const closing = closeSegments(options, assembly);
+  const quorum = createQuorum({ minimum: options.archives[0]?.minimum, log: options.log });
   let flushed = start.durable ?? 0n;
   let heard = performance.now();
   let waiting = false;
@@ -92,7 +95,7 @@ function openStream(options: StreamOptions, copy: CopyBoth): Stream {
     atOnce: Math.max(1, Math.min(options.task.maxParallel, Math.floor(inFlight / start.segmentSize))),
     store: async (parcel) => {
       try {
-        await storeEverywhere(parcel, options);
+        await storeInMost(parcel, options, quorum);
       } catch (error) {
         broken.abort(error);
         throw error;
@@ -156,21 +159,20 @@ function openStream(options: StreamOptions, copy: CopyBoth): Stream {
   };
 }
 
-async function storeEverywhere({ name, content }: Parcel, options: StreamOptions): Promise<void> {
+async function storeInMost({ name, content }: Parcel, options: StreamOptions, quorum: Quorum): Promise<void> {
   const { archives, session: signal, systemIdentifier, start, log } = options;
   const partial = name.endsWith('.partial');
   checkSegment(content, name, { systemIdentifier, segmentSize: start.segmentSize });
-  await Promise.all(
-    archives.map(async ({ archive }) => {
-      try {
-        await archive.put(name, content, { signal });
-      } catch (error) {
-        // What follows the fork in the server's own copy of this file is left-over bytes, which nobody reads.
-        if (!partial || !(error instanceof Failure) || error.reason !== 'WalConflict') throw error;
-        log.warn({ name }, 'the last segment of this timeline is there already, as the server archived it');
-      }
-    }),
-  );
+  const put = async ({ archive }: NamedArchive, call: CallOptions) => {
+    try {
+      await archive.put(name, content, call);
+    } catch (error) {
+      // What follows the fork in the server's own copy of this file is left-over bytes, which nobody reads.
+      if (!partial || !(error instanceof Failure) || error.reason !== 'WalConflict') throw error;
+      log.warn({ name }, 'the last segment of this timeline is there already, as the server archived it');
+    }
+  };
+  await quorum.store(archives, new Set(), put, { signal });
 }
 
 /** The server's last word on a timeline: where the next one begins. */

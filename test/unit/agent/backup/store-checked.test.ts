@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { storeChecked } from '../../../../src/agent/backup/store-checked.ts';
-import type { Target } from '../../../../src/agent/backup/targets.ts';
+import { type Target, targetIn } from '../../../../src/agent/backup/targets.ts';
 import { backupRepositorySpec } from '../../../../src/api/backup-repository.ts';
 import { mounts } from '../../../../src/domain/mounts.ts';
 import { openStore } from '../../../../src/repository/open.ts';
@@ -33,7 +33,10 @@ const storeIn = (...targets: readonly Target[]) =>
   storeChecked({ targets, path: 'databases/a/dump.sql', stages: [], input: content(), signal });
 
 test('what reads back as it was sent is stored', async () => {
-  expect(await storeIn({ name: 'local', store, location })).toMatchObject({ size: 13, path: 'databases/a/dump.sql' });
+  expect(await storeIn(targetIn({ name: 'local', store }, location))).toMatchObject({
+    size: 13,
+    path: 'databases/a/dump.sql',
+  });
 });
 
 /** A store that took everything, and has something else. */
@@ -56,7 +59,7 @@ test.each<[string, (whole: Buffer) => readonly Buffer[]]>([
   ['an end that is too much', (whole) => [whole, Buffer.from('!')]],
   ['nothing at all', () => []],
 ])('%s in the repository is a failure that names the object', async (_, download) => {
-  await expect(storeIn({ name: 'local', store: forgetful(download), location })).rejects.toMatchObject({
+  await expect(storeIn(targetIn({ name: 'local', store: forgetful(download) }, location))).rejects.toMatchObject({
     reason: 'ChecksumMismatch',
     retryable: true,
     message: expect.stringContaining('shop/orders/1/backups/b/databases/a/dump.sql'),

@@ -27,6 +27,12 @@ it('a server packs with the level of the policy, or that of the agent', () => {
   expect(packingsFor({ compress: 'Server' }, { algorithm: 'zstd' }, { major: 15 })[0]).toMatchObject({ level: 3 });
 });
 
+it.each(['gzip', 'lz4'] as const)('the agent packs with %s, which is said', (algorithm) => {
+  const [packing, ...others] = packingsFor({ compress: 'Server' }, { algorithm }, { major: 17 });
+  expect(packing).toEqual({ by: 'Client', because: expect.stringContaining(`compression.algorithm: ${algorithm}`) });
+  expect(others).toEqual([]);
+});
+
 const all = packingsFor({ compress: 'Server' }, zstd, { major: 15 });
 
 it('a server whose zstd has no threads packs without', () => {

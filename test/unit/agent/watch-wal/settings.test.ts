@@ -226,3 +226,53 @@ describe('taking it back', () => {
     expect(decideRemoval(server({ hidden: true, mayAlter: [] })).statements).toEqual([]);
   });
 });
+
+describe('summarize_wal, where increments are scheduled', () => {
+  const archives = { effective: { ...written, summarize_wal: 'off' }, automatic: written };
+  const all = [...Object.keys(stock), 'summarize_wal'];
+  const decide = (setup: Setup, wanted = true) => decideArchiving(server({ mayAlter: all, ...setup }), 60, wanted);
+
+  test('is set and read at once, when the server archives', () => {
+    expect(decide(archives)).toEqual({
+      state: { state: 'Set' },
+      statements: ["ALTER SYSTEM SET summarize_wal = 'on'"],
+      reload: true,
+    });
+  });
+
+  test('is left alone where no increment is scheduled, where it is on, and where the server does not know it', () => {
+    const nothing = { state: { state: 'Set' }, statements: [], reload: false };
+    expect(decide(archives, false)).toEqual(nothing);
+    expect(decide({ ...archives, effective: { ...written, summarize_wal: 'on' } })).toEqual(nothing);
+    expect(decide({ ...archives, effective: written })).toEqual(nothing);
+  });
+
+  test('waits until the server archives: with a minimal wal_level it would not start', () => {
+    const effective = { wal_level: 'minimal', max_wal_senders: '0', summarize_wal: 'off' };
+    expect(decide({ effective }).statements).toEqual(["ALTER SYSTEM SET wal_level = 'replica'", ...setAll]);
+  });
+
+  test('that is written and not read yet is read', () => {
+    const automatic = { ...written, summarize_wal: 'on' };
+    expect(decide({ ...archives, automatic })).toEqual({ state: { state: 'Set' }, statements: [], reload: true });
+  });
+
+  test.each<[string, Setup]>([
+    ['the role may not', { mayAlter: Object.keys(stock) }],
+    ['the command line says off', { commandLine: ['summarize_wal'] }],
+  ])('hinders no archiving where %s, and the command is told', (_, setup) => {
+    const { state, statements, reload } = decide({ ...archives, ...setup });
+    expect({ statements, reload }).toEqual({ statements: [], reload: false });
+    expect(state).toMatchObject({ state: 'Set', reason: 'SummarizeWalOff' });
+    expect(state.message).toContain('ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf();');
+  });
+
+  test('is taken back before everything else, and is in nobody’s way who may not', () => {
+    const automatic = { ...written, summarize_wal: 'on' };
+    const setup = { effective: automatic, automatic };
+    const resets = ['archive_mode', 'archive_command', 'archive_timeout'].map((name) => `ALTER SYSTEM RESET ${name}`);
+    const removal = (mayAlter: readonly string[]) => decideRemoval(server({ ...setup, mayAlter })).statements;
+    expect(removal(all)).toEqual(['ALTER SYSTEM RESET summarize_wal', ...resets]);
+    expect(removal(Object.keys(stock))).toEqual(resets);
+  });
+});

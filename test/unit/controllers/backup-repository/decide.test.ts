@@ -86,13 +86,6 @@ describe('Ready', () => {
       false,
     ],
     [
-      'of a kind that is not there yet',
-      { repository: repository({ spec: { azureBlob: { container: 'backups' } } }) },
-      'False',
-      'NotImplemented',
-      false,
-    ],
-    [
       'without an account',
       { account: refused('ServiceAccountNotAllowed', 'no') },
       'False',
@@ -130,4 +123,28 @@ test('counts the completed backups that it holds', () => {
     kept('Completed', 'store', 'Failed'),
   ];
   expect(decide(gathered({ runs })).status.backups).toBe(1);
+});
+
+test('counts what the catalogue has counted, and what was stored since', () => {
+  const catalogue = {
+    startTime: '2026-03-10T11:00:00Z',
+    deepTime: '2026-03-10T10:00:00Z',
+    completionTime: '2026-03-10T11:00:09Z',
+  };
+  const kept = (completionTime: string) =>
+    run({
+      status: {
+        phase: 'Completed',
+        completionTime,
+        size: { stored: '100' },
+        repositories: [{ name: 'store', state: 'Stored' }],
+      },
+    });
+  const runs = [kept('2026-03-10T09:00:00Z'), kept('2026-03-10T10:30:00Z'), kept('2026-03-10T11:30:00Z')];
+  const status = { catalogue: { ...catalogue, backups: 7, storedBytes: '1000' } };
+  expect(decide(gathered({ repository: repository({ status }), runs })).status).toMatchObject({
+    backups: 8,
+    storedBytes: '1200',
+    lastSyncTime: '2026-03-10T11:00:09Z',
+  });
 });

@@ -64,7 +64,6 @@ describe('what is missing is waited for a minute, what is wrong is not', () => {
   });
 
   test.each<[string, Partial<Gathered>, string]>([
-    ['Incremental', { run: run({ spec: { method: 'Physical', type: 'Incremental' } }) }, 'NotImplemented'],
     ['Physical without an archive', { run: run({ spec: { method: 'Physical' } }) }, 'ArchivingNotConfigured'],
     [
       'a policy of things that are not there yet',

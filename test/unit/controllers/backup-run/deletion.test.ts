@@ -79,3 +79,14 @@ test.each([
   const decision = decideDeletion(gathered({ run: run(parts) }));
   expect(decision).toMatchObject({ finalizers: ['other/finalizer'], create: undefined, events: [] });
 });
+
+test.each([
+  ['says hold', { hold: true }, false, 'set it to false'],
+  ['said hold, and the repository says so still', { hold: false }, true, 'stands in the repository still'],
+])('a backup whose run %s stays, and a person is told', (_, spec, held, words) => {
+  const status = { ...stored, repositories: [{ ...stored.repositories[0], held }] };
+  const decision = decideDeletion(gathered({ run: run({ metadata: { finalizers: both }, spec, status }) }));
+  expect(decision).toMatchObject({ create: undefined, finalizers: both.slice(1) });
+  expect(decision.events).toMatchObject([{ type: 'Warning', reason: 'StoredBackupNotDeleted' }]);
+  expect(decision.events[0]?.note).toContain(words);
+});

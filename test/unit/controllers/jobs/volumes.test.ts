@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { jobTemplate } from '../../../../src/api/job-template.ts';
 import { backupTask } from '../../../../src/controllers/backup-task.ts';
 import { volumesOf } from '../../../../src/controllers/jobs/volumes.ts';
@@ -42,6 +42,35 @@ test('every volume is mounted once, Secrets for reading only', () => {
     'repository-0-ca',
   ]);
   for (const name of secrets) expect(mounts.find((mount) => mount.name === name)?.readOnly).toBe(true);
+});
+
+test.each<[string, object, readonly string[]]>([
+  [
+    'azureBlob',
+    { azureBlob: { container: 'backups', credentialsSecretRef: { name: 'store' } } },
+    ['AZURE_STORAGE_CONNECTION_STRING', 'AZURE_STORAGE_ACCOUNT', 'AZURE_STORAGE_KEY', 'AZURE_STORAGE_SAS_TOKEN'],
+  ],
+  [
+    'googleCloudStorage',
+    { googleCloudStorage: { bucket: 'backups', credentialsSecretRef: { name: 'store' } } },
+    ['service-account.json'],
+  ],
+  [
+    'rclone',
+    { rclone: { remote: 'offsite:backups', configSecretRef: { name: 'store', key: 'conf' } } },
+    ['conf', 'known_hosts'],
+  ],
+])('the Secret of %s is mounted with the keys that its store knows, and no others', (_, spec, keys) => {
+  const { volumes: all } = volumes({ source }, {}, repository({ spec: { ...spec } }));
+  expect(all.find(({ name }) => name === 'repository-0-credentials')?.projected).toEqual({
+    defaultMode: 0o440,
+    sources: keys.map((key) => ({ secret: { name: 'store', items: [{ key, path: key }], optional: true } })),
+  });
+});
+
+test('without a Secret the store’s volume is not there: the pod has an identity of its own', () => {
+  const { volumes: all } = volumes({ source }, {}, repository({ spec: { azureBlob: { container: 'backups' } } }));
+  expect(all.map(({ name }) => name)).not.toContain('repository-0-credentials');
 });
 
 test('a Secret that is missing keeps no pod from starting', () => {
@@ -111,6 +140,44 @@ test.each(['restore', 'plan-recovery', 'recover'])('a pod that does %s has the i
 test.each(['backup', 'archive', 'watch-wal', 'delete', 'probe'])('a pod that does %s never has it', (action) => {
   const task = { action, repository: stored, repositories: [stored] };
   expect(JSON.stringify(volumesOf(task as never, jobTemplate.parse({})))).not.toContain('identity');
+});
+
+describe('of a repository that is encrypted by gpg', () => {
+  const gpg = {
+    publicKeySecretRef: { name: 'gpg-public', key: 'public.asc' },
+    recipients: ['0123456789ABCDEF0123456789ABCDEF01234567'],
+    identitySecretRef: { name: 'gpg-private', key: 'private.asc' },
+  };
+  const spec = { volume: { claimName: 'backups' }, encryption: { gpg } };
+  const sealed = { name: 'store', spec: repository({ spec }).spec };
+
+  test.each(['backup', 'archive', 'watch-wal', 'probe'])('a pod that does %s has the public keys alone', (action) => {
+    const task = { action, repository: sealed, repositories: [sealed] };
+    const { mounts } = volumesOf(task as never, jobTemplate.parse({}));
+    expect(mounts).toContainEqual({
+      name: 'repository-0-public-keys',
+      mountPath: '/var/run/tidemark/repositories/0/public-keys',
+      readOnly: true,
+    });
+    expect(JSON.stringify(volumesOf(task as never, jobTemplate.parse({})))).not.toMatch(/identity|gpg-private/);
+  });
+
+  test('a pod that restores has the private ones', () => {
+    const task = { action: 'restore', repository: sealed, restore: { databases: [] } };
+    const { volumes } = volumesOf(task as never, jobTemplate.parse({}));
+    expect(JSON.stringify(volumes)).toContain('gpg-private');
+  });
+
+  test('what a backup is told says nothing of those', () => {
+    const told = backupTask({
+      policy: policy({ spec: { source } }),
+      repositories: [repository({ spec })],
+      hosts: ['db'],
+      method: 'Logical',
+    });
+    expect(JSON.stringify(told)).toContain('gpg-public');
+    expect(JSON.stringify(told)).not.toMatch(/identity|gpg-private/);
+  });
 });
 
 test('what a backup is told says nothing of it either', () => {

@@ -63,6 +63,28 @@ describe('a restore of a physical backup', () => {
     });
   });
 
+  test.each([
+    ['of another namespace', { 'tidemark.dev/origin-namespace': 'prod' }, 'prod', '1', undefined],
+    ['of a server that the policy protects no more', {}, 'shop', '7', { server: { systemIdentifier: '8' } }],
+  ])('of a run that was re-created, %s, is of that server', (_, labels, namespace, systemIdentifier, status) => {
+    const path = `${namespace}/orders/${systemIdentifier}/backups/${backupID}`;
+    const made = run({
+      name: 'base',
+      metadata: { labels: { 'tidemark.dev/catalogue': 'store', ...labels } },
+      spec: { method: 'Physical' },
+      status: {
+        phase: 'Completed',
+        backupID,
+        server: { systemIdentifier },
+        repositories: [{ name: 'store', state: 'Stored', path }],
+      },
+    });
+    const found = lookup({ run: () => made, policy: () => policy(status === undefined ? {} : { status }) });
+    expect(decidePhysical(request(), undefined, found, now).create?.['spec']).toMatchObject({
+      source: { repository: { repositoryRef: { name: 'store' }, policy: 'orders', namespace, systemIdentifier } },
+    });
+  });
+
   test('of which nothing but the repository is left is found there by its ID', () => {
     const decision = decidePhysical(
       request({}, { source: { repository: { repositoryRef: { name: 'store' }, backupID } } }),

@@ -122,6 +122,8 @@ it('a server packs with so many threads, or in its own process', () => {
     ", COMPRESSION 'zstd', COMPRESSION_DETAIL 'level=3,workers=2')",
   );
   expect(baseBackupCommand({ ...options, zstd: { level: 19 } }, 18)).toContain("COMPRESSION_DETAIL 'level=19')");
+  expect(baseBackupCommand(options, 17)).not.toContain('INCREMENTAL');
+  expect(baseBackupCommand({ ...options, incremental: true }, 17)).toMatch(/, INCREMENTAL\)$/);
 });
 
 it('a packed tar is known by the name of what is in it', async () => {

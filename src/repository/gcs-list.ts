@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import type { GcsConnection } from './gcs-connection.ts';
+import type { Listed } from './store.ts';
+
+const page = z.object({
+  items: z.array(z.object({ name: z.string(), size: z.string(), updated: z.string() })).default([]),
+  prefixes: z.array(z.string()).default([]),
+  nextPageToken: z.string().optional(),
+});
+
+const fields = 'items(name,size,updated),prefixes,nextPageToken';
+
+export async function* listGcs(
+  gcs: GcsConnection,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<Listed, void, void> {
+  const whole = fullPrefix(gcs, prefix);
+  for await (const { items } of listPages(gcs, { prefix: whole }, signal)) {
+    for (const { name, size, updated } of items) {
+      // The console leaves empty objects named as folders.
+      if (name.endsWith('/')) continue;
+      yield { key: name.slice(whole.length - prefix.length), size: Number(size), lastModified: new Date(updated) };
+    }
+  }
+}
+
+export async function* listGcsFolders(
+  gcs: GcsConnection,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<string, void, void> {
+  const whole = fullPrefix(gcs, prefix);
+  for await (const { prefixes } of listPages(gcs, { prefix: whole, delimiter: '/' }, signal)) {
+    for (const name of prefixes) yield name.slice(whole.length, -1);
+  }
+}
+
+async function* listPages(gcs: GcsConnection, query: Readonly<Record<string, string>>, signal: AbortSignal) {
+  let token: string | undefined;
+  do {
+    const found = await gcs.run({ operation: 'list', signal }, async (send) => {
+      const more = token === undefined ? {} : { pageToken: token };
+      const answer = await send({
+        method: 'GET',
+        path: gcs.objectPath(),
+        query: { ...query, ...more, maxResults: '1000', fields },
+      });
+      return page.parse(await answer.body.json());
+    });
+    yield found;
+    token = found.nextPageToken || undefined;
+  } while (token !== undefined);
+}
+
+function fullPrefix({ settings }: GcsConnection, prefix: string): string {
+  return settings.prefix === '' ? prefix : `${settings.prefix}/${prefix}`;
+}
