@@ -116,11 +116,11 @@ export const backupRunStatus = z.object({
   databases: list(databaseFacts, 1024).optional(),
   /** Of pg_dumpall's roles and tablespaces. withPasswords is false where the role may not read pg_authid. */
   globals: z.object({ storedBytes: wideInteger.optional(), withPasswords: z.boolean().optional() }).optional(),
+  /** When it was last found good; that it was found bad is the condition Verified alone. */
   verified: z
     .object({
       time: time.optional(),
       restoreSeconds: integer(0, 2_147_483_647).optional(),
-      outcome: z.enum(['Good', 'Bad']).optional(),
       /** The PitrRecovery or RestoreRequest that found it out. */
       by: text(253).optional(),
     })

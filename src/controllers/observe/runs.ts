@@ -9,9 +9,7 @@ export function* figuresOfRuns({ metadata }: BackupPolicy & KubeObject, runs: re
   for (const [method, own] of Map.groupBy(runs, ({ spec }) => spec.method)) yield* ofMethod({ ...labels, method }, own);
   for (const [phase, own] of Map.groupBy(runs, ({ status }) => status?.phase ?? 'Pending'))
     yield { name: 'backup_runs', labels: { ...labels, phase }, value: own.length };
-  const verified = newest(runs, ({ status }) =>
-    status?.verified?.outcome === 'Bad' ? undefined : status?.verified?.time,
-  )?.status?.verified;
+  const verified = newest(runs, ({ status }) => status?.verified?.time)?.status?.verified;
   yield { name: 'last_verification_timestamp_seconds', labels, value: instant(verified?.time) };
   yield { name: 'verification_restore_seconds', labels, value: verified?.restoreSeconds };
 }

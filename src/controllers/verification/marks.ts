@@ -1,11 +1,12 @@
 import type { BackupRunStatus } from '../../api/backup-run.ts';
 import type { BackupRun } from '../../api/kinds.ts';
 import type { LastVerification } from '../../api/verification.ts';
-import { conditionsAfter } from '../../domain/conditions.ts';
+import { conditionsAfter, findCondition } from '../../domain/conditions.ts';
 
 export interface Mark {
   readonly run: BackupRun;
-  readonly verified: NonNullable<BackupRunStatus['verified']>;
+  /** undefined where it was found bad. */
+  readonly verified: BackupRunStatus['verified'];
   readonly conditions: NonNullable<BackupRunStatus['conditions']>;
 }
 
@@ -19,8 +20,6 @@ export function marksOf(verdicts: readonly LastVerification[], runs: readonly Ba
     if (run === undefined || time === undefined || (outcome !== 'Good' && outcome !== 'Bad')) continue;
     if (done.has(run.metadata.name)) continue;
     done.add(run.metadata.name);
-    const before = run.status?.verified;
-    if (before?.time !== undefined && before.time >= time) continue;
     const condition = {
       type: 'Verified',
       status: outcome === 'Good' ? 'True' : 'False',
@@ -30,9 +29,14 @@ export function marksOf(verdicts: readonly LastVerification[], runs: readonly Ba
           ? `It was restored and found good by ${by}`
           : `It was found bad by ${by}, and nothing rests on it any more: ${message ?? ''}`,
     } as const;
+    const before = findCondition(run.status?.conditions, condition.type);
+    if (before?.status === condition.status && before.message === condition.message) continue;
+    // What is known is newer: the verification that found it out is gone.
+    if (before !== undefined && before.status !== condition.status && before.lastTransitionTime > time) continue;
+    const good = { time, ...(restoreSeconds === undefined ? {} : { restoreSeconds }), by };
     marks.push({
       run,
-      verified: { time, ...(restoreSeconds === undefined ? {} : { restoreSeconds }), outcome, by },
+      verified: outcome === 'Good' ? good : undefined,
       conditions: [...conditionsAfter(run.status?.conditions, [condition], run.metadata.generation, now)],
     });
   }

@@ -137,7 +137,12 @@ async function writeMark(
   signal: AbortSignal,
 ): Promise<void> {
   const { namespace, name, uid } = run.metadata;
-  const body = { apiVersion, kind: 'BackupRun', metadata: { namespace, name, uid }, status: { verified, conditions } };
+  const body = {
+    apiVersion,
+    kind: 'BackupRun',
+    metadata: { namespace, name, uid },
+    status: { ...(verified === undefined ? {} : { verified }), conditions },
+  };
   try {
     await applyStatus(client, body, verificationFieldManager, signal);
   } catch (error) {
@@ -146,7 +151,7 @@ async function writeMark(
     throw error;
   }
   const [condition] = conditions;
-  if (verified.outcome === 'Bad' && condition !== undefined)
+  if (condition?.status === 'False')
     record(run as Cached<BackupRun>, {
       type: 'Warning',
       reason: 'VerificationFailed',

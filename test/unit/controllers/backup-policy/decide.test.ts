@@ -225,5 +225,8 @@ describe('the runs of a policy', () => {
     ];
     expect(surplusRuns(limited, runs).map(({ metadata }) => metadata.name)).toEqual(['s2', 's1', 'f1']);
     expect(surplusRuns(policy(), runs)).toEqual([]);
+    const conditions = [{ type: 'Verified', status: 'False', reason: 'Any', message: '', lastTransitionTime: '' }];
+    const bad = runs.map((each) => ({ ...each, status: { ...each.status, conditions } }) as typeof each);
+    expect(surplusRuns(limited, bad), 'nobody else knows that its backup is bad').toEqual([]);
   });
 });

@@ -56,7 +56,7 @@ function backup(day: number, { status = {}, spec = {} }: { readonly status?: obj
 const condition = (status: string, reason = 'VerificationFailed') => [
   { type: 'Verified', status, reason, message: '', lastTransitionTime: '2026-03-01T00:00:00Z' },
 ];
-const bad = { conditions: condition('False'), verified: { time: '2026-03-05T05:00:00Z', outcome: 'Bad' } };
+const bad = { conditions: condition('False') };
 
 function trial(status: object, scheduledTime = due, kind: 'recovery' | 'restore' = 'recovery'): Trial {
   const made = kind === 'recovery' ? recovery : restore;
@@ -211,7 +211,7 @@ describe('what it found', () => {
     expect(decision.marks).toMatchObject([
       {
         run: { metadata: { name: 'base-10' } },
-        verified: { time: '2026-03-10T05:00:19Z', restoreSeconds: 19, outcome: 'Good', by: 'orders-verify-29551980' },
+        verified: { time: '2026-03-10T05:00:19Z', restoreSeconds: 19, by: 'orders-verify-29551980' },
         conditions: [{ type: 'Verified', status: 'True' }],
       },
     ]);
@@ -225,7 +225,9 @@ describe('what it found', () => {
   test('bad: marks the backup, says what is damaged, and wants a new full one', () => {
     const trials = [trial(ended('Failed', 'VerificationFailed'))];
     const decision = decide({ trials });
-    expect(decision.marks).toMatchObject([{ conditions: [{ type: 'Verified', status: 'False' }] }]);
+    expect(decision.marks).toMatchObject([
+      { verified: undefined, conditions: [{ type: 'Verified', status: 'False' }] },
+    ]);
     expect(() => backupRunStatus.parse({ ...decision.marks[0], run: undefined })).not.toThrow();
     expect(decision.conditions).toMatchObject([{ status: 'False', reason: 'VerificationFailed' }]);
     expect(decision.conditions[0]?.message).toMatch(
@@ -252,6 +254,13 @@ describe('what it found', () => {
     expect(after.marks).toEqual([]);
     expect(after.events).toEqual([]);
     expect(after.status).toEqual(before.status);
+  });
+
+  test('of a run that is known to be bad since is not taken back by an older verification', () => {
+    const trials = [trial(ended('Completed', 'TargetReached'))];
+    const since = [{ ...condition('False')[0], lastTransitionTime: '2026-03-10T05:00:25Z' }];
+    expect(decide({ trials, runs: [backup(10, { status: { conditions: since } })] }).marks).toEqual([]);
+    expect(decide({ trials, runs: [backup(10, { status: bad })] }).marks).toHaveLength(1);
   });
 
   test('stays told when its object is gone; one that went before it ended was none', () => {
