@@ -46,7 +46,9 @@ const attempts = 3;
  * that of a server that was shut down (xlog.c, SyncDataDirectory), as long as fsync is on (server-arguments.ts).
  */
 export async function layBase(base: BaseBackup, place: BasePlace, options: LayOptions): Promise<void> {
-  await options.onLaid?.(await layFiles(base, place, options));
+  // Apart: an argument of an optional call is not evaluated where there is none to call.
+  const list = await layFiles(base, place, options);
+  await options.onLaid?.(list);
   await finishDirectory(base, place);
 }
 
