@@ -20,7 +20,9 @@ apt-get update
 apt-get install -y --no-install-recommends patchelf "postgresql-client-$major"
 
 mkdir -p "$home/bin" "$home/lib" "$home/share/doc"
-for tool in pg_basebackup pg_combinebackup pg_dump pg_dumpall pg_isready pg_receivewal pg_restore psql; do
+for tool in pg_amcheck pg_basebackup pg_combinebackup pg_dump pg_dumpall pg_isready pg_receivewal pg_restore pg_verifybackup psql; do
+  # pg_amcheck came with 14.
+  if [ "$tool" = pg_amcheck ] && [ "$major" -lt 14 ]; then continue; fi
   # Increments came with PostgreSQL 17.
   if [ "$tool" = pg_combinebackup ] && [ "$major" -lt 17 ]; then continue; fi
   cp "/usr/lib/postgresql/$major/bin/$tool" "$home/bin/"

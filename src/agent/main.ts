@@ -32,6 +32,7 @@ import { runPlanRecovery } from './recover/plan/run-plan.ts';
 import { runRecover } from './recover/run/run-recover.ts';
 import { createReporter } from './report.ts';
 import { exitCodeOf, reportOf } from './report-of.ts';
+import { runEphemeralRestore } from './restore/ephemeral/run-ephemeral.ts';
 import { runRestore } from './restore/run-restore.ts';
 import { runStateOf } from './run-state.ts';
 import { rememberedWal } from './watch-wal/remember.ts';
@@ -126,7 +127,9 @@ async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, speci
         ? runPhysicalBackup({ ...context, task, ...special.backup(task) })
         : runBackup({ ...context, task, ...special.backup(task) });
     case 'restore':
-      return runRestore({ ...context, task });
+      return task.ephemeral === undefined
+        ? runRestore({ ...context, task })
+        : runEphemeralRestore({ ...context, task });
     case 'probe':
       return runProbe({ ...context, task });
     case 'delete':

@@ -9,6 +9,7 @@ import {
   exactlyOne,
   formed,
   identifier,
+  imageReference,
   integer,
   list,
   listMap,
@@ -21,6 +22,7 @@ import {
   transferRate,
   wideInteger,
 } from './schema.ts';
+import { drills, verificationStatus } from './verification.ts';
 
 /** A step follows * or a range: CronJobs would take 5/15 for 5-59/15, and others for something else. */
 const number = (range: string) => `((\\*|(${range})-(${range}))(/[1-9][0-9]?)?|(${range}))`;
@@ -93,8 +95,16 @@ const verification = z.object({
   cron,
   timeZone: timeZone.default('Etc/UTC'),
   target: z.enum(['Latest', 'RandomPoint']).default('Latest'),
-  checks: z.object({ amcheck: z.boolean().default(true), dataChecksums: z.boolean().default(true) }).prefault({}),
+  checks: z
+    .object({
+      verifyBackup: z.boolean().default(true),
+      dataChecksums: z.boolean().default(true),
+      amcheck: z.boolean().default(true),
+      dump: z.boolean().default(true),
+    })
+    .prefault({}),
   assertions: list(assertion, 16).default([]),
+  image: imageReference.optional(),
 });
 
 const exec = z.object({ container: objectName.optional(), command: list(argument(4096), 64, 1) });
@@ -243,6 +253,8 @@ export const backupPolicyStatus = z.object({
     .optional(),
   wal: walStatus.optional(),
   retention: retentionStatus.optional(),
+  verification: verificationStatus.optional(),
+  drills: drills.optional(),
 });
 
 export type Schedule = z.output<typeof schedule>;

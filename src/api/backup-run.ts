@@ -116,7 +116,15 @@ export const backupRunStatus = z.object({
   databases: list(databaseFacts, 1024).optional(),
   /** Of pg_dumpall's roles and tablespaces. withPasswords is false where the role may not read pg_authid. */
   globals: z.object({ storedBytes: wideInteger.optional(), withPasswords: z.boolean().optional() }).optional(),
-  verified: z.object({ time: time.optional(), restoreSeconds: integer(0, 2_147_483_647).optional() }).optional(),
+  /** When it was last found good; that it was found bad is the condition Verified alone. */
+  verified: z
+    .object({
+      time: time.optional(),
+      restoreSeconds: integer(0, 2_147_483_647).optional(),
+      /** The PitrRecovery or RestoreRequest that found it out. */
+      by: text(253).optional(),
+    })
+    .optional(),
   report: agentReport.optional(),
   error: text(4096).optional(),
 });

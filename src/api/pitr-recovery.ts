@@ -1,9 +1,17 @@
 import { z } from 'zod';
 import { assertion } from './backup-policy.ts';
+import { checkResults, checks, measuredParts } from './checks.ts';
 import { conditions } from './condition.ts';
 import { hostNamePattern, restoreServer } from './postgres-server.ts';
 import { agentReport } from './report.ts';
-import { assertionResults, backupIDOrNone, ephemeral, inPlace, newInstance } from './restore-request.ts';
+import {
+  assertionResults,
+  backupIDOrNone,
+  checksNeedEphemeral,
+  ephemeral,
+  inPlace,
+  newInstance,
+} from './restore-request.ts';
 import {
   argument,
   atMostOne,
@@ -107,7 +115,7 @@ export const extracted = z.object({
 });
 
 const fixed = ['source', 'recoveryTarget', 'target', 'assertions', 'dryRun'];
-const fixedOptional = ['extract', 'objectives'];
+const fixedOptional = ['extract', 'objectives', 'checks'];
 
 export const pitrRecoverySpec = transitionRules(
   ruled(
@@ -117,6 +125,7 @@ export const pitrRecoverySpec = transitionRules(
       target,
       extract: z.object({ databases: list(extracted, 64, 1), into: restoreServer }).optional(),
       assertions: list(assertion, 16).default([]),
+      checks: checks.optional(),
       objectives: z
         .object({ rtoSeconds: integer(1, 31_536_000).optional(), rpoSeconds: integer(0, 31_536_000).optional() })
         .optional(),
@@ -129,6 +138,7 @@ export const pitrRecoverySpec = transitionRules(
         'extract copies out of a server that is removed afterwards, so it needs target.ephemeral or target.instance',
       holds: ({ extract, target }) => extract === undefined || target.inPlace === undefined,
     },
+    checksNeedEphemeral,
     {
       cel: "!has(self.source.repository) || has(self.source.repository.policy) || self.recoveryTarget.backupID != ''",
       message: 'source.repository needs policy and namespace, or recoveryTarget.backupID by which they are found',
@@ -217,6 +227,7 @@ export const pitrRecoveryStatus = z.object({
   /** Of a workload that was scaled down: how many it had. */
   replicas: integer(0, 2_147_483_647).optional(),
   assertions: assertionResults.optional(),
+  checks: checkResults.optional(),
   extracted: z
     .object({ databases: integer(0, 64).optional(), objects: integer(0, 2_147_483_647).optional() })
     .optional(),
@@ -235,7 +246,9 @@ export const pitrRecoveryStatus = z.object({
   reached: z
     .object({ lsn: text(17).optional(), time: time.optional(), timeline: integer(1, 4_294_967_295).optional() })
     .optional(),
-  measured: z.object({ rtoSeconds: seconds.optional(), rpoSeconds: seconds.optional() }).optional(),
+  measured: z
+    .object({ rtoSeconds: seconds.optional(), rpoSeconds: seconds.optional(), parts: measuredParts.optional() })
+    .optional(),
   endpoint: z.object({ service: text(253).optional(), port: integer(1, 65535).optional() }).optional(),
   report: agentReport.optional(),
   error: text(4096).optional(),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { assertion } from './backup-policy.ts';
+import { checkResults, checks } from './checks.ts';
 import { conditions } from './condition.ts';
 import { restoreServer } from './postgres-server.ts';
 import { agentReport, progress } from './report.ts';
@@ -8,12 +9,12 @@ import {
   exactlyOne,
   formed,
   identifier,
+  imageReference,
   integer,
   list,
   localRef,
   objectName,
   pattern,
-  patterned,
   quantity,
   ruled,
   secretKey,
@@ -37,8 +38,6 @@ const source = ruled(
   exactlyOne('backupRunRef', 'latest', 'repository'),
 );
 
-const image = patterned('^[^ \\x00-\\x1f]*$', 512, 'must be an image reference', 0);
-
 /** A new StatefulSet, Service and volume. */
 export const newInstance = z.object({
   name: formed(
@@ -47,7 +46,7 @@ export const newInstance = z.object({
     'must be a lower-case label of at most 52 characters that starts with a letter',
   ),
   storage: z.object({ size: quantity, storageClassName: objectName.optional() }),
-  image: image.optional(),
+  image: imageReference.optional(),
 });
 
 /** A workload whose data directory is replaced; its name is said twice, because this cannot be meant by accident. */
@@ -69,7 +68,7 @@ export const inPlace = ruled(
 );
 
 /** Removed in the end. */
-export const ephemeral = z.object({ image: image.optional() });
+export const ephemeral = z.object({ image: imageReference.optional() });
 
 const target = ruled(
   z.object({
@@ -80,6 +79,14 @@ const target = ruled(
   }),
   exactlyOne('server', 'instance', 'inPlace', 'ephemeral'),
 );
+
+/** Extensions are made for them, and files looked at: nobody else may use that server. */
+export const checksNeedEphemeral = {
+  cel: '!has(self.checks) || has(self.target.ephemeral)',
+  message: 'checks are made in a server that is removed afterwards, so they need target.ephemeral',
+  holds: ({ checks, target }: { readonly checks?: unknown; readonly target: { readonly ephemeral?: unknown } }) =>
+    checks === undefined || target.ephemeral !== undefined,
+};
 
 const namePatterns = z.object({ include: list(pattern, 256).default([]), exclude: list(pattern, 256).default([]) });
 
@@ -128,6 +135,7 @@ export const restoreRequestSpec = transitionRules(
       role: argument(63).default(''),
       exitOnError: z.boolean().default(true),
       assertions: list(assertion, 16).default([]),
+      checks: checks.optional(),
       dryRun: z.boolean().default(false),
       cancel: z.boolean().default(false),
     }),
@@ -137,6 +145,7 @@ export const restoreRequestSpec = transitionRules(
       holds: ({ databases, source }) =>
         source.latest === undefined || source.latest.method === 'Logical' || databases.length === 0,
     },
+    checksNeedEphemeral,
     {
       cel: 'self.databases.all(one, self.databases.filter(other, (has(other.targetName) ? other.targetName : other.name) == (has(one.targetName) ? one.targetName : one.name)).size() == 1)',
       message: 'two entries of databases would be restored into the same database',
@@ -159,6 +168,7 @@ export const restoreRequestSpec = transitionRules(
         'assertions',
         'dryRun',
       ].map((field) => `self.${field} == oldSelf.${field}`),
+      'has(self.checks) == has(oldSelf.checks) && (!has(self.checks) || self.checks == oldSelf.checks)',
     ].join(' && '),
     message: 'a RestoreRequest is done once, so only cancel may change; for a new try create a new RestoreRequest',
   },
@@ -204,6 +214,9 @@ export const restoreRequestStatus = z.object({
     })
     .optional(),
   assertions: assertionResults.optional(),
+  checks: checkResults.optional(),
+  /** Seconds from the beginning of the Job's work until everything was restored. */
+  restoreSeconds: integer(0, 2_147_483_647).optional(),
   report: agentReport.optional(),
   error: text(4096).optional(),
 });

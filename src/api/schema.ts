@@ -190,5 +190,7 @@ export const quantity = integerOrText(
   ),
 );
 
+export const imageReference = patterned('^[^ \\x00-\\x1f]*$', 512, 'must be an image reference', 0);
+
 /** Either an empty object or absent: presence is the choice. */
 export const presence = z.object({});

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { BackupRun } from '../api/kinds.ts';
+import type { BackupRun, PitrRecovery } from '../api/kinds.ts';
 import { labels } from '../domain/labels.ts';
 import { keyOf } from '../kube/cache.ts';
 import type { KubeObject } from '../kube/client.ts';
@@ -41,10 +41,14 @@ export function routeChanges(caches: Caches, queues: Queues): void {
       for (const other of caches.runs.byIndex(indexes.policy, policy)) queues.runs.add(keyOf(other) as Key);
     for (const { name } of run.status?.repositories ?? []) queues.repositories.add(`${run.metadata.namespace}/${name}`);
   });
-  caches.restores.onChange((before, after) => each(before, after, (key) => queues.restores.add(key)));
+  caches.restores.onChange((before, after) => {
+    each(before, after, (key) => queues.restores.add(key));
+    for (const policy of verified(before, after)) queues.policies.add(policy);
+  });
   caches.recoveries.onChange((before, after) => {
     each(before, after, (key) => queues.recoveries.add(key));
     for (const restore of owners(before, after, 'RestoreRequest')) queues.restores.add(restore);
+    for (const policy of [...verified(before, after), ...drilled(before, after)]) queues.policies.add(policy);
   });
   caches.repositories.onChange((before, after) => {
     each(before, after, (key) => queues.repositories.add(key));
@@ -67,6 +71,23 @@ export function routeChanges(caches: Caches, queues: Queues): void {
     if (known !== undefined) routeJob(undefined, known, queues);
     else routeByLabels(pod?.metadata.labels ?? {}, `${namespace}/${job}`, queues);
   });
+}
+
+type Told = KubeObject & { readonly status?: { readonly phase?: string | undefined } };
+
+/** The policies whose verification has come, gone, or gone a step further; its progress is a matter of its own. */
+function verified(before: Told | undefined, after: Told | undefined): readonly Key[] {
+  return before?.status?.phase === after?.status?.phase && before !== undefined && after !== undefined
+    ? []
+    : owners(before, after, 'BackupPolicy');
+}
+
+/** The policies in whose history a recovery may have to be written. */
+function drilled(before: PitrRecovery | undefined, after: PitrRecovery | undefined): readonly Key[] {
+  if (after === undefined || before?.status?.phase === after.status?.phase) return [];
+  const { policyRef, repository } = after.spec?.source ?? {};
+  const name = policyRef?.name ?? repository?.policy;
+  return name === undefined ? [] : [`${after.metadata.namespace}/${name}`];
 }
 
 /** Of what policies, repositories and waiting runs look at in a run, nothing has changed. */

@@ -5,6 +5,8 @@ export const labels = {
   run: 'tidemark.dev/run',
   restore: 'tidemark.dev/restore',
   recovery: 'tidemark.dev/recovery',
+  /** On what a verification makes: the policy that asked for it. */
+  verification: 'tidemark.dev/verification',
   repository: 'tidemark.dev/repository',
   /** On a BackupRun that was re-created: the BackupRepository that told of it. */
   catalogue: 'tidemark.dev/catalogue',
@@ -27,6 +29,8 @@ export const annotations = {
   told: 'tidemark.dev/told',
   /** On a BackupRun that is being deleted: `true` lets the object go though its backup could not be removed. */
   abandon: 'tidemark.dev/abandon-stored-backup',
+  /** On a verification: the time of the schedule that it is made for. */
+  scheduledTime: 'tidemark.dev/scheduled-time',
   /** On what a PitrRecovery makes: its UID, so that only its own is taken away where it fails. */
   recovery: 'tidemark.dev/recovery-uid',
   /** On a BackupRun that was re-created: where its backup lies, so that one whose status was never written is known. */
@@ -43,6 +47,8 @@ export const storedBackupFinalizer = 'tidemark.dev/stored-backup';
 export const runningJobFinalizer = 'tidemark.dev/running-job';
 
 export const operatorFieldManager = 'tidemark-operator';
+/** Of what a verification has found out of a BackupRun, apart from how that ended. */
+export const verificationFieldManager = 'tidemark-operator-verification';
 export const agentFieldManager = 'tidemark-agent';
 /** Of status.wal: the operator takes it back under this name when there is no watcher any more. */
 export const watcherFieldManager = 'tidemark-agent-wal';

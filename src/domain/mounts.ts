@@ -19,6 +19,8 @@ export const mounts = {
   walSpool: '/var/run/tidemark/wal',
   /** Shared by the agent and the server of a recovery: scripts, socket, spool and signals between the two. */
   recovery: '/var/run/tidemark/recovery',
+  /** The data's volume of a server that a logical backup is restored into, and that goes with the pod. */
+  scratchServer: '/var/run/tidemark/scratch-server',
   /** username and password for standbyOf. */
   standbyCredentials: '/var/run/tidemark/standby/credentials',
   repository: {

@@ -28,6 +28,11 @@ export function dueRunName(policy: string, cause: string): string {
   return bounded([policy, cause], dueRunLimit, false);
 }
 
+/** The PitrRecovery or RestoreRequest that verifies a policy's backups; `minute` says the time of the schedule. */
+export function verificationName(policy: string, minute: string): string {
+  return bounded([policy, 'verify', minute], recoveryLimit, false);
+}
+
 /** A BackupRun that is re-created while another one has its name; `path` is where its backup lies. */
 export function derivedRunName(run: string, path: string): string {
   const digest = createHash('sha256').update(path).digest('hex').slice(0, digestLength);

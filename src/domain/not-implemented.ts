@@ -6,12 +6,12 @@ import type { RestoreRequestSpec } from '../api/restore-request.ts';
  * object with one of them is refused with the reason NotImplemented, and nothing of it is done.
  */
 export function missingForPolicy(spec: BackupPolicySpec): readonly string[] {
-  return [...(spec.verification === undefined ? [] : ['spec.verification']), ...(hasHooks(spec) ? ['spec.hooks'] : [])];
+  return hasHooks(spec) ? ['spec.hooks'] : [];
 }
 
 /** Of a Logical backup; a Physical one is a recovery, which has these targets and no other. */
 export function missingForRestore(spec: RestoreRequestSpec): readonly string[] {
-  const targets = ['instance', 'inPlace', 'ephemeral'] as const;
+  const targets = ['instance', 'inPlace'] as const;
   return targets.flatMap((target) =>
     spec.target[target] === undefined ? [] : [`spec.target.${target} with a Logical backup`],
   );

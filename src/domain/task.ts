@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { assertion, compression, physical, walArchiving } from '../api/backup-policy.ts';
 import { backupRepositorySpec } from '../api/backup-repository.ts';
 import { catalogueStatus } from '../api/catalogue.ts';
+import { checks } from '../api/checks.ts';
 import { logical } from '../api/logical.ts';
 import { extracted, recoveryPlan, recoveryTarget } from '../api/pitr-recovery.ts';
 import { tls } from '../api/postgres-server.ts';
@@ -72,6 +73,8 @@ const restore = z.object({
     assertions: z.array(assertion),
     dryRun: restoreRequestSpec.shape.dryRun,
   }),
+  /** Into an empty server beside the agent in the same pod, made for this; then `server` says nothing. */
+  ephemeral: z.object({ dataDirectory: z.string(), checks: checks.optional() }).optional(),
 });
 
 const probe = z.object({
@@ -148,6 +151,8 @@ const planRecovery = z.object({
   capacity: z.string().optional(),
   /** The data directory's place where the source's workload says it; default: the backup's. */
   dataDirectory: z.string().optional(),
+  /** Backups that failed their verification: taken where nothing else leads to the target. */
+  passOver: z.array(z.string()).optional(),
   /** What the plan's steps end with: where the server goes. */
   destination: z.string(),
 });
@@ -173,6 +178,13 @@ const recover = z.object({
   plan: recoveryPlan,
   place,
   assertions: z.array(assertion),
+  checks: checks.optional(),
+  /** It is removed in the end: nothing of it goes on, least of all to an archive. */
+  ephemeral: z.boolean().optional(),
+  /** When somebody asked for the recovery: what it took begins there. */
+  askedTime: z.string().optional(),
+  /** Of a drill: seconds of the source's WAL that the archive lacked then; absent where nobody has looked. */
+  lagSeconds: z.int().optional(),
   extract: z.object({ databases: z.array(extracted), server }).optional(),
   /** Stay a standby of this server: the data directory is handed over with standby.signal. */
   standbyOf: z.object({ host: z.string(), port: z.int(), credentialsSecretName: z.string() }).optional(),
@@ -188,6 +200,8 @@ const expire = z.object({
   timeZones: z.object({ Logical: z.string(), Physical: z.string() }),
   /** The IDs of the backups whose BackupRuns say hold. */
   held: z.array(z.string()),
+  /** Of those that failed their verification: nothing rests on them. */
+  failed: z.array(z.string()).optional(),
   /** By the operator's clock. */
   issuedTime: z.string(),
 });

@@ -6,6 +6,7 @@ import { terminal } from '../domain/failure.ts';
 import type { ServerAccess } from './access.ts';
 
 export type ToolName =
+  | 'pg_amcheck'
   | 'pg_dump'
   | 'pg_dumpall'
   | 'pg_restore'

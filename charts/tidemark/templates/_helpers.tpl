@@ -57,10 +57,11 @@ seccompProfile:
 {{- /* What the operator may do in a namespace; no rule of Tidemark's names Secrets. */}}
 {{- define "tidemark.operatorRules" -}}
 - apiGroups: [tidemark.dev]
-  resources: [backuprepositories, backuppolicies, restorerequests]
+  resources: [backuprepositories, backuppolicies]
   verbs: [get, list, watch, patch, update]
+# A verification is a recovery or a restore of the operator's own making.
 - apiGroups: [tidemark.dev]
-  resources: [backupruns, pitrrecoveries]
+  resources: [backupruns, restorerequests, pitrrecoveries]
   verbs: [get, list, watch, create, patch, update, delete]
 - apiGroups: [tidemark.dev]
   resources: [backuprepositories/status, backuppolicies/status, backupruns/status, restorerequests/status, pitrrecoveries/status]

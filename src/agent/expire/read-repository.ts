@@ -24,7 +24,7 @@ const width = 8;
 export async function readRepository(
   store: Store,
   name: string,
-  { namespace, policy, held }: Pick<ExpireTask, 'namespace' | 'policy' | 'held'>,
+  { namespace, policy, held, failed = [] }: Pick<ExpireTask, 'namespace' | 'policy' | 'held' | 'failed'>,
   signal: AbortSignal,
 ): Promise<ReadRepository> {
   const systems: string[] = [];
@@ -35,7 +35,7 @@ export async function readRepository(
   const read: { readonly backups: readonly RepositoryBackup[]; readonly wal: ServerWal }[] = [];
   for (const systemIdentifier of systems) {
     const location = { namespace, policy: policy.name, systemIdentifier };
-    const backups = await readBackups(store, location, new Set(held), signal);
+    const backups = await readBackups(store, location, { held: new Set(held), failed: new Set(failed) }, signal);
     const archive = openWalArchive(store, location);
     const timelines = await archive.timelines({ signal });
     const newest = await inParallel(timelines, width, async (timeline) => {
@@ -52,7 +52,12 @@ export async function readRepository(
   return { name, store, backups: read.flatMap(({ backups }) => backups), wals: read.map(({ wal }) => wal) };
 }
 
-async function readBackups(store: Store, location: WalLocation, held: ReadonlySet<string>, signal: AbortSignal) {
+interface Marked {
+  readonly held: ReadonlySet<string>;
+  readonly failed: ReadonlySet<string>;
+}
+
+async function readBackups(store: Store, location: WalLocation, { held, failed }: Marked, signal: AbortSignal) {
   const ids: string[] = [];
   for await (const backupID of store.listFolders(`${backupsPath(location)}/`, { signal })) ids.push(backupID);
   const read = await inParallel(ids, width, async (backupID) => {
@@ -60,7 +65,7 @@ async function readBackups(store: Store, location: WalLocation, held: ReadonlySe
     const manifest = await readOrDoubt(store, path, signal);
     if (manifest === undefined) return undefined;
     const isKept = held.has(backupID) || (await isHeld(store, path, signal));
-    const backup = repositoryBackup(manifest, path, isKept);
+    const backup = repositoryBackup(manifest, path, isKept, failed.has(backupID));
     if (backup.backupID === backupID && backup.systemIdentifier === location.systemIdentifier) return backup;
     throw terminal(
       'UnreadableManifest',

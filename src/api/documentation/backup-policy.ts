@@ -1,4 +1,4 @@
-import { assertions, type Documentation, namePatterns, server, under } from './shared.ts';
+import { assertions, checks, type Documentation, ephemeralImage, namePatterns, server, under } from './shared.ts';
 
 const schedules: Documentation = {
   schedules: 'When backups are made; each becomes a CronJob, which works while the operator is down.',
@@ -76,9 +76,8 @@ const upkeep: Documentation = {
   'verification.cron': 'Five fields: minute, hour, day of month, month, day of week.',
   'verification.timeZone': 'The time zone of the cron expression.',
   'verification.target': 'Latest: the newest backup. RandomPoint: a random instant of the restorable window.',
-  'verification.checks': 'Checks of the server itself.',
-  'verification.checks.amcheck': 'Runs pg_amcheck over every index and table.',
-  'verification.checks.dataChecksums': 'Runs pg_checksums, where the server has data checksums.',
+  ...under('verification', checks),
+  'verification.image': ephemeralImage,
   ...under('verification', assertions),
 };
 

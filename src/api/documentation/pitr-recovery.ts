@@ -1,5 +1,6 @@
 import {
   assertions,
+  checks,
   type Documentation,
   ephemeralImage,
   inPlace,
@@ -49,6 +50,7 @@ export const pitrRecovery: Documentation = {
   'extract.into': 'The live server.',
   ...under('extract.into', server),
   ...assertions,
+  ...checks,
   objectives: 'How fast and how near to the target a recovery must be; a drill that misses one says so.',
   'objectives.rtoSeconds': 'The most that the recovery may take.',
   'objectives.rpoSeconds': 'The most that may lie between the target and what was reached.',

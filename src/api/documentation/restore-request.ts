@@ -1,5 +1,6 @@
 import {
   assertions,
+  checks,
   type Documentation,
   ephemeralImage,
   inPlace,
@@ -50,6 +51,7 @@ export const restoreRequest: Documentation = {
   role: 'The role to become before restoring; empty: the one that connects.',
   exitOnError: "Stop at the first error. False is pg_restore's own habit: errors are counted and reported.",
   ...assertions,
+  ...checks,
   dryRun: 'Says what would be done and what stands in the way, and touches nothing.',
   cancel: 'Stops a running restore. May be set, not taken back.',
 };

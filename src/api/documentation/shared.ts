@@ -40,6 +40,14 @@ export const assertions: Documentation = {
   'assertions[].expect': 'What psql -At would print.',
 };
 
+export const checks: Documentation = {
+  checks: 'What the server is asked beside assertions, before it is removed.',
+  'checks.verifyBackup': 'Runs pg_verifybackup over the base backup as it was laid.',
+  'checks.dataChecksums': 'Runs pg_checksums over the server that was shut down, where it has data checksums.',
+  'checks.amcheck': 'Runs pg_amcheck over every table and B-tree of every database.',
+  'checks.dump': 'Dumps every database to nowhere, which reads every row.',
+};
+
 export const ephemeralImage =
   "The PostgreSQL image; default: the source workload's. Needed where that is not in the cluster.";
 

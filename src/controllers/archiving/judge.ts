@@ -157,8 +157,12 @@ export function dueBackup(
   if (physical.some(({ status }) => !['Completed', 'Failed', 'Cancelled', 'Expired'].includes(status?.phase ?? '')))
     return undefined;
   const cause = causeOf(policy.metadata.name, done, wal);
-  if (cause === undefined) return undefined;
-  const tries = physical.filter(
+  return cause === undefined ? undefined : nextTry(cause, physical, now);
+}
+
+/** The run to be made for a cause: its first, or another after one that failed; undefined while it is too early for that. */
+export function nextTry(cause: DueBackup, runs: readonly BackupRun[], now: Date): DueBackup | undefined {
+  const tries = runs.filter(
     ({ metadata }) => metadata.name === cause.name || metadata.name.startsWith(`${cause.name}-`),
   );
   const last = tries

@@ -10,6 +10,7 @@ import type { CronJob } from '../../kube/workloads.ts';
 import { backupTask } from '../backup-task.ts';
 import type { AgentSettings } from '../jobs/build-job.ts';
 import { isRefusal, type Refusal, refused } from '../refusal.ts';
+import type { VerificationOutcome } from '../verification/reconcile.ts';
 import { buildCronJob } from './cron-jobs.ts';
 import { judgeIncrements } from './judge-increments.ts';
 import { newestFirst, surplusRuns } from './surplus-runs.ts';
@@ -28,6 +29,8 @@ export interface Gathered {
   };
   /** What is to be said of retention. */
   readonly retention?: { readonly conditions: readonly NewCondition[] };
+  /** What the backups were shown to be, and what drills have measured. */
+  readonly verification?: Pick<VerificationOutcome, 'conditions' | 'facts'>;
   /** What the API server said of the CronJobs that were to be written. */
   readonly rejection?: Refusal | undefined;
   readonly agent: AgentSettings;
@@ -62,6 +65,7 @@ export function decide(gathered: Gathered): Decision {
       lastBackup(runs),
       ...gathered.archiving.conditions,
       ...(gathered.retention?.conditions ?? []),
+      ...(gathered.verification?.conditions ?? []),
       ...judgeIncrements(policy, lastRuns(runs).server?.version),
     ]),
     policy.metadata.generation,
@@ -77,6 +81,7 @@ export function decide(gathered: Gathered): Decision {
       ...(next === undefined ? {} : { nextScheduleTime: rfc3339(next) }),
       ...lastRuns(runs),
       ...(gathered.archiving.restorable === undefined ? {} : { restorable: gathered.archiving.restorable }),
+      ...gathered.verification?.facts,
     },
     events: eventsOf(policy, conditions),
     lookAgainAt: next === undefined ? undefined : new Date(next.getTime() + 1000),
@@ -95,17 +100,6 @@ function namesToKeep({ policy }: Gathered, wanted: readonly Desired[] | Refusal)
   if (!wanted.mayCome || policy.spec.suspend) return new Set();
   return new Set(policy.spec.schedules.map(({ name }) => cronJobName(policy.metadata.name, name)));
 }
-
-/** The fields of the status that the operator writes. */
-export const ownedStatus = [
-  'observedGeneration',
-  'conditions',
-  'server',
-  'nextScheduleTime',
-  'lastSuccessfulRun',
-  'lastFailedRun',
-  'restorable',
-] as const;
 
 function wantedCronJobs({ policy, repositories, hosts, account, agent, now }: Gathered): readonly Desired[] | Refusal {
   const unusable = unusableSchedule(policy, now);

@@ -15,8 +15,10 @@ import { parseSpec } from '../parse-spec.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { refuseObject } from '../refuse-object.ts';
 import { type RetentionOutcome, reconcileRetention } from '../retention/reconcile.ts';
+import { reconcileVerification, type VerificationOutcome } from '../verification/reconcile.ts';
 import { writeStatus } from '../write-status.ts';
-import { type Decision, decide, eventsOf, type Gathered, ownedStatus } from './decide.ts';
+import { type Decision, decide, eventsOf, type Gathered } from './decide.ts';
+import { ownedStatus } from './owned-status.ts';
 
 /** Something outside the caches may have changed: the workload, its Service, an account. */
 const lookAgainMilliseconds = 10 * 60_000;
@@ -38,7 +40,8 @@ export async function reconcilePolicy(
   const surroundings = await lookAround(context, policy, signal);
   const archiving = await reconcileArchiving(context, { policy, ...surroundings }, signal);
   const retention = await reconcileRetention(context, { policy, ...surroundings }, signal);
-  const gathered = gather(context, policy, surroundings, { archiving, retention });
+  const verification = await reconcileVerification(context, { policy, ...surroundings }, signal);
+  const gathered = gather(context, policy, surroundings, { archiving, retention, verification });
   const first = decide(gathered);
   const rejection = await applyCronJobs(context, first, signal);
   const decision = rejection === undefined ? first : decide({ ...gathered, rejection });
@@ -53,7 +56,9 @@ export async function reconcilePolicy(
       ? Number.POSITIVE_INFINITY
       : decision.lookAgainAt.getTime() - gathered.now.getTime();
   const patience = decision.lookAgainSoon ? lookAgainRefused : lookAgainMilliseconds;
-  const others = [archiving.lookAgain, retention.lookAgain].map((wait) => wait ?? Number.POSITIVE_INFINITY);
+  const others = [archiving.lookAgain, retention.lookAgain, verification.lookAgain].map(
+    (wait) => wait ?? Number.POSITIVE_INFINITY,
+  );
   const soonest = Math.min(until, patience, ...others);
   return { requeueAfterMilliseconds: Math.max(1000, soonest) };
 }
@@ -121,7 +126,11 @@ function gather(
   { caches, settings, clock }: Context,
   policy: Cached<BackupPolicy>,
   surroundings: Awaited<ReturnType<typeof lookAround>>,
-  outcomes: { readonly archiving: ArchivingOutcome; readonly retention: RetentionOutcome },
+  outcomes: {
+    readonly archiving: ArchivingOutcome;
+    readonly retention: RetentionOutcome;
+    readonly verification: VerificationOutcome;
+  },
 ): Gathered {
   const { namespace, name } = policy.metadata;
   return {

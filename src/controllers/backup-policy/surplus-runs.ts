@@ -1,13 +1,18 @@
 import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
+import { failedVerification } from '../../domain/verification/failed.ts';
 
 /**
  * Ended runs beyond the history limits, the oldest first. Their stored backups stay: what a repository holds is
- * retention's affair. A held run stays, and one whose deletion would delete the backup.
+ * retention's affair. A held run stays, and one whose deletion would delete the backup; and one that says that its backup
+ * is bad, as long as there is that backup: nobody else knows.
  */
 export function surplusRuns({ spec }: Pick<BackupPolicy, 'spec'>, runs: readonly BackupRun[]): readonly BackupRun[] {
   const free = newestFirst(runs).filter(
-    ({ metadata, spec: run }) =>
-      !run.hold && run.deletionPolicy === 'Retain' && metadata.deletionTimestamp === undefined,
+    (run) =>
+      !run.spec.hold &&
+      run.spec.deletionPolicy === 'Retain' &&
+      run.metadata.deletionTimestamp === undefined &&
+      (run.status?.phase === 'Expired' || !failedVerification(run)),
   );
   const completed = free.filter(({ status }) => status?.phase === 'Completed');
   const expired = free.filter(({ status }) => status?.phase === 'Expired');

@@ -16,7 +16,7 @@ export function volumesOf(
 ): { readonly volumes: readonly object[]; readonly mounts: readonly object[] } {
   const mounted = [
     temporaryVolume(task, template),
-    ...('server' in task ? serverVolumes(task.server) : []),
+    ...('server' in task && !isIntoScratch(task) ? serverVolumes(task.server) : []),
     ...repositoriesOf(task).flatMap(repositoryVolumes),
     ...repositoriesOf(task).flatMap(publicKeyVolumes),
     ...(decrypts(task) ? repositoriesOf(task).flatMap(identityVolumes) : []),
@@ -30,6 +30,11 @@ export function volumesOf(
       .map(({ name, source }) => ({ name, ...source })),
     mounts: mounted.map(({ name, path, readOnly }) => ({ name, mountPath: path, ...(readOnly ? { readOnly } : {}) })),
   };
+}
+
+/** Its server is made beside the agent, and takes no password. */
+function isIntoScratch(task: Task): boolean {
+  return task.action === 'restore' && task.ephemeral !== undefined;
 }
 
 function repositoriesOf(task: Task): readonly RepositoryTask[] {

@@ -1,19 +1,18 @@
 import type { BackupPolicy, PitrRecovery } from '../../api/kinds.ts';
+import { isDrill } from '../../domain/verification/drill-history.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import type { Figure, FigureName } from '../../observability/figures.ts';
 import { holds, instant } from './known.ts';
 import { newest } from './runs.ts';
 
-/** Of the recoveries into an ephemeral server that copied nothing out of it: nobody needed them but to know. */
+/** Of the drills; verifications have figures of their own. */
 export function* figuresOfDrills(
   { metadata }: BackupPolicy & KubeObject,
   recoveries: readonly PitrRecovery[],
 ): Iterable<Figure> {
   const labels = { namespace: metadata.namespace, policy: metadata.name };
   const one = (name: FigureName, value: number | undefined): Figure => ({ name, labels, value });
-  const drills = recoveries.filter(
-    ({ spec }) => spec.target.ephemeral !== undefined && spec.extract === undefined && !spec.dryRun,
-  );
+  const drills = recoveries.filter(isDrill);
   const last = newest(drills, ({ status }) =>
     status?.phase === 'Completed' || status?.phase === 'Failed' ? status.completionTime : undefined,
   )?.status;

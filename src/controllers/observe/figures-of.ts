@@ -10,10 +10,12 @@ type Observed = Pick<Caches, 'policies' | 'runs' | 'recoveries' | 'repositories'
 
 /** All that is known of what people declare, as figures. */
 export function* figuresOf({ policies, runs, recoveries, repositories }: Observed, now: Date): Iterable<Figure> {
-  const drills = Map.groupBy(
-    recoveries.list(),
-    ({ metadata, spec }) => `${metadata.namespace}/${spec?.source?.policyRef?.name}`,
-  );
+  const drills = Map.groupBy(recoveries.list(), ({ metadata, spec }) => {
+    const { policyRef, repository } = spec?.source ?? {};
+    return policyRef === undefined
+      ? `${repository?.namespace}/${repository?.policy}`
+      : `${metadata.namespace}/${policyRef.name}`;
+  });
   for (const policy of policies.list()) {
     const key = `${policy.metadata.namespace}/${policy.metadata.name}`;
     yield* whatIsTold(() => figuresOfPolicy(policy, now));

@@ -20,6 +20,11 @@ export function* figuresOfPolicy(
     const value = longestInterval(spec.suspend ? [] : spec.schedules.filter((each) => each.method === method), now);
     yield { name: 'schedule_interval_seconds', labels: { ...labels, method }, value };
   }
+  yield one('verification_succeeded', holds(status.conditions, 'Verified'));
+  yield one('next_verification_timestamp_seconds', instant(spec.suspend ? undefined : status.verification?.nextTime));
+  const verifications = spec.verification === undefined || spec.suspend ? [] : [spec.verification];
+  yield one('verification_interval_seconds', longestInterval(verifications, now));
+  yield one('verification_since_timestamp_seconds', instant(status.verification?.since));
   yield one('wal_archiving', holds(status.conditions, 'ContinuousArchiving'));
   const { wal, restorable, retention } = status;
   yield one('wal_last_archived_timestamp_seconds', instant(wal?.lastArchivedTime));

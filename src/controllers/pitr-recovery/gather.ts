@@ -2,10 +2,12 @@ import { backupPolicySpec } from '../../api/backup-policy.ts';
 import type { PitrRecovery } from '../../api/kinds.ts';
 import type { WorkloadRef } from '../../api/postgres-server.ts';
 import { annotations } from '../../domain/labels.ts';
+import { failedVerification } from '../../domain/verification/failed.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { read } from '../../kube/objects.ts';
+import { isFresh } from '../archiving/heard.ts';
 import { isList } from '../backup-task.ts';
-import type { Cached, Context } from '../context.ts';
+import { type Cached, type Context, indexes } from '../context.ts';
 import { ensureAgentAccount } from '../ensure-agent-account.ts';
 import { findHosts } from '../find-hosts.ts';
 import { isActive } from '../jobs/view-job.ts';
@@ -100,6 +102,14 @@ async function look(
   const source = resolveSource(recovery, {
     policy: (name) => policyOf(context, namespace, name),
     repository: (name) => context.caches.repositories.get(namespace, name),
+    failed: (policy) =>
+      context.caches.runs
+        .byIndex(indexes.policy, `${namespace}/${policy}`)
+        .flatMap((run) => (failedVerification(run) ? (run.status?.backupID ?? []) : [])),
+    lagSeconds: (policy) => {
+      const wal = context.caches.policies.get(namespace, policy)?.status?.wal;
+      return wal !== undefined && isFresh(wal, context.clock.now()) ? wal.lagSeconds : undefined;
+    },
   });
   if (isRefusal(source)) return source;
   const server = await findServer(context, recovery, source, signal);

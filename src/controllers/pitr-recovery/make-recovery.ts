@@ -114,14 +114,17 @@ export function buildRecovery(gathered: Gathered, plan: RecoveryPlan): readonly 
   return [{ do: 'make', object: buildStatefulSet(parts) }, { do: 'make', object: buildService(parts) }, claim, making];
 }
 
+/** The volume of a server that nobody keeps goes with its pod, and the pod with its Job: soon, but not before its log was read. */
+const keptEphemeral = 600;
+
 /** Of both Jobs: tried again twice, since the agent goes on where the try before it was, and kept for a week. */
-function common(recovery: Gathered['recovery']) {
-  const { name } = recovery.metadata;
+function common({ metadata, spec }: Gathered['recovery']) {
+  const { name } = metadata;
   return {
     runName: name,
     labels: { [labels.recovery]: labelValue(name) },
     backoffLimit: 2,
-    ttlSecondsAfterFinished: 7 * 86_400,
+    ttlSecondsAfterFinished: spec.target.ephemeral === undefined ? 7 * 86_400 : keptEphemeral,
   };
 }
 

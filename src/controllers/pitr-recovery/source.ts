@@ -13,12 +13,20 @@ export interface RecoverySource {
   readonly workload: WorkloadRef | undefined;
   readonly container: string | undefined;
   readonly template: JobTemplate;
+  /** Backups that failed their verification, by what this cluster knows. */
+  readonly passOver: readonly string[];
+  /** Seconds of WAL that the archive lacks, where its watcher has looked just now. */
+  readonly lagSeconds?: number | undefined;
 }
 
 /** What the source may point at, looked up by whoever has the caches. */
 export interface SourceLookup {
   policy(name: string): BackupPolicy | Refusal | undefined;
   repository(name: string): BackupRepository | undefined;
+  /** The IDs of a policy's backups that failed their verification. */
+  failed(policy: string): readonly string[];
+  /** Of a policy's archive; undefined where nobody knows. */
+  lagSeconds(policy: string): number | undefined;
 }
 
 export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLookup): RecoverySource | Refusal {
@@ -39,6 +47,7 @@ export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLo
       workload: undefined,
       container: undefined,
       template: jobTemplate.parse({}),
+      passOver: policy === undefined || origin !== namespace ? [] : lookup.failed(policy),
     };
   }
   if (policyRef === undefined) return refused('NoSource', 'The recovery names no source.');
@@ -85,6 +94,8 @@ function ofPolicy(namespace: string, name: string, lookup: SourceLookup): Recove
     workload: source.workloadRef,
     container: source.container,
     template,
+    passOver: lookup.failed(name),
+    lagSeconds: lookup.lagSeconds(name),
   };
 }
 

@@ -17,6 +17,7 @@ export function planTask(recovery: PitrRecovery, surroundings: Surroundings): Pl
     recovery: idOf(recovery),
     source: source.task,
     target: recovery.spec.recoveryTarget,
+    ...(source.passOver.length === 0 ? {} : { passOver: [...source.passOver] }),
     ...(capacity === undefined ? {} : { capacity }),
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
     destination: destinationOf(recovery),
@@ -49,6 +50,12 @@ export function recoverTask(
         : { oldDataDirectory: oldDataDirectory(recovery, place), keepOldData: inPlace.keepOldData }),
     },
     assertions: spec.assertions,
+    ...(spec.checks === undefined ? {} : { checks: spec.checks }),
+    ...(spec.target.ephemeral === undefined ? {} : { ephemeral: true }),
+    ...(spec.target.ephemeral === undefined || source.lagSeconds === undefined
+      ? {}
+      : { lagSeconds: source.lagSeconds }),
+    askedTime: metadata.creationTimestamp,
     ...(spec.extract === undefined ? {} : { extract: extractOf(spec.extract, extractHosts) }),
     ...(standby === undefined || standby.host === '' || credentials === undefined
       ? {}

@@ -15,12 +15,17 @@ import type { Created } from '../jobs/create-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
 import { isRefusal, type Refusal, refused } from '../refusal.ts';
 import { eventsOf, hasEnded, type RunStatus, refusedFate, statusOf } from '../run-progress.ts';
+import { type Scratch, scratchDataDirectory, withScratchServer } from './scratch.ts';
 import type { RestoreSource } from './source.ts';
 
 export interface Gathered {
   readonly request: RestoreRequest;
   readonly source: RestoreSource | Refusal;
   readonly hosts: readonly string[] | Refusal;
+  /** Only where it is restored into a server of its own. */
+  readonly scratch?: Scratch | Refusal | undefined;
+  /** What is to be said of a backup that `latest` means. */
+  readonly word?: string;
   readonly account: Refusal | undefined;
   readonly job: FoundJob | undefined;
   readonly jobExists: boolean;
@@ -61,7 +66,8 @@ export function decide(gathered: Gathered): Decision {
   }
   const made = makeJob(gathered);
   if (isRefusal(made)) return next(gathered, refusedFate(made, request, now), made.mayCome ? 5_000 : undefined);
-  return { ...next(gathered, starting, undefined, restoreJobName(request)), create: made };
+  const decision = next(gathered, starting, undefined, restoreJobName(request));
+  return { ...decision, create: made, events: [...decision.events, ...passedOver(gathered)] };
 }
 
 /** What becomes of a restore whose Job was not made after all. */
@@ -125,33 +131,41 @@ function finalizersOf({ metadata }: RestoreRequest, active: boolean): readonly s
   return active ? [...foreign, runningJobFinalizer] : foreign;
 }
 
-function makeJob({ request, source, hosts, account, agent }: Gathered): Desired | Refusal {
+function passedOver({ word = '' }: Gathered): readonly EventNote[] {
+  if (word === '') return [];
+  return [{ type: 'Warning', reason: 'FailedVerification', action: 'Restore', note: `source.latest${word}` }];
+}
+
+function makeJob({ request, source, hosts, scratch, account, agent }: Gathered): Desired | Refusal {
   const absent = missingForRestore(request.spec);
   if (absent.length > 0) return refused('NotImplemented', notImplementedMessage(absent));
   if (isRefusal(source)) return source;
   if (!isList(hosts)) return hosts;
+  if (scratch !== undefined && isRefusal(scratch)) return scratch;
   if (account !== undefined) return account;
   const job = buildJob({
     task: taskOf(request, source, hosts),
-    template: jobTemplate.parse({}),
+    template: scratch === undefined ? jobTemplate.parse({}) : { ...scratch.template, activeDeadlineSeconds: 86_400 },
     agent,
     runName: request.metadata.name,
     labels: { [labels.restore]: labelValue(request.metadata.name) },
     // A restore is never repeated by itself: a person looks at what the first try left.
     backoffLimit: 0,
-    ttlSecondsAfterFinished: 7 * 86_400,
+    // With it goes the volume of a server that nobody keeps.
+    ttlSecondsAfterFinished: scratch === undefined ? 7 * 86_400 : 600,
   });
   if (isRefusal(job)) return job;
+  const { metadata, spec } = scratch === undefined ? job : withScratchServer(job, scratch);
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: {
       name: restoreJobName(request),
       namespace: request.metadata.namespace,
-      ...job.metadata,
+      ...metadata,
       ownerReferences: [ownerOf(request)],
     },
-    spec: job.spec,
+    spec,
   };
 }
 
@@ -161,8 +175,8 @@ function taskOf(
   hosts: readonly string[],
 ): RestoreTask {
   const { databases, globals, jobs, noOwner, noPrivileges, role, exitOnError, assertions, dryRun, target } = spec;
-  const server = target.server;
-  if (server === undefined) throw new Error('a restore without a server has been refused before');
+  const { checks } = spec;
+  const into = target.server === undefined ? intoScratch : serverTask(target.server, hosts);
   return {
     action: 'restore',
     namespace: metadata.namespace,
@@ -170,14 +184,32 @@ function taskOf(
     repository,
     ...(others === undefined ? {} : { others: [...others] }),
     backup,
-    server: {
-      hosts: [...hosts],
-      port: server.port,
-      database: server.database,
-      role: 'Primary',
-      ...(server.tls === undefined ? {} : { tls: server.tls }),
-      credentialsSecretName: server.credentialsSecretRef.name,
-    },
+    server: into,
+    ...(target.server !== undefined
+      ? {}
+      : { ephemeral: { dataDirectory: scratchDataDirectory, ...(checks === undefined ? {} : { checks }) } }),
     restore: { databases, globals, jobs, noOwner, noPrivileges, role, exitOnError, assertions, dryRun },
   };
 }
+
+type Server = NonNullable<RestoreRequest['spec']['target']['server']>;
+
+function serverTask(server: Server, hosts: readonly string[]): RestoreTask['server'] {
+  return {
+    hosts: [...hosts],
+    port: server.port,
+    database: server.database,
+    role: 'Primary',
+    ...(server.tls === undefined ? {} : { tls: server.tls }),
+    credentialsSecretName: server.credentialsSecretRef.name,
+  };
+}
+
+/** The agent makes that server, and knows the way to it. */
+const intoScratch: RestoreTask['server'] = {
+  hosts: ['scratch'],
+  port: 5432,
+  database: 'template1',
+  role: 'Primary',
+  credentialsSecretName: '',
+};

@@ -17,15 +17,16 @@ import type { Desired } from '../../kube/objects.ts';
 import { ownerOf } from '../jobs/build-job.ts';
 import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
 import { eventsOf, hasEnded, ownedRunStatus, type RunStatus, refusedFate, statusOf } from '../run-progress.ts';
-import { type Lookup, newestOf, resolveSource } from './source.ts';
+import { type Lookup, newestOf, resolveSource, wordOnLatest } from './source.ts';
 
 /** The operator's part of the status: no agent of its own writes what the recovery's has found. */
-export const ownedPhysicalStatus = [...ownedRunStatus, 'backupID', 'plan', 'assertions'] as const;
+export const ownedPhysicalStatus = [...ownedRunStatus, 'backupID', 'plan', 'assertions', 'checks'] as const;
 
 export interface PhysicalStatus extends RunStatus {
   readonly backupID?: string;
   readonly plan?: readonly { readonly step: string }[];
   readonly assertions?: NonNullable<PitrRecovery['status']>['assertions'];
+  readonly checks?: NonNullable<PitrRecovery['status']>['checks'];
 }
 
 export interface PhysicalDecision {
@@ -89,7 +90,17 @@ function begin(request: RestoreRequest, lookup: Lookup, now: Date): PhysicalDeci
     spec,
   };
   const message = `PitrRecovery ${recoveryName(name)} is being made, which does the work`;
-  return { ...next(request, { state: 'Pending', reason: 'Starting', message }, now), create };
+  const { latest } = request.spec.source;
+  const word =
+    latest === undefined ? '' : wordOnLatest(runOf(request, lookup), latest.policyRef.name, latest.method, lookup);
+  const decision = next(request, { state: 'Pending', reason: 'Starting', message }, now);
+  const event = {
+    type: 'Warning',
+    reason: 'FailedVerification',
+    action: 'Restore',
+    note: `source.latest${word}`,
+  } as const;
+  return { ...decision, create, events: word === '' ? decision.events : [...decision.events, event] };
 }
 
 function recoverySpec(request: RestoreRequest, lookup: Lookup): Readonly<Record<string, unknown>> | Refusal {
@@ -116,6 +127,7 @@ function recoverySpec(request: RestoreRequest, lookup: Lookup): Readonly<Record<
       ...(ephemeral === undefined ? {} : { ephemeral }),
     },
     assertions: spec.assertions,
+    ...(spec.checks === undefined ? {} : { checks: spec.checks }),
     dryRun: spec.dryRun,
   };
 }
@@ -187,12 +199,13 @@ function refuse(request: RestoreRequest, refusal: Refusal, now: Date): PhysicalD
 }
 
 function next(request: RestoreRequest, fate: Fate, now: Date, child?: PitrRecovery): PhysicalDecision {
-  const { plan, assertions, jobName } = child?.status ?? {};
+  const { plan, assertions, checks, jobName } = child?.status ?? {};
   const status = {
     ...statusOf(request, fate, jobName ?? request.status?.jobName, now),
     ...(plan?.backupID === undefined ? {} : { backupID: plan.backupID }),
     ...(plan?.steps === undefined ? {} : { plan: plan.steps.map((step) => ({ step })) }),
     ...(assertions === undefined ? {} : { assertions }),
+    ...(checks === undefined ? {} : { checks }),
   };
   const waits = fate.state === 'Pending' && child === undefined;
   return {

@@ -19,7 +19,8 @@ import { eventsOf, hasEnded, ownedRunStatus, statusOf } from '../run-progress.ts
 import { writeStatus } from '../write-status.ts';
 import { type Decision, decide, decideUnmade, type Gathered, restoreJobName } from './decide.ts';
 import { decidePhysical, isPhysical, ownedPhysicalStatus } from './physical.ts';
-import { type Lookup, resolveSource } from './source.ts';
+import { gatherScratch } from './scratch.ts';
+import { type Lookup, newestOf, resolveSource, wordOnLatest } from './source.ts';
 
 export async function reconcileRestore(
   context: Context,
@@ -139,12 +140,26 @@ async function gather(context: Context, request: Cached<RestoreRequest>, signal:
   const hadJob = request.status?.jobName !== undefined || request.status?.report !== undefined;
   const open = job === undefined && !hasEnded(request) && request.metadata.deletionTimestamp === undefined;
   const starts = open && !hadJob;
+  const lookup = lookupIn(context, namespace);
+  const { latest } = request.spec.source;
   const server = request.spec.target.server;
+  const scratch = starts ? await gatherScratch(context, request, lookup, signal) : undefined;
+  const template = scratch === undefined || isRefusal(scratch) ? jobTemplate.parse({}) : scratch.template;
   return {
     request,
-    source: resolveSource(request, lookupIn(context, namespace)),
+    source: resolveSource(request, lookup),
     hosts: starts && server !== undefined ? await findHosts(client, namespace, server, signal) : [],
-    account: starts ? await ensureAgentAccount(context, request, jobTemplate.parse({}), signal) : undefined,
+    scratch,
+    word:
+      latest === undefined
+        ? ''
+        : wordOnLatest(
+            newestOf(latest.policyRef.name, latest.method, lookup),
+            latest.policyRef.name,
+            latest.method,
+            lookup,
+          ),
+    account: starts ? await ensureAgentAccount(context, request, template, signal) : undefined,
     job,
     jobExists: open && hadJob && (await jobExists(context, request, signal)),
     activePods: remainingPods(caches, namespace, restoreJobName(request)),

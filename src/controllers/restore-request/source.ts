@@ -1,6 +1,7 @@
 import type { BackupPolicy, BackupRepository, BackupRun, RestoreRequest } from '../../api/kinds.ts';
 import { isStoredInSome } from '../../domain/stored-in-some.ts';
 import type { RepositoryTask } from '../../domain/task.ts';
+import { failedVerification } from '../../domain/verification/failed.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
 import { readTogether } from '../read-together.ts';
 import { missing, type Refusal, refused } from '../refusal.ts';
@@ -73,11 +74,27 @@ function fromLatest(
   );
 }
 
+/** What is to be said of `latest`: the newer ones that were passed over, or that there is no other. */
+export function wordOnLatest(run: BackupRun | undefined, policy: string, method: string, lookup: Lookup): string {
+  if (run === undefined) return '';
+  if (failedVerification(run)) return `; backup ${run.status?.backupID} failed its verification, and there is no other`;
+  const passed = lookup
+    .runsOf(policy)
+    .filter(({ spec, status }) => spec.method === method && (status?.phase === 'Completed' || isStoredInSome(status)))
+    .filter((each) => failedVerification(each) && (each.status?.backupID ?? '') > (run.status?.backupID ?? ''));
+  if (passed.length === 0) return '';
+  return `; ${passed.map(({ status }) => status?.backupID).join(', ')} failed verification and was passed over for ${run.status?.backupID}`;
+}
+
 export function newestOf(policy: string, method: string, lookup: Lookup): BackupRun | undefined {
   const completed = lookup
     .runsOf(policy)
     .filter(({ spec, status }) => spec.method === method && (status?.phase === 'Completed' || isStoredInSome(status)));
-  return [...completed].sort((a, b) => (b.status?.backupID ?? '').localeCompare(a.status?.backupID ?? ''))[0];
+  const good = completed.filter((run) => !failedVerification(run));
+  // One that was found bad is better than none, and the person who asks for it is told.
+  return [...(good.length > 0 ? good : completed)].sort((a, b) =>
+    (b.status?.backupID ?? '').localeCompare(a.status?.backupID ?? ''),
+  )[0];
 }
 
 function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource | Refusal {

@@ -4,6 +4,7 @@ import { annotations } from '../../domain/labels.ts';
 import { jobName } from '../../domain/naming.ts';
 import { timeZonesOf } from '../../domain/retention/time-zones.ts';
 import type { ExpireTask } from '../../domain/task.ts';
+import { failedVerification } from '../../domain/verification/failed.ts';
 import type { Desired } from '../../kube/objects.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
 import { type AgentSettings, buildJob, ownerOf, policyLabels } from '../jobs/build-job.ts';
@@ -72,6 +73,9 @@ function taskOf(
     timeZones: timeZonesOf(spec),
     held: runs.flatMap(({ spec: run, status }) =>
       run.hold && status?.backupID !== undefined ? [status.backupID] : [],
+    ),
+    failed: runs.flatMap((run) =>
+      failedVerification(run) && run.status?.backupID !== undefined ? [run.status.backupID] : [],
     ),
     issuedTime: rfc3339(now),
   };

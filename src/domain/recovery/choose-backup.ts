@@ -13,6 +13,8 @@ export interface Wanted {
   readonly targetTLI: string | number;
   /** '' for the one that fits best. */
   readonly backupID: string;
+  /** Those that failed their verification: the last that are thought of. */
+  readonly passOver?: readonly string[];
 }
 
 export interface Candidate {
@@ -30,9 +32,17 @@ export function chooseBackups(wanted: Wanted, catalogue: Catalogue): readonly [C
   const candidates = named.map((backup) => ({ backup, path: pathOf(backup, wanted, catalogue) }));
   const reachable = candidates.filter(({ backup, path }) => wanted.immediate || leadsThrough(path, backup));
   if (reachable.length === 0) throw unreachable(newest, pathOf(newest, wanted, catalogue), wanted, catalogue);
-  const [first, ...others] = reachable.filter(({ backup }) => endsBefore(backup, wanted));
+  const [first, ...others] = worstLast(
+    reachable.filter(({ backup }) => endsBefore(backup, wanted)),
+    wanted,
+  );
   if (first !== undefined) return [first, ...others];
   throw beforeWindow(reachable, wanted);
+}
+
+function worstLast(candidates: readonly Candidate[], { passOver = [] }: Wanted): readonly Candidate[] {
+  const isPassedOver = ({ backup }: Candidate) => passOver.includes(backup.backupID);
+  return [...candidates.filter((each) => !isPassedOver(each)), ...candidates.filter(isPassedOver)];
 }
 
 function namedBackups(

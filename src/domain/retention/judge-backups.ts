@@ -28,7 +28,7 @@ export const earlierServerDays = 30;
 /**
  * Which backups stay, and why; pure. The rules look at each method by itself, over all servers that the policy has
  * protected. What no rule keeps goes, but the newest complete backup of a method never does, and an increment keeps what
- * it stands on.
+ * it stands on. One that failed its verification counts for none: the rules look past it to those that are older.
  */
 export function judgeBackups(judged: Judged): readonly Verdict[] {
   const byKey = new Map(judged.backups.map((backup) => [keyOf(backup), backup]));
@@ -39,8 +39,10 @@ export function judgeBackups(judged: Judged): readonly Verdict[] {
   for (const method of ['Logical', 'Physical'] as const) {
     const own = newestFirst(judged.backups.filter((backup) => backup.method === method));
     const complete = own.filter((backup) => chainOf(backup, byKey) !== undefined);
-    for (const [backup, why] of keptOf({ ...judged, method, own, complete })) keep(backup, why);
-    const [newest] = complete;
+    const good = complete.filter((backup) => chainOf(backup, byKey)?.every(({ failed }) => failed !== true));
+    for (const [backup, why] of keptOf({ ...judged, method, own, complete: good })) keep(backup, why);
+    if (good.length < complete.length) keepFailed({ ...judged, method, own, complete }, good, keep);
+    const [newest] = good;
     for (const backup of own)
       if (newest !== undefined && backup.completionTime < newest.completionTime) superseded.add(backup);
   }
@@ -51,6 +53,17 @@ export function judgeBackups(judged: Judged): readonly Verdict[] {
     if (!superseded.has(backup)) return { backup, keep: true, reason: 'no newer complete backup' };
     return { backup, keep: false, reason: whyNot(backup, byKey, judged.retention) };
   });
+}
+
+/** One that failed its verification stays as long as it would if it had not: it takes nobody's place, and loses none. */
+function keepFailed(
+  ofMethod: OfMethod,
+  good: readonly RepositoryBackup[],
+  keep: (backup: RepositoryBackup, why: string) => void,
+): void {
+  for (const [backup, why] of keptOf(ofMethod))
+    if (!good.includes(backup) && ofMethod.complete.includes(backup))
+      keep(backup, `${why} (though it failed its verification)`);
 }
 
 interface OfMethod extends Judged {

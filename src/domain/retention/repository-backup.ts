@@ -19,13 +19,15 @@ export interface RepositoryBackup {
   readonly completionTime: Date;
   /** false: databases that the policy means are not in it. */
   readonly complete: boolean;
+  /** It was restored, and found bad. */
+  readonly failed?: boolean;
   /** As stored. */
   readonly bytes: number;
   readonly held: boolean;
   readonly physical?: CataloguedBackup | undefined;
 }
 
-export function repositoryBackup(manifest: Manifest, path: string, held: boolean): RepositoryBackup {
+export function repositoryBackup(manifest: Manifest, path: string, held: boolean, failed = false): RepositoryBackup {
   const { backupID, run, method, type, startTime, completionTime, server, size } = manifest;
   return {
     backupID,
@@ -40,6 +42,7 @@ export function repositoryBackup(manifest: Manifest, path: string, held: boolean
     complete: method !== 'Logical' || (manifest.logical.failed ?? []).length === 0,
     bytes: size.stored,
     held,
+    failed,
     physical: method === 'Physical' ? catalogued(manifest, path) : undefined,
   };
 }

@@ -50,11 +50,15 @@ export interface BackupOptions {
   readonly walMethod?: PhysicalManifest['physical']['walMethod'];
   /** Said in the manifest in place of what the server has. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Pages are copied as they are, whatever their checksums. */
+  readonly unverified?: boolean;
+  /** Changes the files before they are stored, behind the back of the list that goes with them. */
+  readonly alter?: (folder: string) => Promise<void>;
 }
 
 export async function createSource(
   settings: Readonly<Record<string, string>> = {},
-  { major = 15 }: { readonly major?: number } = {},
+  { major = 15, dataChecksums = false }: { readonly major?: number; readonly dataChecksums?: boolean } = {},
 ): Promise<Source> {
   const account = await serverAccount();
   const root = await mkdtemp(join(await runFolder(), 'recover-'));
@@ -69,6 +73,7 @@ export async function createSource(
   await own(join('mounts', mounts.repository.volume(0)));
   const server = await startPostgres({
     major,
+    dataChecksums,
     settings: {
       wal_level: 'replica',
       full_page_writes: 'on',
@@ -137,7 +142,7 @@ async function endSegment(server: TestServer, archived: string): Promise<string>
 /** What pg_basebackup makes, as chunks in a repository. */
 async function backUp(
   { server, store, root, systemIdentifier }: Pick<Source, 'server' | 'store' | 'root' | 'systemIdentifier'>,
-  { chunks: count = 3, walMethod = 'Archive', settings: told = {} }: BackupOptions,
+  { chunks: count = 3, walMethod = 'Archive', settings: told = {}, unverified = false, alter }: BackupOptions,
 ): Promise<PhysicalManifest> {
   const folder = await mkdtemp(join(root, 'backup-'));
   const wal = walMethod === 'Archive' ? 'none' : walMethod.toLowerCase();
@@ -157,6 +162,7 @@ async function backUp(
       String(server.port),
       '-U',
       server.superuser,
+      ...(unverified ? ['--no-verify-checksums'] : []),
     ],
     { env: { PGPASSWORD: server.password } },
   );
@@ -165,6 +171,7 @@ async function backUp(
   const unpacked = join(folder, 'unpacked');
   await mkdir(unpacked);
   await execa('tar', ['-xf', join(folder, 'base.tar'), '-C', unpacked]);
+  await alter?.(unpacked);
   const { stdout } = await execa('tar', ['-tf', join(folder, 'base.tar')]);
   const members = stdout.split('\n');
   const chunks: Chunk[] = [];

@@ -92,6 +92,27 @@ describe('the figures of a policy', () => {
     expect(archiving('Unknown')).not.toHaveProperty('wal_archiving');
   });
 
+  test('say what verifications found, and when the next one is due', () => {
+    const verified = (time: string) => run({ name: time, status: { verified: { time, restoreSeconds: 19 } } });
+    const conditions = [
+      { type: 'Verified', status: 'False', reason: 'Any', message: '', lastTransitionTime: '2026-03-10T00:00:00Z' },
+    ];
+    const verification = { since: '2026-03-01T00:00:00Z', nextTime: '2026-03-11T05:00:00Z' };
+    const figure = told({
+      policies: [policy({ spec: { verification: { cron: '0 5 * * *' } }, status: { conditions, verification } })],
+      runs: [verified('2026-03-08T05:00:00Z'), verified('2026-03-07T05:00:00Z')],
+    });
+    expect(figure).toMatchObject({
+      verification_succeeded: 0,
+      last_verification_timestamp_seconds: seconds('2026-03-08T05:00:00Z'),
+      verification_restore_seconds: 19,
+      verification_interval_seconds: 86_400,
+      verification_since_timestamp_seconds: seconds('2026-03-01T00:00:00Z'),
+      next_verification_timestamp_seconds: seconds('2026-03-11T05:00:00Z'),
+    });
+    expect(told({ policies: [policy()] })).not.toHaveProperty('verification_succeeded');
+  });
+
   test('say what its newest drill measured; a copy of a table is no drill, and a failed one measured nothing', () => {
     const drill = (phase: string, hour: number, spec: object = {}, rtoSeconds = hour) =>
       recovery({

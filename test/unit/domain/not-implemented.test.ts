@@ -7,20 +7,19 @@ test('what stands is not refused', () => {
   expect(missingForRestore(restore().spec)).toEqual([]);
 });
 
-test.each<[string, object]>([
-  ['spec.verification', { verification: { cron: '0 0 * * *' } }],
-  ['spec.hooks', { hooks: { preBackup: [{ http: { url: 'http://hook' } }] } }],
-])('%s of a policy is refused by its name', (field, spec) => {
-  expect(missingForPolicy(policy({ spec: { ...spec } }).spec)).toEqual([field]);
-});
+test.each<[string, object]>([['spec.hooks', { hooks: { preBackup: [{ http: { url: 'http://hook' } }] } }]])(
+  '%s of a policy is refused by its name',
+  (field, spec) => {
+    expect(missingForPolicy(policy({ spec: { ...spec } }).spec)).toEqual([field]);
+  },
+);
 
-test('a Logical backup goes into a live server alone', () => {
-  const target = { ephemeral: {} };
-  expect(missingForRestore(restore({ spec: { target } }).spec)).toEqual([
-    'spec.target.ephemeral with a Logical backup',
-  ]);
+test('a Logical backup goes into a live server, or into one that is removed again', () => {
+  const target = { instance: { name: 'copy', storage: { size: '1Gi' } } };
+  expect(missingForRestore(restore({ spec: { target } }).spec)).toEqual(['spec.target.instance with a Logical backup']);
+  expect(missingForRestore(restore({ spec: { target: { ephemeral: {} } } }).spec)).toEqual([]);
 });
 
 test('the message names all of it', () => {
-  expect(notImplementedMessage(['spec.verification', 'spec.hooks'])).toContain('spec.verification, spec.hooks');
+  expect(notImplementedMessage(['spec.type', 'spec.hooks'])).toContain('spec.type, spec.hooks');
 });

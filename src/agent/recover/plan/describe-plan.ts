@@ -17,6 +17,8 @@ export interface Described {
   readonly walBytes: number;
   readonly settings: readonly { readonly name: string; readonly value: string }[];
   readonly newTimeline: number;
+  /** Backups that failed their verification. */
+  readonly failed?: readonly string[];
 }
 
 const longest = 1024;
@@ -29,6 +31,7 @@ export function describePlan(described: Described): readonly string[] {
   const { tablespaces } = manifest.physical;
   const { path } = followed.candidate;
   const steps = [
+    ...describeFailed(described),
     ...passedOver.map(
       (backupID) => `Leave the newer backup ${backupID} alone: it, or what it stands on, is not as it was.`,
     ),
@@ -49,6 +52,16 @@ export function describePlan(described: Described): readonly string[] {
     `Then ${task.destination}.`,
   ];
   return steps.map((step) => [...step].slice(0, longest).join(''));
+}
+
+function describeFailed({ chain, failed = [] }: Described): readonly string[] {
+  const used = chain.map(({ backupID }) => backupID).filter((backupID) => failed.includes(backupID));
+  if (used.length > 0)
+    return [
+      `Use backup ${used.join(', ')} though it failed its verification: nothing else was asked for, or leads there.`,
+    ];
+  if (failed.length === 0) return [];
+  return [`Pass over ${failed.join(', ')}, which failed ${failed.length === 1 ? 'its' : 'their'} verification.`];
 }
 
 function layingOf(manifest: PhysicalManifest, chain: readonly PhysicalManifest[], dataDirectory: string) {

@@ -25,8 +25,13 @@ export interface Followed {
 type Target = PlanRecoveryTask['target'];
 
 /** Finds the backup and the WAL that lead to the target, or refuses with the nearest one that can be had. */
-export async function followTarget(target: Target, catalogue: ReadCatalogue, signal: AbortSignal): Promise<Followed> {
-  const wanted = wantedOf(target);
+export async function followTarget(
+  target: Target,
+  catalogue: ReadCatalogue,
+  signal: AbortSignal,
+  passOver: readonly string[] = [],
+): Promise<Followed> {
+  const wanted = { ...wantedOf(target), passOver };
   const candidates = chooseBackups(wanted, catalogue);
   const follow = walFollower(catalogue, signal);
   if (wanted.immediate) return followImmediate(candidates, follow, catalogue);

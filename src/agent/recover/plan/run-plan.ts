@@ -2,6 +2,7 @@ import { type RecoveryPlan, recoveryPlan } from '../../../api/pitr-recovery.ts';
 import { terminal } from '../../../domain/failure.ts';
 import type { PhysicalManifest } from '../../../domain/manifest.ts';
 import { quantityOf } from '../../../domain/quantity.ts';
+import type { CataloguedBackup } from '../../../domain/recovery/catalogue.ts';
 import { formatMoment } from '../../../domain/recovery/moment.ts';
 import type { PlanRecoveryTask } from '../../../domain/task.ts';
 import { historyName } from '../../../domain/wal/file-name.ts';
@@ -46,7 +47,7 @@ async function planPatiently(
   catalogue: ReadCatalogue,
   { signal, log }: Pick<PlanContext, 'signal' | 'log'>,
 ) {
-  const followed = await followTarget(task.target, catalogue, signal);
+  const followed = await followTarget(task.target, catalogue, signal, task.passOver);
   const passedOver: string[] = [];
   for (let rest = catalogue, next = followed; ; ) {
     try {
@@ -57,7 +58,7 @@ async function planPatiently(
       log.warn({ backup: backup.backupID }, error.message);
       passedOver.push(backup.backupID);
       rest = { ...rest, backups: rest.backups.filter((each) => each !== backup) };
-      const older = await followTarget(task.target, rest, signal).catch(() => undefined);
+      const older = await followTarget(task.target, rest, signal, task.passOver).catch(() => undefined);
       if (older === undefined) throw error;
       next = older;
     }
@@ -144,6 +145,7 @@ async function makePlan(
     walBytes,
     settings,
     newTimeline,
+    failed: failedOf(task, catalogue, backup),
   });
   return {
     backupID: backup.backupID,
@@ -156,6 +158,17 @@ async function makePlan(
     steps,
     recovery,
   };
+}
+
+/** The newer ones that failed their verification, or the chosen one itself where nothing else leads to the target. */
+function failedOf(
+  { target, passOver = [] }: PlanRecoveryTask,
+  { backups }: ReadCatalogue,
+  chosen: CataloguedBackup,
+): readonly string[] {
+  const failed = backups.filter(({ backupID }) => passOver.includes(backupID));
+  if (failed.includes(chosen)) return [chosen.backupID];
+  return target.backupID === '' ? failed.filter(({ time }) => time > chosen.time).map(({ backupID }) => backupID) : [];
 }
 
 /** Replay asks for it first, and ends without it. */

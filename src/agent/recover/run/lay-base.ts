@@ -32,6 +32,8 @@ export interface LayOptions {
   readonly signal: AbortSignal;
   /** Told of stored bytes that have come; negative where they are fetched once more. */
   readonly onBytes: (bytes: number) => void;
+  /** Called with the server's list of files while all is as the backup has it. */
+  readonly onLaid?: (listOfFiles: string) => Promise<void>;
   /** Milliseconds before a chunk is fetched again. */
   readonly pause?: number;
 }
@@ -44,7 +46,9 @@ const attempts = 3;
  * that of a server that was shut down (xlog.c, SyncDataDirectory), as long as fsync is on (server-arguments.ts).
  */
 export async function layBase(base: BaseBackup, place: BasePlace, options: LayOptions): Promise<void> {
-  await layFiles(base, place, options);
+  // Apart: an argument of an optional call is not evaluated where there is none to call.
+  const list = await layFiles(base, place, options);
+  await options.onLaid?.(list);
   await finishDirectory(base, place);
 }
 

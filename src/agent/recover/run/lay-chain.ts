@@ -51,11 +51,9 @@ export async function layChain(members: readonly BaseBackup[], place: BasePlace,
   await combine(tool, laid, output, { place, newest, signal });
   for (const name of await readdir(output)) await rename(join(output, name), join(place.dataDirectory, name));
   await linkTablespaces(newest.manifest.physical.tablespaces, place);
-  await checkFiles(
-    place.dataDirectory,
-    await readFile(join(place.dataDirectory, 'backup_manifest'), 'utf8'),
-    newest.path,
-  );
+  const list = await readFile(join(place.dataDirectory, 'backup_manifest'), 'utf8');
+  await checkFiles(place.dataDirectory, list, newest.path);
+  await options.onLaid?.(list);
   await finishDirectory(newest, place);
   await rm(staging, { recursive: true, force: true });
 }

@@ -13,11 +13,12 @@ import { layBase } from './lay-base.ts';
 import { layChain } from './lay-chain.ts';
 import { leaveStandby, readStandbyCredentials } from './leave-standby.ts';
 import { syncFolder } from './marker.ts';
-import { measure } from './measure.ts';
+import { type Measured, measure } from './measure.ts';
 import { openSource } from './open-source.ts';
 import { type Place, placeOf, readMountPoints } from './place.ts';
 import { finishPlace, preparePlace, putBack, tablespacesOf } from './prepare-place.ts';
 import { tellProgress } from './progress.ts';
+import { type Questioning, questionedWords, questioningOf } from './questioning.ts';
 import { runServer, type ServerRun } from './run-server.ts';
 import type { WalService } from './serve-wal.ts';
 import { forgetArchiving } from './settings-file.ts';
@@ -52,17 +53,25 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
     try {
       touched = true;
       await preparePlace(place, task.recovery.uid);
-      await layTheBase({ context, folders, patience, source, signs, told }, place);
       const run = { context, folders, patience, source, signs, told };
+      const questioning = questioningOf({ context, folders, patience, place });
+      await layTheBase(run, place, questioning);
+      const laid = new Date(Date.now() - (questioning?.spent() ?? 0));
       const followed = await runServer(run, (serving) => {
         service = serving;
       });
       log.info({ ...followed.reached }, 'the server has reached the target');
       if (standby !== undefined) await requireNextWal(task, standby, followed.reached, signal);
-      const extracted = await conclude(run, followed, begun);
+      const measured = measure(task, followed.reached, {
+        begun,
+        laid,
+        now: new Date(Date.now() - (questioning?.spent() ?? 0)),
+      });
+      const extracted = await conclude(run, followed, measured, questioning);
       told.say({ stage: 'Stopping', percent: 99 });
       const state = standby === undefined ? 'shut down' : 'shut down in recovery';
       await requireCleanEnd(signs, task.place.dataDirectory, { state, patience: patience.stop, signal });
+      await questioning?.conclude(measured);
       if (task.standbyOf !== undefined && standby !== undefined) {
         await leaveStandby(task.place.dataDirectory, task.standbyOf, standby);
       }
@@ -70,7 +79,7 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
       await finish(context, place);
       told.say({ stage: 'Stopping', percent: 100 });
       await told.flush();
-      const outcome = outcomeOf(context, followed.reached, extracted);
+      const outcome = outcomeOf(context, followed.reached, extracted, questioning);
       return { ...outcome, message: `${outcome.message}${source.fallbacks()}` };
     } finally {
       await service?.stop();
@@ -113,7 +122,7 @@ async function finish({ task, log }: RecoverContext, place: Place): Promise<void
   }
 }
 
-async function layTheBase(run: ServerRun, place: Place): Promise<void> {
+async function layTheBase(run: ServerRun, place: Place, questioning: Questioning | undefined): Promise<void> {
   const { context, source, told } = run;
   const { task, signal, log } = context;
   const { dataDirectory } = task.place;
@@ -134,6 +143,7 @@ async function layTheBase(run: ServerRun, place: Place): Promise<void> {
   log.info({ backups: members.map(({ path }) => path), bytes: total, dataDirectory }, 'laying the base backup');
   const options = {
     signal,
+    ...(questioning === undefined ? {} : { onLaid: questioning.onLaid }),
     onBytes: (bytes: number) => {
       done += bytes;
       say();
@@ -150,13 +160,18 @@ async function layTheBase(run: ServerRun, place: Place): Promise<void> {
 }
 
 /** Questions, figures, copies: all that needs the server before it goes. */
-async function conclude(run: ServerRun, { access, reached }: Followed, begun: Date): Promise<Extracted | undefined> {
+async function conclude(
+  run: ServerRun,
+  { access, reached }: Followed,
+  measured: Measured,
+  questioning: Questioning | undefined,
+): Promise<Extracted | undefined> {
   const { context, folders, told } = run;
   const { task, reporter, signal, log } = context;
-  await reporter.facts({ reached, measured: measure(task, reached, begun, new Date()) });
-  if (task.assertions.length > 0) {
+  await reporter.facts({ reached, measured });
+  if (task.assertions.length > 0 || questioning !== undefined) {
     told.say({ stage: 'Checking', replayedLSN: reached.lsn, percent: 99 });
-    await assertAll(run, access);
+    await (questioning === undefined ? assertAll(run, access) : questioning.whileItRuns(access));
   }
   if (task.extract === undefined) return undefined;
   const extracted = await extract({
@@ -189,6 +204,7 @@ function outcomeOf(
   { task }: RecoverContext,
   { lsn, time, timeline }: Reached,
   extracted: Extracted | undefined,
+  questioning: Questioning | undefined,
 ): ActionOutcome {
   const at = `${lsn}${time === undefined ? '' : `, last commit ${time}`}, timeline ${timeline}`;
   if (extracted !== undefined) {
@@ -199,7 +215,10 @@ function outcomeOf(
     };
   }
   return task.standbyOf === undefined
-    ? { reason: 'TargetReached', message: `Recovered backup ${task.plan.backupID} to ${at}.` }
+    ? {
+        reason: 'TargetReached',
+        message: `Recovered backup ${task.plan.backupID} to ${at}.${questionedWords(questioning?.results() ?? [])}`,
+      }
     : {
         reason: 'StandbyReady',
         message: `Recovered backup ${task.plan.backupID} to ${at}; it goes on as a standby of ${task.standbyOf.host}.`,

@@ -94,7 +94,7 @@ async function prepareStart({
         ...[...raised].map(([name, value]) => ({ name, value: String(value) })),
       ]),
       { recovery, dataDirectory: place.dataDirectory, configFile },
-      { standby: task.standbyOf !== undefined },
+      { standby: task.standbyOf !== undefined, ephemeral: task.ephemeral === true },
     );
 }
 

@@ -32,7 +32,20 @@ ${watchAgent}
 end() {
   printf '%s\\n' "$1" > "$d/exit.tmp"
   mv "$d/exit.tmp" "$d/exit"
+  if [ -e "$d/checksums-wanted" ]; then check_checksums; fi
   exit "$1"
+}
+# Every page, now that no server writes; 127 where the image has no program for it.
+check_checksums() {
+  found=127
+  tool=\${server%/*}/pg_checksums
+  [ -x "$tool" ] || tool=$(command -v pg_checksums 2>/dev/null)
+  if [ -n "$tool" ]; then
+    LC_ALL=C "$tool" --check -D "$data" > "$d/checksums.log" 2>&1 < /dev/null
+    found=$?
+  fi
+  printf '%s\\n' "$found" > "$d/checksums-code.tmp"
+  mv "$d/checksums-code.tmp" "$d/checksums-code"
 }
 fits() {
   [ -x "$1/postgres" ] || return 1
@@ -55,11 +68,20 @@ if ! server=$(find_server); then
   printf '%s\\n' 'FATAL:  this image holds no server of PostgreSQL ${major}' | tee -a "$d/server.log" >&2
   end 127
 fi
+# A scratch server is made here; any other has its data directory.
+if [ -e "$d/initdb-arguments" ]; then
+  set --
+  while IFS= read -r line; do set -- "$@" "$line"; done < "$d/initdb-arguments"
+  tool=\${server%/*}/initdb
+  [ -x "$tool" ] || tool=initdb
+  LC_ALL=C "$tool" "$@" > "$d/server.log" 2>&1 < /dev/null || end 125
+fi
 while :; do
   if [ -e "$d/stop" ]; then end 0; fi
   rm -f "$d/restart" "$d/ended" "$d/log"
   set --
   while IFS= read -r line; do set -- "$@" "$line"; done < "$d/arguments"
+  data=$2
   mkfifo "$d/log" || end 126
   tee -a "$d/server.log" < "$d/log" &
   reader=$!

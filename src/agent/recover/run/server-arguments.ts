@@ -27,7 +27,7 @@ export function serverArguments(
   plan: Pick<RecoveryPlan, 'targetTimeline' | 'major'>,
   floor: ReadonlyMap<string, number>,
   places: ServerPlaces,
-  { standby }: { readonly standby: boolean },
+  { standby, ephemeral = false }: { readonly standby: boolean; readonly ephemeral?: boolean },
 ): readonly string[] {
   const { recovery, dataDirectory, configFile } = places;
   const settings: readonly (readonly [string, string])[] = [
@@ -40,7 +40,7 @@ export function serverArguments(
     ['unix_socket_directories', recovery],
     ['ssl', 'off'],
     ...quietly,
-    ...withoutArchiver(plan),
+    ...(ephemeral ? notArchiving(plan) : withoutArchiver(plan)),
     ...readableLog,
     ['restore_command', restoreCommand(join(recovery, 'get-wal.sh'))],
     ['recovery_end_command', ''],
@@ -80,6 +80,11 @@ const quietly = [
 function withoutArchiver({ major }: Pick<RecoveryPlan, 'major'>): readonly (readonly [string, string])[] {
   const library = major >= 15 ? ([['archive_library', '']] as const) : [];
   return [['archive_mode', 'on'], ['archive_command', ''], ...library];
+}
+
+/** Of a server that goes when it has been questioned, nothing is to be archived ever. */
+function notArchiving(plan: Pick<RecoveryPlan, 'major'>): readonly (readonly [string, string])[] {
+  return withoutArchiver(plan).map(([name, value]) => [name, name === 'archive_mode' ? 'off' : value]);
 }
 
 /** explain-log.ts reads it. */

@@ -62,7 +62,7 @@ describe('Ready', () => {
     ],
     [
       'of what is not there yet',
-      { policy: policy({ spec: { verification: { cron: '0 0 * * *' } } }) },
+      { policy: policy({ spec: { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } } }) },
       'False',
       'NotImplemented',
     ],
@@ -163,7 +163,12 @@ describe('the schedules that stand', () => {
     const suspended = policy({ spec: { suspend: true } });
     expect(decide(gathered({ cronJobs, policy: suspended, repositories: [undefined] })).remove).toEqual(cronJobs);
     expect(
-      decide(gathered({ cronJobs, policy: policy({ spec: { verification: { cron: '0 0 * * *' } } }) })).remove,
+      decide(
+        gathered({
+          cronJobs,
+          policy: policy({ spec: { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } } }),
+        }),
+      ).remove,
     ).toEqual(cronJobs);
     expect(decide(gathered({ cronJobs, account: refused('ServiceAccountNotAllowed', 'no') })).remove).toEqual(cronJobs);
   });
@@ -220,5 +225,8 @@ describe('the runs of a policy', () => {
     ];
     expect(surplusRuns(limited, runs).map(({ metadata }) => metadata.name)).toEqual(['s2', 's1', 'f1']);
     expect(surplusRuns(policy(), runs)).toEqual([]);
+    const conditions = [{ type: 'Verified', status: 'False', reason: 'Any', message: '', lastTransitionTime: '' }];
+    const bad = runs.map((each) => ({ ...each, status: { ...each.status, conditions } }) as typeof each);
+    expect(surplusRuns(limited, bad), 'nobody else knows that its backup is bad').toEqual([]);
   });
 });

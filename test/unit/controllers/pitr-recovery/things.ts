@@ -88,6 +88,7 @@ export const surroundings: Surroundings = {
     workload: { kind: 'StatefulSet', name: 'orders-db' },
     container: undefined,
     template: policy().spec.jobTemplate,
+    passOver: [],
   },
   server: server(),
   claim: { name: 'pgdata-orders-db-0', storageClassName: 'fast', capacity: '20Gi' },

@@ -6,7 +6,12 @@ import {
   decideUnmade,
   type Gathered,
 } from '../../../../src/controllers/restore-request/decide.ts';
-import { type Lookup, newestOf, resolveSource } from '../../../../src/controllers/restore-request/source.ts';
+import {
+  type Lookup,
+  newestOf,
+  resolveSource,
+  wordOnLatest,
+} from '../../../../src/controllers/restore-request/source.ts';
 import { agent, ended, foundJob, now, pod, policy, report, repository, restore, run } from '../objects.ts';
 
 const backupID = '20260310T115900Z-abcdef';
@@ -138,6 +143,24 @@ describe('the source', () => {
       run({ name: 'failed', status: { ...stored, phase: 'Failed', backupID: '20270101T000000Z-aaaaaa' } }),
     ];
     expect(resolveSource(latest, lookup({ runsOf: () => runs }))).toMatchObject({ backup: { backupID } });
+  });
+
+  test('passes over what failed its verification, and says so; where all have failed, it takes the newest and says that', () => {
+    const failed = [
+      { type: 'Verified', status: 'False', reason: 'VerificationFailed', message: '', lastTransitionTime: '' },
+    ];
+    const good = run({ name: 'good', status: { ...stored, backupID: '20260309T000000Z-aaaaaa' } });
+    const bad = run({ name: 'bad', status: { ...stored, conditions: failed } });
+    const both = lookup({ runsOf: () => [bad, good] });
+    expect(resolveSource(latest, both)).toMatchObject({ backup: { backupID: '20260309T000000Z-aaaaaa' } });
+    expect(wordOnLatest(good, 'orders', 'Logical', both)).toBe(
+      `; ${backupID} failed verification and was passed over for 20260309T000000Z-aaaaaa`,
+    );
+    const alone = lookup({ runsOf: () => [bad] });
+    expect(resolveSource(latest, alone)).toMatchObject({ backup: { backupID } });
+    expect(wordOnLatest(bad, 'orders', 'Logical', alone)).toMatch(/failed its verification, and there is no other$/);
+    expect(wordOnLatest(good, 'orders', 'Logical', lookup({ runsOf: () => [good] }))).toBe('');
+    expect(decide(gathered({ word: '; x failed' })).events).toMatchObject([{ reason: 'FailedVerification' }]);
   });
 
   test('is read from a repository for reading only, too', () => {
