@@ -39,7 +39,9 @@ export async function openMirrored(
   });
   const index = Math.max(
     0,
-    repositories.findIndex(({ spec }) => spec.encryption?.age?.identitySecretRef !== undefined),
+    repositories.findIndex(({ spec: { encryption } }) => {
+      return (encryption?.age ?? encryption?.gpg)?.identitySecretRef !== undefined;
+    }),
   );
   const chosen = repositories[index];
   if (chosen === undefined) throw new Error('a restore from nowhere');

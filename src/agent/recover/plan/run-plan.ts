@@ -47,7 +47,8 @@ async function planPatiently(
   catalogue: ReadCatalogue,
   { signal, log }: Pick<PlanContext, 'signal' | 'log'>,
 ) {
-  const followed = await followTarget(task.target, catalogue, signal, task.passOver);
+  const failed = withIncrements(task.passOver, catalogue);
+  const followed = await followTarget(task.target, catalogue, signal, failed);
   const passedOver: string[] = [];
   for (let rest = catalogue, next = followed; ; ) {
     try {
@@ -58,7 +59,7 @@ async function planPatiently(
       log.warn({ backup: backup.backupID }, error.message);
       passedOver.push(backup.backupID);
       rest = { ...rest, backups: rest.backups.filter((each) => each !== backup) };
-      const older = await followTarget(task.target, rest, signal, task.passOver).catch(() => undefined);
+      const older = await followTarget(task.target, rest, signal, failed).catch(() => undefined);
       if (older === undefined) throw error;
       next = older;
     }
@@ -160,13 +161,25 @@ async function makePlan(
   };
 }
 
-/** The newer ones that failed their verification, or the chosen one itself where nothing else leads to the target. */
+/** Of those that failed their verification: they, and the increments that stand on them. */
+function withIncrements(ids: readonly string[] = [], { backups, manifests }: ReadCatalogue): readonly string[] {
+  const failed = new Set(ids);
+  // The oldest first: what an increment stands on comes before it.
+  for (const backup of backups.toReversed()) {
+    const { parentBackupID } = manifests.get(backup) ?? {};
+    if (parentBackupID !== undefined && failed.has(parentBackupID)) failed.add(backup.backupID);
+  }
+  return [...failed];
+}
+
+/** The newer ones of them, or the chosen one itself where nothing else leads to the target. */
 function failedOf(
-  { target, passOver = [] }: PlanRecoveryTask,
-  { backups }: ReadCatalogue,
+  { target, passOver }: PlanRecoveryTask,
+  catalogue: ReadCatalogue,
   chosen: CataloguedBackup,
 ): readonly string[] {
-  const failed = backups.filter(({ backupID }) => passOver.includes(backupID));
+  const ids = withIncrements(passOver, catalogue);
+  const failed = catalogue.backups.filter(({ backupID }) => ids.includes(backupID));
   if (failed.includes(chosen)) return [chosen.backupID];
   return target.backupID === '' ? failed.filter(({ time }) => time > chosen.time).map(({ backupID }) => backupID) : [];
 }
