@@ -99,6 +99,7 @@ const database = ruled(
     content: z.enum(['All', 'SchemaOnly', 'DataOnly']).default('All'),
     schemas: namePatterns.prefault({}),
     tables: namePatterns.prefault({}),
+    sections: list(z.enum(['PreData', 'Data', 'PostData']), 3).default([]),
     listFile: z.object({ configMapRef: z.object({ name: objectName, key: secretKey }) }).optional(),
   }),
   {
@@ -119,6 +120,12 @@ const database = ruled(
     cel: "self.onConflict != 'Clean' || self.content != 'DataOnly'",
     message: 'onConflict: Clean drops objects, which content: DataOnly would not create again',
     holds: ({ content, onConflict }) => onConflict !== 'Clean' || content !== 'DataOnly',
+  },
+  {
+    cel: "size(self.sections) == 0 || (self.content == 'All' && self.onConflict == 'Fail' && !has(self.listFile))",
+    message: 'sections says by itself what is restored: leave content, onConflict and listFile out',
+    holds: ({ sections, content, onConflict, listFile }) =>
+      sections.length === 0 || (content === 'All' && onConflict === 'Fail' && listFile === undefined),
   },
 );
 

@@ -2,6 +2,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import setUpServers from '../support/postgres/global-setup.ts';
 import { type Environment, prepareEnvironment } from '../support/tidemark/environment.ts';
+import { benchCompression } from './compression.ts';
 import { benchDump, type Size } from './dump.ts';
 import { benchEncryption } from './encryption.ts';
 import type { Figure } from './figure.ts';
@@ -13,7 +14,7 @@ import { benchSeveral } from './several.ts';
 import { benchStart } from './start.ts';
 
 /**
- * `npm run bench -- [dump] [encryption] [several] [physical] [incremental] [operator] [start] [listing] [--size small|full]`: figures, not a test. It fails on faults, never on a slow
+ * `npm run bench -- [dump] [encryption] [compression] [several] [physical] [incremental] [operator] [start] [listing] [--size small|full]`: figures, not a test. It fails on faults, never on a slow
  * figure; docs/benchmarks.md says what is measured.
  */
 const { values, positionals } = parseArgs({
@@ -23,7 +24,7 @@ const { values, positionals } = parseArgs({
 const parts =
   positionals.length > 0
     ? positionals
-    : ['dump', 'encryption', 'several', 'physical', 'incremental', 'operator', 'start', 'listing'];
+    : ['dump', 'encryption', 'compression', 'several', 'physical', 'incremental', 'operator', 'start', 'listing'];
 if (values.size !== 'full' && values.size !== 'small')
   throw new Error(`--size is ${values.size}; it may be full or small`);
 const size: Size = values.size;
@@ -35,6 +36,7 @@ const figures: Figure[] = [];
 let environment: Environment | undefined;
 if (parts.includes('dump')) figures.push(...(await onServers(() => benchDump(size, log))));
 if (parts.includes('encryption')) figures.push(...(await onServers(() => benchEncryption(size, log))));
+if (parts.includes('compression')) figures.push(...(await onServers(() => benchCompression(size, log))));
 if (parts.includes('several')) figures.push(...(await onServers(() => benchSeveral(size, log))));
 if (parts.includes('physical')) figures.push(...(await onServers(() => benchPhysical(size, log))));
 if (parts.includes('incremental')) figures.push(...(await onServers(() => benchIncremental(size, log))));

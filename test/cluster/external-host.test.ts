@@ -57,6 +57,28 @@ describe('a server by its host name, and a role that owns one database and nothi
     expect(await postgres.psql("select tableowner from pg_tables where tablename = 'orders'", 'app_copy')).toBe('app');
   });
 
+  test('it is restored into a server of another namespace, whose password is known here', async () => {
+    const elsewhere = await startScenario('elsewhere');
+    explainFailure(scenario);
+    const there = await elsewhere.postgres();
+    const credentials = { name: 'elsewhere' };
+    await scenario.apply(
+      secret('elsewhere', there.password, 'postgres'),
+      restoreRequest(scenario.namespace, 'elsewhere', {
+        source: { backupRunRef: { name: 'app' } },
+        target: { server: { host: `orders-db.${elsewhere.namespace}.svc`, credentialsSecretRef: credentials } },
+        databases: [{ name: 'app', targetName: 'app_from_afar' }],
+        noOwner: true,
+        noPrivileges: true,
+      }),
+    );
+    expect((await scenario.finished('restorerequest', 'elsewhere')).status).toMatchObject({
+      phase: 'Completed',
+      restored: { errors: 0 },
+    });
+    expect(await fingerprint(there, 'app_from_afar')).toEqual(await fingerprint(postgres, 'app'));
+  });
+
   test('a table that it may not read fails the backup with the name of the table, and nothing is stored', async () => {
     explainFailure(scenario);
     const { namespace } = scenario;
@@ -94,11 +116,11 @@ describe('a server by its host name, and a role that owns one database and nothi
     expect(status?.error).toContain('424242');
   });
 
-  function secret(username: string, password: string): object {
+  function secret(name: string, password: string, username = name): object {
     return {
       apiVersion: 'v1',
       kind: 'Secret',
-      metadata: { name: username, namespace: scenario.namespace },
+      metadata: { name, namespace: scenario.namespace },
       type: 'kubernetes.io/basic-auth',
       stringData: { username, password },
     };

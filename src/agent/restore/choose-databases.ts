@@ -98,6 +98,12 @@ function requireCreation(asked: RestoreDatabase, targetName: string, server: Tar
       `content: DataOnly fills tables that are there, and the target server has no database ${targetName}. Nothing was changed. Use content: All, or make the database and its tables first.`,
     );
   }
+  if (asked.sections.length > 0 && !asked.sections.includes('PreData')) {
+    throw terminal(
+      'TargetMissing',
+      `sections without PreData needs the tables to be there, and the target server has no database ${targetName}. Nothing was changed. Restore PreData into it first, or with the others.`,
+    );
+  }
   if (server.mayCreateDatabases) return;
   throw terminal(
     'PermissionDenied',

@@ -108,6 +108,7 @@ function how(plan: DatabasePlan, options: RestoreTask['restore']): string {
   const { noOwner, noPrivileges, role, exitOnError } = options;
   const words = [
     ...(asked.content === 'All' ? [] : [asked.content === 'SchemaOnly' ? 'without rows' : 'rows only']),
+    ...(asked.sections.length === 0 ? [] : [`of the sections ${asked.sections.join(', ')}`]),
     ...(jobs > 1 ? [`${jobs} jobs`] : []),
     ...(jobs === 1 && options.jobs > 1 ? [`in one job, because ${whyOneJob(plan)}`] : []),
     ...(way === 'Into' && jobs === 1 && exitOnError ? ['in one transaction'] : []),

@@ -22,17 +22,18 @@ export interface Selection {
   readonly inOrderOnly: boolean;
 }
 
-type Asked = Pick<RestoreDatabase, 'schemas' | 'tables' | 'content' | 'onConflict'>;
+type Asked = Pick<RestoreDatabase, 'schemas' | 'tables' | 'content' | 'sections' | 'onConflict'>;
 
 /** Rejects with NothingMatches for a pattern without a match, and with MissingDependency where it cannot work. */
 export function selectObjects(entries: readonly ArchiveEntry[], asked: Asked, target: TargetCatalog): Selection {
   const index = indexArchive(entries);
   const choice = readChoice(asked, entries);
-  const content = (selected: readonly ArchiveEntry[]) => selected.filter((entry) => inContent(entry, asked.content));
+  const isAskedFor = contentFilter(entries, asked);
+  const content = (selected: readonly ArchiveEntry[]) => selected.filter(isAskedFor);
   if (choice.everything) {
     return {
       entries: content(entries.filter((entry) => isOwn(index, entry))),
-      whole: true,
+      whole: asked.sections.length === 0,
       added: [],
       leftOut: [],
       inOrderOnly: false,
@@ -51,7 +52,7 @@ export function selectObjects(entries: readonly ArchiveEntry[], asked: Asked, ta
     inOrderOnly: ordered.inOrderOnly,
     whole: false,
     added: content(added),
-    leftOut: leftOut.filter(({ entry }) => inContent(entry, asked.content)),
+    leftOut: leftOut.filter(({ entry }) => isAskedFor(entry)),
   };
 }
 
@@ -68,10 +69,30 @@ function isOwn(index: ArchiveIndex, entry: ArchiveEntry): boolean {
   return !specialKinds.has(index.topOf(entry).kind);
 }
 
-/** As pg_restore's --schema-only and --data-only take it. */
-function inContent({ kind, section }: ArchiveEntry, content: RestoreDatabase['content']): boolean {
-  const isData = section === 'Data' || kind.startsWith('BLOB');
-  return content === 'All' || isData === (content === 'DataOnly');
+/** As pg_restore's --section, --schema-only and --data-only take it. */
+function contentFilter(
+  entries: readonly ArchiveEntry[],
+  { content, sections }: Asked,
+): (entry: ArchiveEntry) => boolean {
+  if (sections.length > 0) {
+    const known = sectionsOf(entries);
+    return ({ id }) => sections.some((each) => each === known.get(id));
+  }
+  return ({ kind, section }) => {
+    const isData = section === 'Data' || kind.startsWith('BLOB');
+    return content === 'All' || isData === (content === 'DataOnly');
+  };
+}
+
+/** A comment, a right or a label goes with what comes before it (pg_backup_archiver.c, ProcessArchiveRestoreOptions). */
+function sectionsOf(entries: readonly ArchiveEntry[]): ReadonlyMap<number, ArchiveEntry['section']> {
+  const known = new Map<number, ArchiveEntry['section']>();
+  let current: ArchiveEntry['section'] = 'PreData';
+  for (const { id, section } of entries) {
+    if (section !== 'Special') current = section;
+    known.set(id, current);
+  }
+  return known;
 }
 
 function askedFor(index: ArchiveIndex, choice: Choice, target: TargetCatalog): Set<number> {

@@ -40,6 +40,8 @@ export const restoreRequest: Documentation = {
   ...under('databases[].schemas', namePatterns('Schemas')),
   'databases[].tables': 'The tables to restore.',
   ...under('databases[].tables', namePatterns('Tables')),
+  'databases[].sections':
+    'As pg_restore --section: PreData makes the tables, Data fills them, PostData adds indexes, constraints and triggers. Default: all.',
   'databases[].listFile': 'A list for pg_restore --use-list: what to restore, in which order.',
   'databases[].listFile.configMapRef': 'The ConfigMap that holds it.',
   'databases[].listFile.configMapRef.name': "The ConfigMap's name.",

@@ -163,6 +163,19 @@ test('the sections that pg_restore knows, each by its list, make the whole one a
   await server.psql('drop database parts');
 });
 
+test('sections one after the other make the whole; those that need the tables refuse a database without', async () => {
+  const part = async (...sections: readonly string[]) =>
+    (await world.restore(backup, { databases: [{ name: 'odd', targetName: 'parts', sections }] })).error;
+  const refused = await part('Data', 'PostData');
+  expect(refused).toMatchObject({ reason: 'TargetMissing', message: expect.stringContaining('PreData') });
+  expect(await part('PreData')).toBeUndefined();
+  expect(await server.psql('select count(*) from pg_constraint where contype = $$f$$', 'parts')).toBe('0');
+  expect(await part('Data')).toBeUndefined();
+  expect(await part('PostData')).toBeUndefined();
+  expect(`${await stateOf(server, 'parts')}\n${await fingerprint(server, 'parts')}`).toBe(before);
+  await server.psql('drop database parts');
+});
+
 test.each([
   ['a table that is not there', { include: ['plain.readngs'] }, 'NothingMatches', /plain\.readngs.*plain\.readings/],
   ['a table in capitals', { include: ['plain."READINGS"'] }, 'NothingMatches', /plain\.readings[\s\S]*lower case/],

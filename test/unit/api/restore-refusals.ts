@@ -34,6 +34,13 @@ export const restoreRefusals: readonly Refusal[] = [
   ),
   refusal(
     'bring-orders-back',
+    'databases.0',
+    { name: 'orders', sections: ['PostData'], onConflict: 'Clean' },
+    'databases[0]',
+    'sections says by itself what is restored',
+  ),
+  refusal(
+    'bring-orders-back',
     'databases',
     [{ name: 'a' }, { name: 'b', targetName: 'a' }],
     '',

@@ -20,6 +20,7 @@ export function selectScript(
   const choices = [
     ...[...asked.schemas.include, ...asked.schemas.exclude].map(() => 'a choice of schemas'),
     ...[...asked.tables.include, ...asked.tables.exclude].map(() => 'a choice of tables'),
+    ...(asked.sections.length === 0 ? [] : ['sections']),
     ...(asked.listFile === undefined ? [] : ['a listFile']),
   ];
   const elsewhere = `Restore all of it into a database of another name (targetName) and take from there what you want, or use a backup of format Custom, Directory or Tar.`;

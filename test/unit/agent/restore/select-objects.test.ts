@@ -70,7 +70,13 @@ const all = [
 ];
 
 const none = { include: [], exclude: [] };
-const asked = { schemas: none, tables: none, content: 'All', onConflict: 'Fail' } as const;
+const asked = {
+  schemas: none,
+  tables: none,
+  content: 'All',
+  sections: [],
+  onConflict: 'Fail',
+} as const satisfies Parameters<typeof selectObjects>[1];
 const tables = (...include: string[]) => ({ ...asked, tables: { include, exclude: [] } });
 
 /** A database that has these entries, by ID, and the schema public. */
