@@ -25,6 +25,7 @@ export async function headBlob(az: AzureConnection, key: string, signal: AbortSi
     return {
       size: found.contentLength ?? 0,
       mark: found.metadata?.[writeMark],
+      ...(found.lastModified === undefined ? {} : { lastModified: found.lastModified }),
       ...(locked ? { lock: { until: held ? undefined : until } } : {}),
     };
   } catch (error) {

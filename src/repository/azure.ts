@@ -23,7 +23,8 @@ export function azureStore(settings: AzureSettings, timings?: Timings): Store {
     async head(key, { signal }) {
       const found = await headBlob(az, key, signal);
       if (found === undefined) return undefined;
-      return { size: found.size, ...(found.lock === undefined ? {} : { lock: found.lock }) };
+      const { mark: _, ...said } = found;
+      return said;
     },
     list: (prefix, { signal }) => listBlobs(az, prefix, signal),
     listFolders: (prefix, { signal }) => listBlobFolders(az, prefix, signal),

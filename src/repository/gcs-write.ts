@@ -11,6 +11,7 @@ export const writeMark = 'tidemark-write';
 const resource = z.object({
   size: z.string().transform(Number),
   crc32c: z.string().optional(),
+  timeCreated: z.string().optional(),
   metadata: z.record(z.string(), z.string()).optional(),
   retentionExpirationTime: z.string().optional(),
   retention: z.object({ retainUntilTime: z.string().optional() }).optional(),
@@ -30,7 +31,9 @@ export async function headGcs(gcs: GcsConnection, key: string, signal: AbortSign
     return await gcs.run({ operation: 'look up', key, signal }, async (send) => {
       const answer = await send({ method: 'GET', path: gcs.objectPath(key), query: { projection: 'noAcl' } });
       const found = readResource(await answer.body.json());
-      return { size: found.size, mark: found.metadata?.[writeMark], ...lockOf(found) };
+      const { size, timeCreated, metadata } = found;
+      const lastModified = timeCreated === undefined ? {} : { lastModified: new Date(timeCreated) };
+      return { size, mark: metadata?.[writeMark], ...lastModified, ...lockOf(found) };
     });
   } catch (error) {
     if (!(error instanceof Failure) || error.reason !== 'NoSuchObject') throw error;

@@ -24,7 +24,8 @@ export function gcsStore(settings: GcsSettings, timings?: Timings): Store {
     async head(key, { signal }) {
       const found = await headGcs(gcs, key, signal);
       if (found === undefined) return undefined;
-      return { size: found.size, ...(found.lock === undefined ? {} : { lock: found.lock }) };
+      const { mark: _, ...said } = found;
+      return said;
     },
     list: (prefix, { signal }) => listGcs(gcs, prefix, signal),
     listFolders: (prefix, { signal }) => listGcsFolders(gcs, prefix, signal),

@@ -108,7 +108,8 @@ describe.each(stores)('in %s', (_, open) => {
     expect(at).toEqual(location);
     expect(await findBackup(store, location.backupID, signal)).toEqual(location);
     const read = await readManifest(store, backupPath(at), { signal, expectedSha256: sha256 });
-    expect(read).toEqual({ manifest: manifestOf(at), sha256 });
+    expect(read).toMatchObject({ manifest: manifestOf(at), sha256 });
+    expect(JSON.parse(read.bytes.toString())).toEqual(read.manifest);
   });
 
   test('a second backup of the same second gets an ID of its own', async () => {
@@ -153,7 +154,7 @@ describe.each(stores)('in %s', (_, open) => {
       'ChecksumMismatch',
       (bytes: string) => bytes.replace('nightly-1', 'nightly-2'),
     ],
-    ['an unknown format', 'UnknownFormat', (bytes: string) => bytes.replace('"format": 1', '"format": 3')],
+    ['an unknown format', 'UnknownFormat', (bytes: string) => bytes.replace('"format": 1', '"format": 4')],
     ['half a manifest', 'DamagedManifest', (bytes: string) => bytes.slice(0, 100)],
     [
       'a path out of the folder',
