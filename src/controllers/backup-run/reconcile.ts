@@ -3,6 +3,7 @@ import { backupPolicySpec } from '../../api/backup-policy.ts';
 import { backupRunSpec } from '../../api/backup-run.ts';
 import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
 import { isCatalogued } from '../../domain/catalogue/catalogued-run.ts';
+import { storedBackupFinalizer } from '../../domain/labels.ts';
 import { isNamespaceTerminating } from '../../kube/api-error.ts';
 import type { Outcome } from '../../kube/controller.ts';
 import { type Desired, patchFinalizers, read, remove } from '../../kube/objects.ts';
@@ -13,6 +14,7 @@ import { findHosts } from '../find-hosts.ts';
 import { type Created, createJob, isOwnedBy } from '../jobs/create-job.ts';
 import { findJob, remainingPods } from '../jobs/find-job.ts';
 import { markRecorded } from '../jobs/record-job.ts';
+import { isNamespaceGoing } from '../namespace-going.ts';
 import { parseSpec } from '../parse-spec.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { eventsOf, hasEnded, ownedRunStatus, statusOf } from '../run-progress.ts';
@@ -185,8 +187,12 @@ async function reconcileDeletion(context: Context, run: Cached<BackupRun>, signa
     agent: settings.agent,
   });
   if (wanted.removeJob && job !== undefined) await removeJob(context, job.job.metadata, signal);
-  const decision =
+  const started =
     wanted.create === undefined ? wanted : await startDeletion(context, run, wanted, wanted.create, signal);
+  // What is told stands in the way, and may for ever: a hold, a repository that is gone.
+  const isStuck = started.finalizers.includes(storedBackupFinalizer) && started.events.length > 0;
+  const isGoing = isStuck && (await isNamespaceGoing(context.client, namespace, signal));
+  const decision = isGoing ? letGo(context, run) : started;
   for (const event of decision.events) context.record(run, event);
   await setFinalizers(context, run, decision.finalizers, signal);
   return decision.finalizers.length === 0 ? 'done' : { requeueAfterMilliseconds: 30_000 };
@@ -205,13 +211,17 @@ async function startDeletion(
     return typeof created === 'string' ? decision : { ...decision, events: [notDeleted(run, created.message)] };
   } catch (error) {
     if (!isNamespaceTerminating(error)) throw error;
-    const { namespace, name } = run.metadata;
-    context.log.warn(
-      { namespace, run: name, backupID: run.status?.backupID, repositories: run.status?.repositories },
-      'The namespace goes away, so the stored backup of a deleted BackupRun stays where it is; remove it by hand',
-    );
-    return released(run);
+    return letGo(context, run);
   }
+}
+
+function letGo({ log }: Context, run: Cached<BackupRun>): DeletionDecision {
+  const { namespace, name } = run.metadata;
+  log.warn(
+    { namespace, run: name, backupID: run.status?.backupID, repositories: run.status?.repositories },
+    'The namespace goes away, so the stored backup of a deleted BackupRun stays where it is; remove it by hand',
+  );
+  return released(run);
 }
 
 async function setFinalizers(

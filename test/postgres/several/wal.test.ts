@@ -83,7 +83,7 @@ test('with minRepositories 1 the slot goes on while one repository is away, whic
     await writeSegments(server, 3);
     const told = await watch.until(
       ({ report, lagBytes }) =>
-        report?.healthy === true && report.message.includes('second-disk') && BigInt(lagBytes ?? 1e9) < 1_000_000n,
+        report?.healthy === true && report.message.includes('cannot be asked') && BigInt(lagBytes ?? 1e9) < 1_000_000n,
     );
     expect(told.report?.message).toContain('second-disk cannot be asked and gets none');
     await expect.poll(slotAt, { timeout: 20_000 }).toBeGreaterThan(before);

@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { decideDeletion, type GatheredDeletion } from '../../../../src/controllers/backup-run/deletion.ts';
+import { reconcileRun } from '../../../../src/controllers/backup-run/reconcile.ts';
+import { ApiError } from '../../../../src/kube/api-error.ts';
+import { type Call, FakeCluster } from '../fake-cluster.ts';
 import { agent, ended, foundJob, pod, repository, run } from '../objects.ts';
 
 const both = ['tidemark.dev/running-job', 'tidemark.dev/stored-backup', 'other/finalizer'];
@@ -89,4 +92,34 @@ test.each([
   expect(decision).toMatchObject({ create: undefined, finalizers: both.slice(1) });
   expect(decision.events).toMatchObject([{ type: 'Warning', reason: 'StoredBackupNotDeleted' }]);
   expect(decision.events[0]?.note).toContain(words);
+});
+
+describe('a held run that is deleted', () => {
+  const held = run({
+    metadata: { finalizers: both, deletionTimestamp: '2026-03-10T11:59:59Z' },
+    spec: { hold: true, deletionPolicy: 'Delete' },
+    status: stored,
+  });
+  const reconciled = async (answer: FakeCluster['answer']) => {
+    const cluster = new FakeCluster({ runs: [held] });
+    cluster.answer = answer;
+    await reconcileRun(cluster.context, 'shop', 'by-hand', AbortSignal.timeout(1000));
+    return cluster;
+  };
+  const refusing = (message: string) => (call: Call) => {
+    if (call.path.endsWith('/jobs')) throw new ApiError(message.includes('terminated') ? 403 : 422, 'Refused', message);
+    return undefined;
+  };
+
+  test('waits, and a person is told, while its namespace is there', async () => {
+    const cluster = await reconciled(refusing('spec.template is invalid'));
+    expect(cluster.events).toMatchObject([{ reason: 'StoredBackupNotDeleted' }]);
+    expect(cluster.written('/by-hand')).toMatchObject({ metadata: { finalizers: both.slice(1) } });
+  });
+
+  test('is let go with its namespace, which would else never be gone', async () => {
+    const cluster = await reconciled(refusing('unable to create new content because it is being terminated'));
+    expect(cluster.events).toEqual([]);
+    expect(cluster.written('/by-hand')).toMatchObject({ metadata: { finalizers: ['other/finalizer'] } });
+  });
 });
