@@ -20,7 +20,11 @@ describe('kubectl tidemark', () => {
     postgres = await scenario.postgres();
     await postgres.psql('create database shop');
     await postgres.psql('create table orders as select generate_series(1, 100) as id', 'shop');
-    await startArchiving(scenario, 'Archive', { retention: { recoveryWindow: '7d' } });
+    await startArchiving(scenario, 'Archive', {
+      retention: { recoveryWindow: '7d' },
+      // As people have it: a try that fails is followed by another.
+      jobTemplate: { backoffLimit: 2 },
+    });
     clockwork = new Clockwork(postgres);
     await clockwork.begin();
   });
