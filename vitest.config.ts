@@ -4,11 +4,11 @@ import { defineConfig } from 'vitest/config';
 // breaks in production. Nothing is retried; a test that needs a second try is a defect.
 const tier = (
   name: string,
-  options: { timeout: number; parallel: boolean; setup?: string; folder?: string; exclude?: string },
+  options: { timeout: number; parallel: boolean; setup?: string; folders?: readonly string[]; exclude?: string },
 ) => ({
   test: {
     name,
-    include: [`test/${options.folder ?? name}/**/*.test.ts`],
+    include: (options.folders ?? [name]).map((folder) => `test/${folder}/**/*.test.ts`),
     exclude: options.exclude === undefined ? [] : [options.exclude],
     testTimeout: options.timeout,
     hookTimeout: options.timeout,
@@ -34,7 +34,20 @@ export default defineConfig({
         timeout: 300_000,
         parallel: false,
         setup: 'test/support/tidemark/global-setup.ts',
-        folder: 'cluster/alone',
+        folders: ['cluster/alone'],
+      }),
+      tier('faults', {
+        timeout: 300_000,
+        parallel: false,
+        setup: 'test/support/postgres/global-setup.ts',
+        folders: ['store', 'damage', 'crash', 'database', 'input', 'security'].map((folder) => `faults/${folder}`),
+      }),
+      // Breaks the one cluster, or needs all of it.
+      tier('faults-cluster', {
+        timeout: 600_000,
+        parallel: false,
+        setup: 'test/support/tidemark/global-setup.ts',
+        folders: ['cluster', 'scale', 'soak'].map((folder) => `faults/${folder}`),
       }),
     ],
   },

@@ -7,16 +7,16 @@ import { parseArgs } from 'node:util';
 
 /**
  * `npm test`: every check and every tier. Two lines of work go on side by side: what needs only this host, and the cluster
- * with the tests on it, which wait more than they work. `npm test -- unit cluster` runs some of them. A skipped test
- * counts as failed. The last line is `N passed, N failed`.
+ * with the tests on it, which wait more than they work. `npm test -- unit cluster` runs some of them, `npm run faults`
+ * the faults in full. A skipped test counts as failed. The last line is `N passed, N failed`.
  */
 const checks: Readonly<Record<string, readonly string[]>> = {
   typecheck: ['tsc', '--noEmit'],
   lint: ['biome', 'check', '.'],
   crds: ['node', 'src/cmd/crdgen.ts', '--check'],
 };
-const hostTiers = ['unit', 'postgres'] as const;
-const clusterTiers = ['cluster', 'cluster-alone'] as const;
+const hostTiers = ['unit', 'postgres', 'faults'] as const;
+const clusterTiers = ['cluster', 'cluster-alone', 'faults-cluster'] as const;
 
 interface Outcome {
   readonly name: string;
