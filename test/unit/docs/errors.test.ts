@@ -13,7 +13,7 @@ const forms = [
   /^ {2}\| '([A-Z][A-Za-z]+)'/gm,
   /'(?:True|False|Unknown)',\s*'([A-Z][A-Za-z]+)'/g,
   /\breason = '([A-Z][A-Za-z]+)'/g,
-  /\breason: [^'\n]*(?:\?|:|\?\?) '([A-Z][A-Za-z]+)'/g,
+  /\breason: [^',\n]*(?:\?|:|\?\?) '([A-Z][A-Za-z]+)'/g,
 ];
 
 it('docs/errors.md knows every reason that the source gives', () => {

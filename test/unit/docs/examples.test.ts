@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -29,6 +29,15 @@ describe('the examples in the documentation', () => {
     const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, link = '']) => link);
     expect(links.filter((link) => globSync(link, { cwd: folder }).length === 0)).toEqual([]);
   });
+
+  it.each(globSync('{README.md,docs/**/*.md}', { cwd: root }))('%s links to chapters that are there', (page) => {
+    const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)];
+    const missing = links.filter(([, file = '', chapter = '']) => {
+      const target = file === '' ? page : join(page, '..', file);
+      return existsSync(join(root, target)) && !chaptersOf(read(target)).has(chapter);
+    });
+    expect(missing.map(([link]) => link)).toEqual([]);
+  });
 });
 
 it('docs/metrics.md lists every metric of the operator', async () => {
@@ -36,6 +45,16 @@ it('docs/metrics.md lists every metric of the operator', async () => {
   const listed = [...read('docs/metrics.md').matchAll(/^\| `(tidemark_\w+)`/gm)].map(([, name]) => name);
   expect(own.filter((name) => !/^tidemark_(nodejs|process)_/.test(name)).sort()).toEqual(listed.sort());
 });
+
+/** The names that GitHub gives to headings. */
+function chaptersOf(markdown: string): ReadonlySet<string> {
+  const plain = (heading: string) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-');
+  return new Set([...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => plain(heading)));
+}
 
 function check(yaml: string): void {
   for (const document of parseAllDocuments(yaml)) {
