@@ -213,7 +213,10 @@ describe('bad input is refused in words that say what to do, and nothing is lost
     const { namespace } = scenario;
     await scenario.apply(logicalPolicy(namespace, spec, name), backupRun(namespace, name, { policyRef: { name } }));
     const run = await scenario.finished('backuprun', name);
-    expect(run.status).toMatchObject({ phase: 'Failed', conditions: [{ type: 'Succeeded', status: 'False', reason }, { type: 'Stalled' }] });
+    expect(run.status).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ type: 'Succeeded', status: 'False', reason }, { type: 'Stalled' }],
+    });
     expect(run.status?.error).toMatch(words);
     expect(await keysUnder(`test/${namespace}/${name}/`)).toEqual([]);
   }

@@ -136,7 +136,10 @@ describe('a recovery that', () => {
       { namespace },
     );
     const late = await scenario.finished('pitrrecovery', 'late');
-    expect(late.status).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'DeadlineExceeded' }, { type: 'Stalled' }] });
+    expect(late.status).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ reason: 'DeadlineExceeded' }, { type: 'Stalled' }],
+    });
     await asBefore();
 
     const question = { database: 'postgres', query: 'select count(*) from notes', expect: '2' };

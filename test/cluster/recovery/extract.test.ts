@@ -110,7 +110,10 @@ describe('a table that was dropped by accident', () => {
       { name: 'shop', targetName: 'not_made' },
     ]);
     expect(recovery.status).toMatchObject({ phase: 'Failed' });
-    expect(recovery.status?.conditions).toMatchObject([{ type: 'Succeeded', status: 'False', reason: 'TargetExists' }, { type: 'Stalled' }]);
+    expect(recovery.status?.conditions).toMatchObject([
+      { type: 'Succeeded', status: 'False', reason: 'TargetExists' },
+      { type: 'Stalled' },
+    ]);
     expect(recovery.status?.error).toMatch(/customers/);
     expect(recovery.status?.error).toMatch(/extract\.databases/);
     expect(recovery.status?.error).not.toMatch(/onConflict|target\.server/);

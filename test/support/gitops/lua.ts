@@ -21,7 +21,8 @@ export async function runHealthScript(script: string, object: Read): Promise<Hea
 /** A value as Lua writes it. */
 export function literal(value: unknown): string {
   if (value === null || value === undefined) return 'nil';
-  if (typeof value === 'string') return `"${[...Buffer.from(value)].map((byte) => `\\${`${byte}`.padStart(3, '0')}`).join('')}"`;
+  if (typeof value === 'string')
+    return `"${[...Buffer.from(value)].map((byte) => `\\${`${byte}`.padStart(3, '0')}`).join('')}"`;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (Array.isArray(value)) return `{${value.map(literal).join(', ')}}`;
   return `{${Object.entries(value)

@@ -17,8 +17,10 @@ beforeAll(async () => {
 
 test('docs/security.md has every right of operator and agent, verb by verb, and no other', async () => {
   const roles = (await render()).filter(({ kind }) => kind === 'ClusterRole');
+  const rulesOf = (name: string) =>
+    (roles.find(({ metadata }) => metadata.name === name)?.['rules'] ?? []) as readonly Rule[];
   const given = (who: string, name: string) =>
-    (roles.find(({ metadata }) => metadata.name === name)?.['rules'] as readonly Rule[]).map(
+    rulesOf(name).map(
       ({ apiGroups, resources, resourceNames, verbs }) =>
         `| ${who} | ${apiGroups.map((group) => group || 'core').join(', ')} | ${resources.join(', ')}${resourceNames === undefined ? '' : ` (${resourceNames.join(', ')} alone)`} | ${verbs.join(', ')} |`,
     );

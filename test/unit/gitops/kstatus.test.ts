@@ -12,9 +12,12 @@ describe('kstatus takes', () => {
     answers = await judgeHealth(cases.map(({ object }) => ({ object })));
   }, 600_000);
 
-  test.each(cases.map(({ what, kstatus }, index) => [what, kstatus, index] as const))('%s for %s', (_, kstatus, index) => {
-    expect(answers[index]).toMatchObject({ status: kstatus });
-  });
+  test.each(cases.map(({ what, kstatus }, index) => [what, kstatus, index] as const))(
+    '%s for %s',
+    (_, kstatus, index) => {
+      expect(answers[index]).toMatchObject({ status: kstatus });
+    },
+  );
 });
 
 test('what the operator has not looked at has a status that says so, in every kind', () => {

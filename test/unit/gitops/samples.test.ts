@@ -16,9 +16,12 @@ describe('Argo CD, by the scripts of argocd-cm.yaml, takes', () => {
   const keyOf = (kind: unknown) => `resource.customizations.health.tidemark.dev_${kind}`;
   beforeAll(async () => await ensureDebianPackages(['lua5.1'], () => undefined), 300_000);
 
-  test.each(cases.map(({ what, argo, object }) => [what, argo, object] as const))('%s for %s', async (_, argo, object) => {
-    expect(await runHealthScript(data[keyOf(object['kind'])] ?? '', object)).toMatchObject({ status: argo });
-  });
+  test.each(cases.map(({ what, argo, object }) => [what, argo, object] as const))(
+    '%s for %s',
+    async (_, argo, object) => {
+      expect(await runHealthScript(data[keyOf(object['kind'])] ?? '', object)).toMatchObject({ status: argo });
+    },
+  );
 
   test('each of the five kinds, and none besides', () => {
     expect(Object.keys(data).sort()).toEqual(kinds.map(({ kind }) => keyOf(kind)).sort());

@@ -150,7 +150,10 @@ describe('a restore of a physical backup', () => {
       { type: 'Stalled' },
     ]);
     const foreign = decidePhysical(request(), recovery({ name: 'back' }), lookup(), now);
-    expect(foreign.status).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'RecoveryNameTaken' }, { type: 'Stalled' }] });
+    expect(foreign.status).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ reason: 'RecoveryNameTaken' }, { type: 'Stalled' }],
+    });
   });
 
   test('makes its recovery in the cluster, and is not held by a mark of its own', async () => {
