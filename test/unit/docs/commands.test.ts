@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { execa } from 'execa';
 import { expect, it } from 'vitest';
 import { allPages, type Block, blocksOf, isCommand, root } from '../../support/docs/page.ts';
 
@@ -17,6 +18,11 @@ it('only few commands are not run', () => {
   const unrun = commands.filter(({ fate }) => fate?.kind !== 'test');
   expect(commands.length).toBeGreaterThan(50);
   expect(unrun.length / commands.length).toBeLessThan(0.2);
+});
+
+it('every block that a test runs is one that a shell can read', async () => {
+  const scripts = pages.flatMap(({ blocks }) => blocks.filter(({ fate }) => fate?.kind === 'test'));
+  for (const { text } of scripts) await execa('sh', ['-n', '-c', text]);
 });
 
 it('a block without a word on it, with the name of no test, or of one that does not know the page, is found', () => {

@@ -23,6 +23,8 @@ describe('kstatus takes', () => {
 test('what the operator has not looked at has a status that says so, in every kind', () => {
   for (const kind of kinds) {
     const [version] = customResourceDefinition(kind).spec.versions;
-    expect(version?.schema.openAPIV3Schema.properties?.['status']?.default).toEqual({ observedGeneration: -1 });
+    const unseen = { observedGeneration: -1 };
+    expect(version?.schema.openAPIV3Schema.properties?.['status']?.default).toEqual(unseen);
+    expect(kind.status.safeParse(unseen).error).toBeUndefined();
   }
 });
