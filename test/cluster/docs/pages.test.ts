@@ -40,7 +40,9 @@ describe('what the pages tell a person to type', () => {
         ),
     );
   });
-  afterAll(async () => await rm(reader.folder, { recursive: true, force: true }));
+  afterAll(async () => {
+    if (reader !== undefined) await rm(reader.folder, { recursive: true, force: true });
+  });
 
   const secret = (name: string, stringData: Readonly<Record<string, string>>) => ({
     ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: scenario.namespace } },
