@@ -21,7 +21,7 @@ test.each(lines)('%s', async (line) => {
   // What the release on the tests' cluster is asked (test/cluster/alone/helm.test.ts).
   if (command === 'test') return expect(args).toEqual([release, '--namespace', operatorNamespace]);
   expect(['install', 'upgrade', 'template']).toContain(command);
-  const installing = new Set(['--create-namespace', '--reuse-values']);
+  const installing = new Set(['--create-namespace', '--reuse-values', '--reset-then-reuse-values']);
   const asked = args.filter((each) => !installing.has(each));
   const { stdout } = await execa(await helm(), ['template', ...asked, '--kube-version', 'v1.34.1'], { cwd: root });
   expect(stdout).toContain('kind: Deployment');
