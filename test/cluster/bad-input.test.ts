@@ -172,7 +172,7 @@ describe('bad input is refused in words that say what to do, and nothing is lost
     const request = await scenario.finished('restorerequest', 'conflict');
     expect(request.status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ type: 'Succeeded', reason: 'TargetExists' }],
+      conditions: [{ type: 'Succeeded', reason: 'TargetExists' }, { type: 'Stalled' }],
     });
     expect(request.status?.error).toMatch(/onConflict/);
     expect(await fingerprint(postgres)).toEqual(before);
@@ -193,7 +193,7 @@ describe('bad input is refused in words that say what to do, and nothing is lost
     const request = await scenario.finished('restorerequest', 'damaged');
     expect(request.status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ type: 'Succeeded', reason: 'CorruptedBackup' }],
+      conditions: [{ type: 'Succeeded', reason: 'CorruptedBackup' }, { type: 'Stalled' }],
     });
     expect(await postgres.psql("select count(*) from pg_database where datname = 'from_damaged'")).toBe('0');
   });
@@ -213,7 +213,10 @@ describe('bad input is refused in words that say what to do, and nothing is lost
     const { namespace } = scenario;
     await scenario.apply(logicalPolicy(namespace, spec, name), backupRun(namespace, name, { policyRef: { name } }));
     const run = await scenario.finished('backuprun', name);
-    expect(run.status).toMatchObject({ phase: 'Failed', conditions: [{ type: 'Succeeded', status: 'False', reason }] });
+    expect(run.status).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ type: 'Succeeded', status: 'False', reason }, { type: 'Stalled' }],
+    });
     expect(run.status?.error).toMatch(words);
     expect(await keysUnder(`test/${namespace}/${name}/`)).toEqual([]);
   }

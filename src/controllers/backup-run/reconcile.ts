@@ -8,6 +8,7 @@ import { isNamespaceTerminating } from '../../kube/api-error.ts';
 import type { Outcome } from '../../kube/controller.ts';
 import { type Desired, patchFinalizers, read, remove } from '../../kube/objects.ts';
 import type { Job } from '../../kube/workloads.ts';
+import { acknowledge } from '../acknowledge.ts';
 import { type Cached, type Context, indexes } from '../context.ts';
 import { ensureAgentAccount } from '../ensure-agent-account.ts';
 import { findHosts } from '../find-hosts.ts';
@@ -84,6 +85,8 @@ async function reconcileEnded(context: Context, run: Cached<BackupRun>, signal: 
     await writeStatus(context, run, ownedRunStatus, restoredStatus(run), signal);
     return 'done';
   }
+  // It comes back as a change of the run.
+  if (await acknowledge(context, run, [...ownedRunStatus, 'catchUp'], signal)) return 'done';
   const lookAgain = await catchUp(context, run, signal);
   return lookAgain === undefined ? 'done' : { requeueAfterMilliseconds: lookAgain };
 }

@@ -29,7 +29,8 @@ function operator({ policy: { metadata, status }, now }: Gathered): Check {
   const remedy =
     'Look whether it runs: kubectl get pods --all-namespaces --selector app.kubernetes.io/name=tidemark; and whether it serves this namespace (watchNamespaces).';
   const young = now.getTime() - Date.parse(metadata.creationTimestamp) < patience;
-  if (status?.observedGeneration === undefined)
+  // The API server fills in -1.
+  if ((status?.observedGeneration ?? -1) < 0)
     return young
       ? unknown(subject, 'It has not looked at the policy yet, which is new.', 'Ask again in a minute.')
       : problem(subject, 'It has never looked at this policy.', remedy);

@@ -276,6 +276,7 @@ describe('a backup without some of its databases', () => {
     expect(decision.status).toMatchObject({ phase: 'Failed', error: report.message });
     expect(decision.status?.conditions.map(({ type, status: is }) => `${type} ${is}`)).toEqual([
       'Succeeded False',
+      'Stalled True',
       'GlobalsComplete False',
     ]);
     expect(decision.events.map(({ reason: why }) => why)).toEqual(['DatabasesFailed', 'RolesWithoutPasswords']);
