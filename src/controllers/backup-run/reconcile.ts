@@ -34,6 +34,8 @@ import {
 } from './decide.ts';
 import { type DeletionDecision, decideDeletion, deleteJobName, notDeleted, released } from './deletion.ts';
 import { expiredEvents, expiredStatus, isExpired, isFoundAgain, isVanished, restoredStatus } from './expired.ts';
+import { finishDeleted } from './hooks/finish-deleted.ts';
+import { runOutstandingHooks } from './hooks/reconcile.ts';
 
 export async function reconcileRun(
   context: Context,
@@ -68,6 +70,8 @@ async function reconcileEnded(context: Context, run: Cached<BackupRun>, signal: 
   const job = context.caches.jobs.get(run.metadata.namespace, runJobName(run));
   if (job !== undefined) await markRecorded(context, job, signal);
   await setFinalizers(context, run, settled(run).finalizers, signal);
+  const hooks = await runOutstandingHooks(context, run, signal);
+  if (hooks !== undefined) return { requeueAfterMilliseconds: hooks };
   if (isVanished(run)) {
     const { namespace, name, uid } = run.metadata;
     context.log.info({ namespace, run: name, path: run.status?.repositories?.[0]?.path }, 'the repository has lost it');
@@ -178,10 +182,14 @@ async function reconcileDeletion(context: Context, run: Cached<BackupRun>, signa
   const { caches, settings } = context;
   const { namespace, uid } = run.metadata;
   const job = findOwnJob(context, run);
+  const activePods = remainingPods(caches, namespace, runJobName(run));
+  const isOver = activePods.length === 0 && (job === undefined || job.view.finished !== undefined);
+  const hooks = await finishDeleted(context, run, { policy: policyOf(context, run), isOver }, signal);
+  if (hooks !== undefined) return { requeueAfterMilliseconds: hooks };
   const wanted = decideDeletion({
     run,
     job,
-    activePods: remainingPods(caches, namespace, runJobName(run)),
+    activePods,
     deleteJob: findJob(caches, { namespace, name: deleteJobName(run), owner: uid }),
     repositories: (run.status?.repositories ?? []).map((ref) => caches.repositories.get(namespace, ref.name)),
     agent: settings.agent,
