@@ -46,7 +46,9 @@ export function decideHooks(gathered: GatheredHooks): HooksDecision {
   const { run, policy, job, now } = gathered;
   const phase = phaseOf(run);
   const hooks = hooksIn(policy);
-  const waiting = outstanding(hooks, run.status?.hooks, phase);
+  // There were some when the run ended; which, nobody says any more.
+  const isForgotten = hooks === undefined && run.status?.hooks?.phase === undefined;
+  const waiting = isForgotten ? ['the hooks after it'] : outstanding(hooks, run.status?.hooks, phase);
   if (waiting.length === 0) return conclude(run, judgeHooks(hooks, run.status?.hooks, phase), now);
   if (job?.view.finished !== undefined) return afterJob(gathered, job, waiting);
   if (job !== undefined) return nothing;

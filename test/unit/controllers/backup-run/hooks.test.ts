@@ -178,7 +178,8 @@ describe('what an agent has not run of the hooks', () => {
   });
 
   test('is left undone where the policy is gone or has them no more, and that is said', () => {
-    expect(verdict({ policy: undefined }).told).toBeUndefined();
+    expect(verdict({ policy: undefined }).told?.message).toMatch(/Not run: the hooks after it.*is gone/);
+    expect(verdict({ policy: policy() }).told).toMatchObject({ reason: 'HooksNotRun' });
     const left = failed({ hooks: done('Failed', result('postBackup[0]', 'Pending')) });
     expect(verdict({ run: left, policy: undefined }).told).toMatchObject({ reason: 'HooksNotRun', status: 'False' });
     expect(verdict({ run: left, policy: policy() }).told?.message).toMatch(/does not have them any more/);
