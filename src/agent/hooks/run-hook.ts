@@ -39,10 +39,17 @@ export function createHookRunner(surroundings: HookSurroundings): HookRunner {
   let sought: Promise<Pod> | undefined;
   let name = surroundings.knownPod;
   const pod = (signal: AbortSignal) => {
-    sought ??= seek(surroundings, signal).then((found) => {
-      name = found.metadata.name;
-      return found;
-    });
+    sought ??= seek(surroundings, signal).then(
+      (found) => {
+        name = found.metadata.name;
+        return found;
+      },
+      (error: unknown) => {
+        // The next hook may find it.
+        sought = undefined;
+        throw error;
+      },
+    );
     return sought;
   };
   return {
