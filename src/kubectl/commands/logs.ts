@@ -69,11 +69,13 @@ async function podsOf(session: Session, { kind, metadata, status }: Work): Promi
   const path = resourcePath('Pod', { namespace: session.namespace });
   // What came after a run has a Job of its own.
   const hooks = `${labels.run}=${labelValue(metadata.name)},${labels.action}=hooks`;
-  const found: Pod[] = [];
-  for (const labelSelector of kind === 'BackupRun' ? [selector, hooks] : [selector])
-    found.push(...((await listAll(session, path, { labelSelector })) as unknown as Pod[]));
+  const found = new Map<string, Pod>();
+  for (const labelSelector of kind === 'BackupRun' ? [selector, hooks] : [selector]) {
+    const pods = (await listAll(session, path, { labelSelector })) as unknown as Pod[];
+    for (const pod of pods) found.set(pod.metadata.name, pod);
+  }
   const created = ({ metadata: { creationTimestamp = '' } }: Pod) => creationTimestamp;
-  return found.toSorted((a, b) => (created(a) < created(b) ? -1 : 1));
+  return [...found.values()].toSorted((a, b) => (created(a) < created(b) ? -1 : 1));
 }
 
 function withoutPods({ kind, metadata, status }: Work): string {
