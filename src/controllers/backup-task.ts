@@ -18,7 +18,14 @@ interface Parts {
 }
 
 /** What an agent is told to back up, the same for a schedule and for a person; or why it cannot be. */
-export function backupTask({ policy, repositories, hosts, execRole, method, type = 'Full' }: Parts): BackupTask | Refusal {
+export function backupTask({
+  policy,
+  repositories,
+  hosts,
+  execRole,
+  method,
+  type = 'Full',
+}: Parts): BackupTask | Refusal {
   const { metadata, spec } = policy;
   const chosen = repositoryTasks(metadata.namespace, spec.repositoryRefs, repositories);
   if (!isList(chosen)) return chosen;

@@ -92,14 +92,25 @@ export function exec(transport: ExecTransport, request: ExecRequest, signal: Abo
 export function execPath({ namespace, pod, container, command }: ExecRequest): string {
   const parameters = new URLSearchParams();
   for (const part of command) parameters.append('command', part);
-  for (const [name, value] of Object.entries({ container, stdout: 'true', stderr: 'true', stdin: 'false', tty: 'false' }))
+  for (const [name, value] of Object.entries({
+    container,
+    stdout: 'true',
+    stderr: 'true',
+    stdin: 'false',
+    tty: 'false',
+  }))
     parameters.set(name, value);
   return `${resourcePath('Pod', { namespace, name: pod, subresource: 'exec' })}?${parameters}`;
 }
 
 /** The Status that ends a command; undefined as long as it is not whole. */
 function endOf(text: string, output: string): ExecEnd | undefined {
-  let said: { readonly status?: string; readonly reason?: string; readonly message?: string; readonly details?: Details };
+  let said: {
+    readonly status?: string;
+    readonly reason?: string;
+    readonly message?: string;
+    readonly details?: Details;
+  };
   try {
     said = JSON.parse(text);
   } catch {

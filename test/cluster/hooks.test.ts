@@ -109,7 +109,11 @@ describe('hooks', () => {
     await scenario.apply(backupRun(namespace, 'complained', { policyRef: { name: 'complaining' } }));
     const run = await scenario.finished('backuprun', 'complained');
     expect(run.status).toMatchObject({ phase: 'Completed', error: '' });
-    await scenario.condition('backuprun', 'complained', { type: 'HooksSucceeded', status: 'False', reason: 'HookFailed' });
+    await scenario.condition('backuprun', 'complained', {
+      type: 'HooksSucceeded',
+      status: 'False',
+      reason: 'HookFailed',
+    });
     await scenario.condition('backuppolicy', 'complaining', { type: 'HooksSucceeded', status: 'False' });
     await until('the failed hook to be told', async () => {
       const events = await scenario.kubectl.list<Loose & { reason: string; note: string }>(
@@ -134,10 +138,9 @@ describe('hooks', () => {
         const waiting = await postgres.psql('select count(*) from pg_locks where not granted');
         return waiting !== '0';
       });
-      await kubectl.run(
-        ['delete', 'pods', '--selector', 'tidemark.dev/run=killed', '--grace-period=0', '--force'],
-        { namespace },
-      );
+      await kubectl.run(['delete', 'pods', '--selector', 'tidemark.dev/run=killed', '--grace-period=0', '--force'], {
+        namespace,
+      });
       expect((await scenario.finished('backuprun', 'killed')).status).toMatchObject({ phase: 'Failed' });
     } finally {
       await lock.release();
@@ -182,7 +185,10 @@ describe('hooks', () => {
 
   function http(path: string) {
     const secretKeyRef = { name: 'receiver', key: 'authorization' };
-    return { http: { url: receiver.url(path), headers: [{ name: 'Authorization', secretKeyRef }] }, timeoutSeconds: 20 };
+    return {
+      http: { url: receiver.url(path), headers: [{ name: 'Authorization', secretKeyRef }] },
+      timeoutSeconds: 20,
+    };
   }
 
   async function apply(name: string, hooks: object): Promise<void> {

@@ -40,7 +40,8 @@ export async function callExec(call: ExecCall, signal: AbortSignal): Promise<Hoo
     if (isForbidden(error)) return failed(execForbidden(namespace, place).message);
     if (error instanceof ExecLost)
       return failed(`${where}: ${error.message}${error.opened ? '; whether it was done is not known' : ''}.`, true);
-    if (error instanceof ApiError) return failed(`${where} could not be run: ${tailOf(error.message)}.`, error.status >= 500);
+    if (error instanceof ApiError)
+      return failed(`${where} could not be run: ${tailOf(error.message)}.`, error.status >= 500);
     throw error;
   }
 }

@@ -30,7 +30,10 @@ export async function callHttp(call: HttpCall, signal: AbortSignal): Promise<Hoo
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-  const secrets = [...secretsOfUrl(http.url), ...Object.values(headers).flatMap((value) => [value, ...value.split(' ')])];
+  const secrets = [
+    ...secretsOfUrl(http.url),
+    ...Object.values(headers).flatMap((value) => [value, ...value.split(' ')]),
+  ];
   try {
     const answer = await send(call, dispatcher, AbortSignal.any([signal, timeout]));
     if (answer.status >= 200 && answer.status < 300) return succeeded;
@@ -42,7 +45,10 @@ export async function callHttp(call: HttpCall, signal: AbortSignal): Promise<Hoo
   } catch (error) {
     signal.throwIfAborted();
     if (timeout.aborted)
-      return failed(`${what} was not answered within ${timeoutSeconds} s. Raise timeoutSeconds, or look at the server.`, true);
+      return failed(
+        `${what} was not answered within ${timeoutSeconds} s. Raise timeoutSeconds, or look at the server.`,
+        true,
+      );
     return failedToSend(what, error, secrets);
   } finally {
     // Its connections serve nobody else; what the server still sends is not waited for.
@@ -61,7 +67,11 @@ async function send({ http, headers, notice }: HttpCall, dispatcher: Agent, sign
   const body = http.method === 'POST' || http.method === 'PUT' ? JSON.stringify(notice) : undefined;
   let url = new URL(http.url);
   for (let redirects = 0; ; redirects += 1) {
-    const { statusCode, headers: answered, body: answer } = await request(withoutLogin(url), {
+    const {
+      statusCode,
+      headers: answered,
+      body: answer,
+    } = await request(withoutLogin(url), {
       method: http.method,
       dispatcher,
       signal,
@@ -85,7 +95,7 @@ async function send({ http, headers, notice }: HttpCall, dispatcher: Agent, sign
 /** What was sent with a body is sent again only where the answer says that it is to be. */
 function nextUrl(url: URL, status: number, location: string | undefined, hasBody: boolean): URL | undefined {
   const again = status === 307 || status === 308 || (!hasBody && [301, 302, 303].includes(status));
-  if (!again || location === undefined || !URL.canParse(location, url)) return undefined;
+  if (!again || location === undefined || !URL.canParse(location, url.href)) return undefined;
   const next = new URL(location, url);
   return next.origin === url.origin ? next : undefined;
 }
@@ -146,7 +156,9 @@ const untrusted: ReadonlySet<string> = new Set([
 function failedToSend(what: string, error: unknown, secrets: readonly string[]): HookOutcome {
   const { code = '', message = String(error) } = causeOf(error);
   if (untrusted.has(code))
-    return failed(`${what}: the server's certificate is of an authority that is not known (${code}). Put that authority's certificate into a Secret, and name it in http.caSecretRef.`);
+    return failed(
+      `${what}: the server's certificate is of an authority that is not known (${code}). Put that authority's certificate into a Secret, and name it in http.caSecretRef.`,
+    );
   if (code.startsWith('CERT_') || code.startsWith('ERR_TLS_'))
     return failed(`${what}: the server's certificate is not good (${code}). Mend it, or correct the host in http.url.`);
   const words = hide(tailOf(message), secrets);
@@ -158,5 +170,7 @@ function failedToSend(what: string, error: unknown, secrets: readonly string[]):
 /** Several addresses may have been tried: the first that says why. */
 function causeOf(error: unknown): { readonly code?: string; readonly message?: string } {
   if (error instanceof AggregateError) return causeOf(error.errors[0]);
-  return error instanceof Error ? { code: String((error as NodeJS.ErrnoException).code ?? ''), message: error.message } : {};
+  return error instanceof Error
+    ? { code: String((error as NodeJS.ErrnoException).code ?? ''), message: error.message }
+    : {};
 }

@@ -45,11 +45,14 @@ async function seekPod(seeking: Seeking, signal: AbortSignal): Promise<Pod> {
   const chosen = server === undefined ? undefined : await chooseOrGoOn(seeking, server, signal);
   // A StatefulSet's pods are asked by their own names.
   const ordinal = chosen?.access.host.split('.')[0] ?? '';
-  const isOwn = kind === 'StatefulSet' && ordinal.startsWith(`${name}-`) && /^\d+$/.test(ordinal.slice(name.length + 1));
+  const isOwn =
+    kind === 'StatefulSet' && ordinal.startsWith(`${name}-`) && /^\d+$/.test(ordinal.slice(name.length + 1));
   if (isOwn) return await readPod(seeking, ordinal, signal);
   const pods = await runningPods(seeking, signal);
   const address = chosen === undefined ? undefined : await addressOf(chosen, server?.database ?? 'postgres', signal);
-  const found = pods.find(({ status }) => status?.podIPs?.some(({ ip }) => ip === address) || status?.podIP === address);
+  const found = pods.find(
+    ({ status }) => status?.podIPs?.some(({ ip }) => ip === address) || status?.podIP === address,
+  );
   const [first] = pods;
   if (found !== undefined) return found;
   if (first !== undefined && (pods.length === 1 || seeking.leniently)) return first;

@@ -7,7 +7,10 @@ import { hooksOf } from '../../domain/hooks/name.ts';
  * Whether the hooks of a policy do what they are there for: as its newest run has it, whose hooks have come to an end. One
  * with `onError: Continue` may fail without that.
  */
-export function judgeHooks(policy: Pick<BackupPolicy, 'spec'>, newestFirst: readonly BackupRun[]): readonly NewCondition[] {
+export function judgeHooks(
+  policy: Pick<BackupPolicy, 'spec'>,
+  newestFirst: readonly BackupRun[],
+): readonly NewCondition[] {
   if (hooksOf(policy.spec) === undefined) return [];
   for (const { metadata, status } of newestFirst) {
     const known = findCondition(status?.conditions, hooksCondition);

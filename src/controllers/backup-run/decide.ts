@@ -145,7 +145,10 @@ function next(gathered: Gathered, fate: Fate, lookAgainMilliseconds?: number, ma
     removeJob: false,
     status: {
       ...status,
-      conditions: [...status.conditions, ...conditionsAfter(before, [...judged, ...hooks], run.metadata.generation, now)],
+      conditions: [
+        ...status.conditions,
+        ...conditionsAfter(before, [...judged, ...hooks], run.metadata.generation, now),
+      ],
     },
     events: [...eventsOf(run, status, 'Backup'), ...warningsOf(before, judged), ...hookEvents(hooks)],
     lookAgainMilliseconds,

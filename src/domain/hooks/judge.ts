@@ -12,7 +12,8 @@ export function outstanding(
 ): readonly string[] {
   const results = status?.results ?? [];
   // An agent that came so far has said which there are: those of the policy as it was.
-  if (status?.phase !== undefined) return results.filter((each) => isPost(each) && !isDone(each)).map(({ hook }) => hook);
+  if (status?.phase !== undefined)
+    return results.filter((each) => isPost(each) && !isDone(each)).map(({ hook }) => hook);
   return hooks === undefined ? [] : comingAfter(hooks, phase).map(({ name }) => name);
 }
 

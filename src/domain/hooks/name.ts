@@ -1,5 +1,5 @@
 import type { BackupPolicySpec } from '../../api/backup-policy.ts';
-import type { Hook, HookPhase, Hooks, HookResult } from '../../api/hooks.ts';
+import type { Hook, HookPhase, HookResult, Hooks } from '../../api/hooks.ts';
 
 export type HookList = 'preBackup' | 'postBackup';
 

@@ -4,7 +4,7 @@ import { runBackup } from '../../../src/agent/backup/run-backup.ts';
 import { runHooksTask } from '../../../src/agent/hooks/run-hooks-task.ts';
 import { withHooks } from '../../../src/agent/hooks/with-hooks.ts';
 import { cancelled } from '../../../src/agent/report-of.ts';
-import { hooks as schema, type HooksStatus } from '../../../src/api/hooks.ts';
+import { type HooksStatus, hooks as schema } from '../../../src/api/hooks.ts';
 import type { HooksTask } from '../../../src/domain/task.ts';
 import { HookServer } from '../../support/hook-server.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
@@ -209,7 +209,11 @@ describe('the Job of the hooks that remain', () => {
   test('runs those of the end that the run has come to, and says why it failed', async () => {
     const { reporter } = await run(task('Failed', ['postBackup[0]', 'postBackup[2]'], all()));
     expect(paths()).toEqual(['/always', '/failure']);
-    expect(receiver.notices[0]).toMatchObject({ phase: 'Failed', reason: 'OutOfMemory', error: 'The agent was killed.' });
+    expect(receiver.notices[0]).toMatchObject({
+      phase: 'Failed',
+      reason: 'OutOfMemory',
+      error: 'The agent was killed.',
+    });
     expect(hooksOf(reporter)).toMatchObject({ phase: 'Failed' });
     expect(states(reporter)).toEqual({ 'postBackup[0]': 'Succeeded', 'postBackup[2]': 'Succeeded' });
   });

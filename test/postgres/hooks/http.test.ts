@@ -56,7 +56,14 @@ async function call(http: object, more: object = {}, signal = AbortSignal.timeou
     mountRoot: root,
   });
   const names = { namespace: 'shop', policy: 'orders', run: 'orders-1', runUID: 'u-1', schedule: undefined };
-  const told = { ...names, method: 'Logical', type: 'Full', phase: 'Completed', reason: 'BackupStored', error: '' } as const;
+  const told = {
+    ...names,
+    method: 'Logical',
+    type: 'Full',
+    phase: 'Completed',
+    reason: 'BackupStored',
+    error: '',
+  } as const;
   return await runner.run(hook, noticeOf({ ...told, status: {} }, hook.name), signal);
 }
 
@@ -113,7 +120,8 @@ describe('an HTTP hook', () => {
     const { message } = await call({ url: server.url(secretPath), headers: [header] });
     expect(message).toContain(server.host);
     expect(message).toContain('Cannot POST');
-    expect(message).not.toMatch(/canary|0b1c2d3e|\u001b/);
+    expect(message).not.toMatch(/canary|0b1c2d3e/);
+    expect(message).not.toContain('\u001b');
   });
 
   test('that is not answered in time is given up', async () => {
@@ -172,7 +180,9 @@ describe('an HTTP hook', () => {
     expect(await call({ url: secure.url(), caSecretRef: ca })).toMatchObject({ state: 'Succeeded' });
     expect(await call({ url: secure.url() })).toMatchObject(failing(/http\.caSecretRef/, false));
     const wrongName = secure.url().replace('127.0.0.1', 'localhost');
-    expect(await call({ url: wrongName, caSecretRef: ca })).toMatchObject(failing(/ERR_TLS_CERT_ALTNAME_INVALID/, false));
+    expect(await call({ url: wrongName, caSecretRef: ca })).toMatchObject(
+      failing(/ERR_TLS_CERT_ALTNAME_INVALID/, false),
+    );
     expect(secure.received).toHaveLength(1);
   });
 

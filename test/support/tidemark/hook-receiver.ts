@@ -65,7 +65,8 @@ export async function startHookReceiver(kubectl: Kubectl, namespace: string, ima
   await kubectl.until({
     ...{ resource: 'pod', name, namespace, seconds: 120 },
     to: 'to be ready',
-    fits: ({ status }) => status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true,
+    fits: ({ status }) =>
+      status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true,
   });
   return {
     url: (path) => `http://${name}.${namespace}.svc:${port}${path}`,

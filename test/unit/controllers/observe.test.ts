@@ -116,7 +116,13 @@ describe('the figures of a policy', () => {
   test('say what became of its hooks, and nothing where none has run', () => {
     const hooked = (name: string, ...results: readonly object[]) => run({ name, status: { hooks: { results } } });
     const conditions = [
-      { type: 'HooksSucceeded', status: 'False', reason: 'Any', message: '', lastTransitionTime: '2026-03-10T00:00:00Z' },
+      {
+        type: 'HooksSucceeded',
+        status: 'False',
+        reason: 'Any',
+        message: '',
+        lastTransitionTime: '2026-03-10T00:00:00Z',
+      },
     ];
     const failed = { hook: 'postBackup[0]', state: 'Failed', onError: 'Fail' };
     const figure = told({

@@ -107,7 +107,9 @@ describe('runs', () => {
   });
 
   test('a hook that failed is told beside a backup that is good', async () => {
-    const conditions = [condition('HooksSucceeded', 'False', 'HookFailed', 'postBackup[0] failed: POST to hc answered 500.')];
+    const conditions = [
+      condition('HooksSucceeded', 'False', 'HookFailed', 'postBackup[0] failed: POST to hc answered 500.'),
+    ];
     world.cluster.put(run('x', '2026-11-21T09:00:00Z', { status: { phase: 'Completed', error: '', conditions } }));
     expect((await world.kubectl('runs')).out).toMatch(/Completed .*postBackup\[0\] failed: POST to hc answered 500\./);
   });

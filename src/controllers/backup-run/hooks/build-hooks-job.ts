@@ -1,7 +1,7 @@
+import type { HookPhase } from '../../../api/hooks.ts';
 import { jobTemplate } from '../../../api/job-template.ts';
 import type { BackupPolicy, BackupRun } from '../../../api/kinds.ts';
 import { findCondition } from '../../../domain/conditions.ts';
-import type { HookPhase } from '../../../api/hooks.ts';
 import { comingAfter, hasCommands } from '../../../domain/hooks/name.ts';
 import { labelValue } from '../../../domain/label-value.ts';
 import { labels } from '../../../domain/labels.ts';
@@ -36,11 +36,13 @@ export function buildHooksJob(parts: HooksJobParts): Desired | Refusal {
   const { run, policy, phase, outstanding, agent } = parts;
   const { namespace, name, uid } = run.metadata;
   const hooks = hookWorkOf(policy.spec, agent.execRole);
-  const waiting = hooks === undefined ? [] : comingAfter(hooks, phase).filter((hook) => outstanding.includes(hook.name));
+  const waiting =
+    hooks === undefined ? [] : comingAfter(hooks, phase).filter((hook) => outstanding.includes(hook.name));
   if (hooks === undefined || waiting.length === 0)
     return refused('HooksGone', `The BackupPolicy ${policy.metadata.name} does not have them any more.`);
   const schedule = run.metadata.labels?.[labels.schedule];
-  const server = hasCommands(hooks) && !isRefusal(parts.hosts) ? serverTask(policy.spec.source, parts.hosts) : undefined;
+  const server =
+    hasCommands(hooks) && !isRefusal(parts.hosts) ? serverTask(policy.spec.source, parts.hosts) : undefined;
   const task: HooksTask = {
     action: 'hooks',
     namespace,

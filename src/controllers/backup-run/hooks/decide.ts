@@ -54,7 +54,8 @@ export function decideHooks(gathered: GatheredHooks): HooksDecision {
   if (job !== undefined) return nothing;
   if (policy === undefined)
     return conclude(run, [notRun(waiting, 'Their BackupPolicy is gone, and nobody else knows what they do.')], now);
-  const made = refusalOf(gathered) ?? buildHooksJob({ ...gathered, policy: readable(policy), phase, outstanding: waiting });
+  const made =
+    refusalOf(gathered) ?? buildHooksJob({ ...gathered, policy: readable(policy), phase, outstanding: waiting });
   if (!isRefusal(made)) return { ...nothing, create: made };
   const waited = now.getTime() - Date.parse(run.status?.completionTime ?? run.metadata.creationTimestamp);
   if (made.reason !== 'HooksGone' && waited < patience) return { ...nothing, lookAgainMilliseconds: soon };
@@ -125,4 +126,3 @@ export function hookEvents(judged: readonly NewCondition[]): readonly EventNote[
 export function hooksPending({ status }: Pick<BackupRun, 'status'>): boolean {
   return findCondition(status?.conditions, hooksCondition)?.status === 'Unknown';
 }
-

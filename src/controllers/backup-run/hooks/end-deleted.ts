@@ -10,7 +10,11 @@ import { hooksAtEnd } from './decide.ts';
  * The end of a run that was deleted before it had one, where hooks come after it; undefined where nothing does, or where
  * no agent has been at work, so that nothing was stopped.
  */
-export function endDeleted(run: BackupRun, policy: BackupPolicy | Refusal | undefined, now: Date): RunStatus | undefined {
+export function endDeleted(
+  run: BackupRun,
+  policy: BackupPolicy | Refusal | undefined,
+  now: Date,
+): RunStatus | undefined {
   const { metadata, status: before } = run;
   const isKept = (metadata.finalizers ?? []).includes(runningJobFinalizer);
   if (!isKept || (before?.jobName === undefined && before?.report === undefined)) return undefined;

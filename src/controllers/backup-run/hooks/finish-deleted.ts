@@ -32,7 +32,10 @@ export async function finishDeleted(
     return soon;
   } catch (error) {
     if (!isNamespaceTerminating(error)) throw error;
-    context.log.warn({ namespace, run: name }, 'The namespace goes away, so the hooks after the run are not run any more');
+    context.log.warn(
+      { namespace, run: name },
+      'The namespace goes away, so the hooks after the run are not run any more',
+    );
     return undefined;
   }
 }

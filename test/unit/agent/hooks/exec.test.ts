@@ -71,7 +71,15 @@ async function run(
     leniently: true,
   });
   const names = { namespace: 'shop', policy: 'orders', run: 'orders-1', runUID: 'u-1', schedule: undefined };
-  const told = { ...names, method: 'Logical', type: 'Full', phase: 'Failed', reason: '', error: '', status: {} } as const;
+  const told = {
+    ...names,
+    method: 'Logical',
+    type: 'Full',
+    phase: 'Failed',
+    reason: '',
+    error: '',
+    status: {},
+  } as const;
   const signal = options.signal ?? AbortSignal.timeout(10_000);
   try {
     return await runner.run(hook, noticeOf(told, hook.name), signal);
@@ -94,14 +102,19 @@ describe('a hook that runs a command', () => {
     };
     const { state, message, retryable } = await run({ command: ['psql', 'password=canary-9hT2vXq7'] });
     expect({ state, retryable }).toEqual({ state: 'Failed', retryable: false });
-    expect(message).toMatch(/^psql in container postgres of pod orders-db-0 ended with exit code 1\. It said: psql: error/);
+    expect(message).toMatch(
+      /^psql in container postgres of pod orders-db-0 ended with exit code 1\. It said: psql: error/,
+    );
     expect(message).not.toContain('canary');
   });
 
   test('is given up when it takes too long, and what goes on in the pod is said', async () => {
     api.onExec = () => undefined;
     const outcome = await run();
-    expect(outcome).toMatchObject({ state: 'Failed', message: expect.stringMatching(/within 1 s.*may go on in the pod/) });
+    expect(outcome).toMatchObject({
+      state: 'Failed',
+      message: expect.stringMatching(/within 1 s.*may go on in the pod/),
+    });
   });
 
   test('of which the end is not known may have been done', async () => {
@@ -125,22 +138,27 @@ describe('a hook that runs a command', () => {
     expect(api.asked[0]?.url.pathname).toContain('/single/');
   });
 
-  test.each(['get', 'create'])('is not begun without the right to %s, and the command that grants it is told', async (verb) => {
-    allowed = (asked) => asked !== verb;
-    const { state, message } = await run();
-    expect(state).toBe('Failed');
-    expect(message).toContain(
-      'kubectl create rolebinding tidemark-exec-hooks --namespace shop --clusterrole=tidemark-exec-hooks --serviceaccount=shop:tidemark-agent',
-    );
-    expect(api.asked).toEqual([]);
-    const asRole = await run(undefined, { place: { ...place, roleKind: 'Role', account: 'mine' } });
-    expect(asRole.message).toContain('--role=tidemark-exec-hooks --serviceaccount=shop:mine');
-  });
+  test.each(['get', 'create'])(
+    'is not begun without the right to %s, and the command that grants it is told',
+    async (verb) => {
+      allowed = (asked) => asked !== verb;
+      const { state, message } = await run();
+      expect(state).toBe('Failed');
+      expect(message).toContain(
+        'kubectl create rolebinding tidemark-exec-hooks --namespace shop --clusterrole=tidemark-exec-hooks --serviceaccount=shop:tidemark-agent',
+      );
+      expect(api.asked).toEqual([]);
+      const asRole = await run(undefined, { place: { ...place, roleKind: 'Role', account: 'mine' } });
+      expect(asRole.message).toContain('--role=tidemark-exec-hooks --serviceaccount=shop:mine');
+    },
+  );
 
   test('is told the same way where not even the pod may be looked at', async () => {
     const answer = api.answer;
     api.answer = (method, path, body) =>
-      path.includes('/pods') ? { status: 403, body: { reason: 'Forbidden', message: 'no' } } : answer(method, path, body);
+      path.includes('/pods')
+        ? { status: 403, body: { reason: 'Forbidden', message: 'no' } }
+        : answer(method, path, body);
     expect((await run()).message).toContain('kubectl create rolebinding tidemark-exec-hooks');
   });
 

@@ -105,7 +105,13 @@ describe('the agent that follows one which was killed at its hooks', () => {
     const backup = {
       ...common,
       action: 'backup',
-      server: { hosts: ['nowhere.invalid'], port: 5432, database: 'postgres', role: 'Primary', credentialsSecretName: 'c' },
+      server: {
+        hosts: ['nowhere.invalid'],
+        port: 5432,
+        database: 'postgres',
+        role: 'Primary',
+        credentialsSecretName: 'c',
+      },
       repositories: [{ name: 'local', spec: { volume: { claimName: 'backups' } } }],
       logical: {},
       physical: {},

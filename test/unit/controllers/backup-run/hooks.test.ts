@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Condition } from '../../../../src/api/condition.ts';
 import { decide, type Gathered, settled } from '../../../../src/controllers/backup-run/decide.ts';
 import { decideHooks, type GatheredHooks } from '../../../../src/controllers/backup-run/hooks/decide.ts';
 import { endDeleted } from '../../../../src/controllers/backup-run/hooks/end-deleted.ts';
@@ -9,10 +10,29 @@ import { runningJobFinalizer } from '../../../../src/domain/labels.ts';
 import { task as taskSchema } from '../../../../src/domain/task.ts';
 import { ApiError } from '../../../../src/kube/api-error.ts';
 import { FakeCluster } from '../fake-cluster.ts';
-import { agent, condition, ended, foundJob, job, now, policy, pod, ready, report, repository, run } from '../objects.ts';
+import {
+  agent,
+  condition,
+  ended,
+  foundJob,
+  job,
+  now,
+  pod,
+  policy,
+  ready,
+  report,
+  repository,
+  run,
+} from '../objects.ts';
 
 const http = { url: 'https://hc.example.com/ping/canary' };
-const hooks = { preBackup: [{ http }], postBackup: [{ http, timeoutSeconds: 90 }, { http, when: 'OnFailure' }] };
+const hooks = {
+  preBackup: [{ http }],
+  postBackup: [
+    { http, timeoutSeconds: 90 },
+    { http, when: 'OnFailure' },
+  ],
+};
 const withHooks = (more: object = {}) => policy({ spec: { hooks, ...more } });
 const pending = condition('HooksSucceeded', 'Unknown', 'HooksPending');
 const succeeded = condition('Succeeded', 'False', 'OutOfMemory');
@@ -36,7 +56,7 @@ describe('a run that ends', () => {
   });
   const hooksOf = (parts: Partial<Gathered> = {}) => {
     const { status, finalizers, events } = decide(over(parts));
-    return { told: findCondition(status?.conditions, 'HooksSucceeded'), phase: status?.phase, finalizers, events };
+    return { told: findCondition(status?.conditions, 'HooksSucceeded'), phase: status?.phase, finalizers, events: events.filter(({ action }) => action === 'Hook') };
   };
 
   test('without what comes after it says so with its end, and is kept until that is done', () => {
@@ -54,7 +74,12 @@ describe('a run that ends', () => {
       }),
       job: foundJob('by-hand', { finished: ended('Complete') }),
     };
-    expect(hooksOf(complete)).toMatchObject({ phase: 'Completed', told: { status: 'True' }, finalizers: [], events: [] });
+    expect(hooksOf(complete)).toMatchObject({
+      phase: 'Completed',
+      told: { status: 'True' },
+      finalizers: [],
+      events: [],
+    });
     const failed = run({
       status: {
         report: report('Succeeded'),
@@ -72,7 +97,10 @@ describe('a run that ends', () => {
     ['refused before it began', { run: run(), job: undefined, jobExists: false, policy: withHooks({ suspend: true }) }],
     ['cancelled', { run: run({ spec: { cancel: true } }), job: undefined, jobExists: false }],
   ])('because it was %s has what comes after it too', (_, parts) => {
-    const refusal = { ...parts, repositories: [repository({ spec: { volume: { claimName: 'c' }, accessMode: 'ReadOnly' } })] };
+    const refusal = {
+      ...parts,
+      repositories: [repository({ spec: { volume: { claimName: 'c' }, accessMode: 'ReadOnly' } })],
+    };
     expect(hooksOf(refusal).told).toMatchObject({ status: 'Unknown', reason: 'HooksPending' });
   });
 
@@ -112,12 +140,14 @@ describe('what an agent has not run of the hooks', () => {
   });
   const verdict = (parts: Partial<GatheredHooks>) => {
     const { status, events, create, lookAgainMilliseconds } = decideHooks(gathered(parts));
-    const conditions = status?.['conditions'] as readonly ReturnType<typeof condition>[] | undefined;
+    const conditions = status?.['conditions'] as readonly Condition[] | undefined;
     return { told: findCondition(conditions, 'HooksSucceeded'), conditions, events, create, lookAgainMilliseconds };
   };
 
   test('is run in one small Job of the run’s own', () => {
-    const { create } = decideHooks(gathered({ policy: withHooks({ jobTemplate: { resources: { limits: { memory: '8Gi' } } } }) }));
+    const { create } = decideHooks(
+      gathered({ policy: withHooks({ jobTemplate: { resources: { limits: { memory: '8Gi' } } } }) }),
+    );
     expect(create).toMatchObject({
       metadata: {
         name: 'hooks-by-hand',
@@ -144,13 +174,21 @@ describe('what an agent has not run of the hooks', () => {
   });
 
   test('is not run a second time while that Job is at work', () => {
-    expect(verdict({ job: foundJob('hooks-by-hand') })).toMatchObject({ create: undefined, told: undefined, events: [] });
+    expect(verdict({ job: foundJob('hooks-by-hand') })).toMatchObject({
+      create: undefined,
+      told: undefined,
+      events: [],
+    });
   });
 
   test('is told when it is done, whatever became of the Job, and the other conditions stay', () => {
     const results = [result('postBackup[0]', 'Succeeded'), result('postBackup[1]', 'Succeeded')];
     const parts = { run: failed({ hooks: done('Failed', ...results) }), job: undefined };
-    expect(verdict(parts)).toMatchObject({ told: { status: 'True', reason: 'HooksRan' }, create: undefined, events: [] });
+    expect(verdict(parts)).toMatchObject({
+      told: { status: 'True', reason: 'HooksRan' },
+      create: undefined,
+      events: [],
+    });
     expect(verdict(parts).conditions?.map(({ type }) => type)).toEqual(['Succeeded', 'HooksSucceeded']);
   });
 
@@ -169,7 +207,10 @@ describe('what an agent has not run of the hooks', () => {
     const pods = [{ name: 'p', phase: 'Succeeded', createdAt: '', termination }];
     const at = (time: string) => foundJob('hooks-by-hand', { finished: { ...ended('Complete'), time }, pods });
     // The word may be on its way.
-    expect(verdict({ job: at('2026-03-10T11:59:58Z') })).toMatchObject({ told: undefined, lookAgainMilliseconds: 5_000 });
+    expect(verdict({ job: at('2026-03-10T11:59:58Z') })).toMatchObject({
+      told: undefined,
+      lookAgainMilliseconds: 5_000,
+    });
     expect(verdict({ job: at('2026-03-10T11:59:00Z') }).told).toMatchObject({
       status: 'False',
       reason: 'HooksNotTold',
@@ -201,9 +242,13 @@ describe('an ended run', () => {
 
   test('is looked after until its hooks are run, and never again', async () => {
     const cluster = new FakeCluster({ policies: [withHooks()], runs: [stopped] });
-    expect(await reconcileRun(cluster.context, 'shop', 'by-hand', signal)).toEqual({ requeueAfterMilliseconds: 30_000 });
+    expect(await reconcileRun(cluster.context, 'shop', 'by-hand', signal)).toEqual({
+      requeueAfterMilliseconds: 30_000,
+    });
     expect(cluster.writes).toContain('POST jobs');
-    const told = run({ status: { phase: 'Failed', conditions: [succeeded, condition('HooksSucceeded', 'True', 'HooksRan')] } });
+    const told = run({
+      status: { phase: 'Failed', conditions: [succeeded, condition('HooksSucceeded', 'True', 'HooksRan')] },
+    });
     const quiet = new FakeCluster({ policies: [withHooks()], runs: [told] });
     expect(await reconcileRun(quiet.context, 'shop', 'by-hand', signal)).toBe('done');
     expect(quiet.writes).toEqual([]);
@@ -234,7 +279,10 @@ describe('a run that is deleted while its agent works', () => {
     expect(await reconcileRun(cluster.context, 'shop', 'by-hand', signal)).toEqual({ requeueAfterMilliseconds: 2_000 });
     expect(cluster.writes).toEqual(['PATCH backupruns/by-hand/status']);
     expect(cluster.written('/status')).toMatchObject({
-      status: { phase: 'Cancelled', conditions: [{ type: 'Succeeded' }, { type: 'HooksSucceeded', status: 'Unknown' }] },
+      status: {
+        phase: 'Cancelled',
+        conditions: [{ type: 'Succeeded' }, { type: 'HooksSucceeded', status: 'Unknown' }],
+      },
     });
     const then = deleted({ phase: 'Cancelled', conditions: [succeeded, pending] });
     const next = new FakeCluster({ policies: [withHooks()], runs: [then] });
@@ -245,7 +293,12 @@ describe('a run that is deleted while its agent works', () => {
 
   test('waits for its pod first', async () => {
     const working = pod('p', { metadata: { ownerReferences: [{ kind: 'Job', uid: 'uid-of-by-hand' }] } });
-    const cluster = new FakeCluster({ policies: [withHooks()], runs: [deleted({})], jobs: [job('by-hand')], pods: [working] });
+    const cluster = new FakeCluster({
+      policies: [withHooks()],
+      runs: [deleted({})],
+      jobs: [job('by-hand')],
+      pods: [working],
+    });
     await reconcileRun(cluster.context, 'shop', 'by-hand', signal);
     expect(cluster.writes).toEqual(['DELETE jobs/by-hand']);
   });

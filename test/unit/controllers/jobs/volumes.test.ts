@@ -197,7 +197,10 @@ test('the Secrets of HTTP hooks are mounted by the keys that they name, each hoo
   const caSecretRef = { name: 'ca', key: 'ca.crt' };
   const { volumes: all, mounts } = volumes({
     source,
-    hooks: { preBackup: [{ http: { url: 'http://plain/' } }, { http }], postBackup: [{ http: { ...http, caSecretRef } }] },
+    hooks: {
+      preBackup: [{ http: { url: 'http://plain/' } }, { http }],
+      postBackup: [{ http: { ...http, caSecretRef } }],
+    },
   });
   const own = all.filter(({ name }) => name.startsWith('hook-'));
   const of = (secret: string, key: string, path: string) => ({

@@ -32,7 +32,10 @@ describe('the hooks that come after a run', () => {
       result('postBackup[1]', 'Running'),
       result('postBackup[2]', 'Pending'),
     ];
-    expect(outstanding(hooks, { phase: 'Completed', results }, 'Completed')).toEqual(['postBackup[1]', 'postBackup[2]']);
+    expect(outstanding(hooks, { phase: 'Completed', results }, 'Completed')).toEqual([
+      'postBackup[1]',
+      'postBackup[2]',
+    ]);
     // Whatever the policy says by now.
     expect(outstanding(undefined, { phase: 'Completed', results }, 'Completed')).toHaveLength(2);
   });
