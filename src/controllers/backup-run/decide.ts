@@ -13,7 +13,7 @@ import type { Created } from '../jobs/create-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
 import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
 import { eventsOf, hasEnded, type RunStatus, refusedFate, statusOf } from '../run-progress.ts';
-import { hookEvents, hooksAtEnd, hooksPending } from './hooks/decide.ts';
+import { hooksAtEnd, hooksPending, isPending } from './hooks/decide.ts';
 import { judgeStored, warningsOf } from './judge-stored.ts';
 
 export interface Gathered {
@@ -136,21 +136,17 @@ function next(gathered: Gathered, fate: Fate, lookAgainMilliseconds?: number, ma
   const knownJob = gathered.job === undefined ? (made ?? run.status?.jobName) : runJobName(run);
   const status = statusOf(run, fate, knownJob, now);
   const active = fate.state === 'Pending' || fate.state === 'Running';
-  const judged = judge(gathered, fate);
-  const hooks = hooksAtEnd(gathered, fate.state);
+  const judged = [...judge(gathered, fate), ...hooksAtEnd(gathered, fate.state)];
   const before = run.status?.conditions;
   return {
-    finalizers: finalizersOf(run, active || hooks.some(({ status: known }) => known === 'Unknown')),
+    finalizers: finalizersOf(run, active || isPending(judged)),
     create: undefined,
     removeJob: false,
     status: {
       ...status,
-      conditions: [
-        ...status.conditions,
-        ...conditionsAfter(before, [...judged, ...hooks], run.metadata.generation, now),
-      ],
+      conditions: [...status.conditions, ...conditionsAfter(before, judged, run.metadata.generation, now)],
     },
-    events: [...eventsOf(run, status, 'Backup'), ...warningsOf(before, judged), ...hookEvents(hooks)],
+    events: [...eventsOf(run, status, 'Backup'), ...warningsOf(before, judged)],
     lookAgainMilliseconds,
   };
 }
@@ -181,8 +177,7 @@ function makeJob(gathered: Gathered, name: string): Desired | Refusal {
       `BackupPolicy ${run.metadata.namespace}/${run.spec.policyRef.name} does not exist. Create it, or correct policyRef in a new BackupRun.`,
     );
   if (isRefusal(policy)) return policy;
-  const { method, type } = run.spec;
-  const task = backupTask({ policy, repositories, hosts, execRole: agent.execRole, method, type });
+  const task = backupTask({ ...run.spec, policy, repositories, hosts, execRole: agent.execRole });
   if (isRefusal(task)) return task;
   if (account !== undefined) return account;
   const archiving = archivingAwaited(run, policy);

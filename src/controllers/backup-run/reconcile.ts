@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { backupPolicySpec } from '../../api/backup-policy.ts';
 import { backupRunSpec } from '../../api/backup-run.ts';
-import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
+import type { BackupRun } from '../../api/kinds.ts';
 import { isCatalogued } from '../../domain/catalogue/catalogued-run.ts';
 import { storedBackupFinalizer } from '../../domain/labels.ts';
 import { isNamespaceTerminating } from '../../kube/api-error.ts';
@@ -36,6 +35,7 @@ import { type DeletionDecision, decideDeletion, deleteJobName, notDeleted, relea
 import { expiredEvents, expiredStatus, isExpired, isFoundAgain, isVanished, restoredStatus } from './expired.ts';
 import { finishDeleted } from './hooks/finish-deleted.ts';
 import { runOutstandingHooks } from './hooks/reconcile.ts';
+import { policyOf } from './policy-of.ts';
 
 export async function reconcileRun(
   context: Context,
@@ -153,14 +153,6 @@ async function gather(context: Context, run: Cached<BackupRun>, signal: AbortSig
     agent: settings.agent,
     now: clock.now(),
   };
-}
-
-function policyOf({ caches }: Context, run: Cached<BackupRun>): BackupPolicy | Refusal | undefined {
-  const { name } = run.spec.policyRef;
-  const stored = caches.policies.get(run.metadata.namespace, name);
-  if (stored === undefined) return undefined;
-  const parsed = parseSpec(backupPolicySpec, stored.spec, `BackupPolicy ${name}`);
-  return isRefusal(parsed) ? parsed : { ...stored, spec: parsed.spec };
 }
 
 /** A schedule's Job belongs to its CronJob; a hand-made run's to the run. */

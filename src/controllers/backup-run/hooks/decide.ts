@@ -1,6 +1,6 @@
 import type { HookPhase, Hooks } from '../../../api/hooks.ts';
 import type { BackupPolicy, BackupRun } from '../../../api/kinds.ts';
-import { conditionsAfter, findCondition, type NewCondition } from '../../../domain/conditions.ts';
+import { conditionsAfter, type NewCondition } from '../../../domain/conditions.ts';
 import { hooksCondition, judgeHooks, notRun, outstanding } from '../../../domain/hooks/judge.ts';
 import { hooksOf } from '../../../domain/hooks/name.ts';
 import type { Fate } from '../../../domain/job-state.ts';
@@ -117,12 +117,16 @@ function conclude(run: BackupRun, judged: readonly NewCondition[], now: Date): H
   };
 }
 
-export function hookEvents(judged: readonly NewCondition[]): readonly EventNote[] {
+function hookEvents(judged: readonly NewCondition[]): readonly EventNote[] {
   return judged
     .filter(({ type, status }) => type === hooksCondition && status === 'False')
     .map(({ reason, message }) => ({ type: 'Warning', reason, action: 'Hook', note: message }));
 }
 
 export function hooksPending({ status }: Pick<BackupRun, 'status'>): boolean {
-  return findCondition(status?.conditions, hooksCondition)?.status === 'Unknown';
+  return isPending(status?.conditions ?? []);
+}
+
+export function isPending(conditions: readonly Pick<NewCondition, 'type' | 'status'>[]): boolean {
+  return conditions.some(({ type, status }) => type === hooksCondition && status === 'Unknown');
 }

@@ -1,15 +1,14 @@
-import { backupPolicySpec } from '../../../api/backup-policy.ts';
-import type { BackupPolicy, BackupRun } from '../../../api/kinds.ts';
+import type { BackupRun } from '../../../api/kinds.ts';
 import { hasCommands, hooksOf } from '../../../domain/hooks/name.ts';
 import type { Cached, Context } from '../../context.ts';
 import { ensureAgentAccount } from '../../ensure-agent-account.ts';
 import { findHosts } from '../../find-hosts.ts';
 import { createJob, isCreated } from '../../jobs/create-job.ts';
 import { findJob } from '../../jobs/find-job.ts';
-import { parseSpec } from '../../parse-spec.ts';
-import { isRefusal, type Refusal } from '../../refusal.ts';
+import { isRefusal } from '../../refusal.ts';
 import { ownedRunStatus } from '../../run-progress.ts';
 import { writeStatus } from '../../write-status.ts';
+import { policyOf } from '../policy-of.ts';
 import { hooksJobName } from './build-hooks-job.ts';
 import { decideHooks, type GatheredHooks, type HooksDecision, hooksPending } from './decide.ts';
 
@@ -65,12 +64,4 @@ async function gather(context: Context, run: Cached<BackupRun>, signal: AbortSig
     agent: settings.agent,
     now: clock.now(),
   };
-}
-
-function policyOf({ caches }: Context, run: Cached<BackupRun>): BackupPolicy | Refusal | undefined {
-  const { name } = run.spec.policyRef;
-  const stored = caches.policies.get(run.metadata.namespace, name);
-  if (stored === undefined) return undefined;
-  const parsed = parseSpec(backupPolicySpec, stored.spec, `BackupPolicy ${name}`);
-  return isRefusal(parsed) ? parsed : { ...stored, spec: parsed.spec };
 }

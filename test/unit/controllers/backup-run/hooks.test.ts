@@ -56,7 +56,12 @@ describe('a run that ends', () => {
   });
   const hooksOf = (parts: Partial<Gathered> = {}) => {
     const { status, finalizers, events } = decide(over(parts));
-    return { told: findCondition(status?.conditions, 'HooksSucceeded'), phase: status?.phase, finalizers, events: events.filter(({ action }) => action === 'Hook') };
+    return {
+      told: findCondition(status?.conditions, 'HooksSucceeded'),
+      phase: status?.phase,
+      finalizers,
+      events: events.filter(({ reason }) => reason.startsWith('Hook')),
+    };
   };
 
   test('without what comes after it says so with its end, and is kept until that is done', () => {
