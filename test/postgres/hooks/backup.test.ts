@@ -1,8 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { ActionOutcome } from '../../../src/agent/action.ts';
-import { runBackup } from '../../../src/agent/backup/run-backup.ts';
 import { runHooksTask } from '../../../src/agent/hooks/run-hooks-task.ts';
-import { withHooks } from '../../../src/agent/hooks/with-hooks.ts';
 import { cancelled } from '../../../src/agent/report-of.ts';
 import { type HooksStatus, hooks as schema } from '../../../src/api/hooks.ts';
 import type { HooksTask } from '../../../src/domain/task.ts';
@@ -17,6 +14,7 @@ import {
   type Setting,
   volumeRepository,
 } from '../backup/setting.ts';
+import { backUpWithHooks } from './world.ts';
 
 let server: TestServer;
 let receiver: HookServer;
@@ -40,25 +38,7 @@ afterAll(async () => {
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const http = (path: string) => ({ url: receiver.url(path) });
 
-/** A real backup with hooks, as an attempt makes it up to its end. */
-async function backUp(hooks: object, signal = AbortSignal.timeout(60_000)) {
-  const reporter = recordingReporter();
-  const task = { ...backupTask(server), hooks: schema.parse(hooks) };
-  const { folders } = setting;
-  const common = { task, log, signal, folders };
-  const run = { name: 'orders-manual', uid: 'u-1' };
-  const outcome: ActionOutcome = await withHooks({ ...common, reporter, run, client: undefined }, (told) =>
-    runBackup({
-      ...common,
-      reporter: told,
-      attempt: { run: run.name, jobName: run.name, pod: 'orders-manual-1' },
-      runState: async () => 'terminal',
-    }),
-  );
-  await outcome.afterwards?.();
-  return { outcome, reporter };
-}
-
+const backUp = (hooks: object, signal?: AbortSignal) => backUpWithHooks(setting, backupTask(server), hooks, signal);
 const hooksOf = ({ status }: { readonly status: Record<string, unknown> }) => status.hooks as HooksStatus;
 const states = (reporter: { readonly status: Record<string, unknown> }) =>
   Object.fromEntries((hooksOf(reporter).results ?? []).map(({ hook, state }) => [hook, state]));
