@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -10,6 +11,11 @@ export interface Channels {
   /** Ends the connection as a WebSocket is ended, or as a node that goes away does. */
   close(): void;
   reset(): void;
+}
+
+interface Certificate {
+  readonly cert: string;
+  readonly key: string;
 }
 
 interface Answer {
@@ -35,8 +41,10 @@ export class ExecServer {
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
 
-  private constructor() {
-    this.#server = createServer(async (request, response) => {
+  readonly #scheme: 'http' | 'https';
+
+  private constructor(certificate: Certificate | undefined) {
+    const listener = async (request: IncomingMessage, response: ServerResponse) => {
       const body = await text(request);
       const path = request.url ?? '';
       const isExec = path.includes('/exec?');
@@ -45,18 +53,20 @@ export class ExecServer {
         : this.answer(request.method ?? '', path, body === '' ? undefined : JSON.parse(body));
       response.writeHead(status, { 'content-type': 'application/json' });
       response.end(JSON.stringify(answer));
-    });
+    };
+    this.#scheme = certificate === undefined ? 'http' : 'https';
+    this.#server = certificate === undefined ? createServer(listener) : createTlsServer({ ...certificate }, listener);
     this.#server.on('upgrade', (request, socket) => this.#upgrade(request, socket));
   }
 
-  static async start(): Promise<ExecServer> {
-    const server = new ExecServer();
+  static async start(certificate?: Certificate): Promise<ExecServer> {
+    const server = new ExecServer(certificate);
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
     return server;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   async close(): Promise<void> {

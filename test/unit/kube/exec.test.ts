@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { ExecClient } from '../../../src/kube/client.ts';
 import { clientOf } from '../../../src/kube/request.ts';
 import { ExecServer, exited, success } from '../../support/exec-server.ts';
+import { certificateOf } from './tls-server.ts';
 
 let server: ExecServer;
 let client: ExecClient;
@@ -110,6 +111,28 @@ describe('a command in a container', () => {
     await server.close();
     await expect(run()).rejects.toMatchObject({ name: 'ExecLost', opened: false });
     server = await ExecServer.start();
+  });
+
+  test('goes to an API server whose certificate is known, and to no other', async () => {
+    const [known, other] = await Promise.all([certificateOf('api'), certificateOf('other')]);
+    const secure = await ExecServer.start(known);
+    try {
+      for (const [ca, fits] of [[known.cert, true] as const, [other.cert, false] as const]) {
+        const own = clientOf({
+          url: secure.url,
+          namespace: 'shop',
+          credentials: async () => ({ tls: { ca }, headers: {} }),
+        });
+        const command = { namespace: 'shop', pod: 'orders-db-0', container: 'postgres', command: ['true'] };
+        const ended = own.exec(command, AbortSignal.timeout(10_000));
+        if (fits) expect(await ended).toMatchObject({ exitCode: 0 });
+        else await expect(ended).rejects.toMatchObject({ name: 'ExecLost', opened: false });
+        await own.close();
+      }
+      expect(secure.asked).toHaveLength(1);
+    } finally {
+      await secure.close();
+    }
   });
 
   test('is let go when it is not waited for any more', async () => {
