@@ -17,6 +17,7 @@ export class HookServer {
   answer: (response: ServerResponse, request: Received) => void = (response) => void response.end('ok');
   readonly #server: Server;
   readonly #scheme: 'http' | 'https';
+  #port = 0;
 
   private constructor(certificate: { readonly cert: string; readonly key: string } | undefined) {
     const listener = async (request: IncomingMessage, response: ServerResponse) => {
@@ -31,12 +32,18 @@ export class HookServer {
 
   static async start(certificate?: { readonly cert: string; readonly key: string }): Promise<HookServer> {
     const server = new HookServer(certificate);
-    await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
+    await server.listen();
     return server;
   }
 
+  /** Where it listened before, if it did. */
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(this.#port, '127.0.0.1', resolve));
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
   get host(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `127.0.0.1:${this.#port}`;
   }
 
   url(path = '/'): string {

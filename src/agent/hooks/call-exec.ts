@@ -6,7 +6,7 @@ import { ExecLost } from '../../kube/exec.ts';
 import type { Pod } from '../../kube/workloads.ts';
 import { type ExecPlace, execForbidden } from './exec-right.ts';
 import { containerOf } from './exec-target.ts';
-import { failed, type HookOutcome, succeeded } from './outcome.ts';
+import { failed, type HookOutcome, notBegun, succeeded } from './outcome.ts';
 
 interface ExecCall {
   readonly client: ExecClient;
@@ -15,15 +15,17 @@ interface ExecCall {
   readonly port: number | undefined;
   readonly exec: NonNullable<Hook['exec']>;
   readonly timeoutSeconds: number;
+  /** What is left of timeoutSeconds. */
+  readonly milliseconds: number;
 }
 
 /** Runs the command of a hook in its container; rejects with a Failure where there is none, or with the signal's reason. */
 export async function callExec(call: ExecCall, signal: AbortSignal): Promise<HookOutcome> {
-  const { client, pod, place, port, exec, timeoutSeconds } = call;
+  const { client, pod, place, port, exec, timeoutSeconds, milliseconds } = call;
   const namespace = pod.metadata.namespace;
   const container = containerOf(pod, place, exec.container, port);
   const where = `${programOf(exec)} in container ${container} of pod ${pod.metadata.name}`;
-  const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
+  const timeout = AbortSignal.timeout(milliseconds);
   try {
     const request = { namespace, pod: pod.metadata.name, container, command: exec.command };
     const { exitCode, message, output } = await client.exec(request, AbortSignal.any([signal, timeout]));
@@ -38,8 +40,8 @@ export async function callExec(call: ExecCall, signal: AbortSignal): Promise<Hoo
         `${where} did not end within ${timeoutSeconds} s. It may go on in the pod, where nothing ends it; raise timeoutSeconds, or let the command end itself.`,
       );
     if (isForbidden(error)) return failed(execForbidden(namespace, place).message);
-    if (error instanceof ExecLost)
-      return failed(`${where}: ${error.message}${error.opened ? '; whether it was done is not known' : ''}.`, true);
+    if (error instanceof ExecLost && !error.opened) return notBegun(`${where}: ${error.message}.`);
+    if (error instanceof ExecLost) return failed(`${where}: ${error.message}; whether it was done is not known.`, true);
     if (error instanceof ApiError)
       return failed(`${where} could not be run: ${tailOf(error.message)}.`, error.status >= 500);
     throw error;

@@ -3,7 +3,7 @@ import { Agent, request } from 'undici';
 import type { Hook } from '../../api/hooks.ts';
 import { hide, hostOf, secretsOfUrl, tailOf } from '../../domain/hooks/describe.ts';
 import type { Notice } from '../../domain/hooks/notice.ts';
-import { failed, type HookOutcome, succeeded } from './outcome.ts';
+import { failed, type HookOutcome, notBegun, succeeded } from './outcome.ts';
 
 interface HttpCall {
   readonly http: NonNullable<Hook['http']>;
@@ -13,6 +13,8 @@ interface HttpCall {
   readonly ca: string | undefined;
   readonly notice: Notice;
   readonly timeoutSeconds: number;
+  /** What is left of timeoutSeconds. */
+  readonly milliseconds: number;
 }
 
 const connectTimeout = 10_000;
@@ -21,10 +23,10 @@ const mostRedirects = 3;
 
 /** Sends the request of a hook; an answer of 2xx is success. Rejects with the signal's reason alone. */
 export async function callHttp(call: HttpCall, signal: AbortSignal): Promise<HookOutcome> {
-  const { http, headers, ca, timeoutSeconds } = call;
+  const { http, headers, ca, timeoutSeconds, milliseconds } = call;
   const what = `${http.method} to ${hostOf(http.url)}`;
   if (!URL.canParse(http.url)) return failed('The URL cannot be read. Correct http.url.');
-  const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
+  const timeout = AbortSignal.timeout(milliseconds);
   const dispatcher = new Agent({
     connect: { timeout: connectTimeout, ...(ca === undefined ? {} : { ca }) },
     headersTimeout: 0,
@@ -153,6 +155,16 @@ const untrusted: ReadonlySet<string> = new Set([
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
 ]);
 
+/** There was no connection, and so nothing was sent. */
+const unconnected: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
 function failedToSend(what: string, error: unknown, secrets: readonly string[]): HookOutcome {
   const { code = '', message = String(error) } = causeOf(error);
   if (untrusted.has(code))
@@ -164,7 +176,8 @@ function failedToSend(what: string, error: unknown, secrets: readonly string[]):
   const words = hide(tailOf(message), secrets);
   if (code.startsWith('UND_ERR_INVALID') || code === 'UND_ERR_NOT_SUPPORTED' || code === 'ERR_INVALID_CHAR')
     return failed(`${what} cannot be sent: ${words}. Look at http.headers.`);
-  return failed(`${what} could not be sent: ${words}.`, true);
+  const told = `${what} could not be sent: ${words}.`;
+  return unconnected.has(code) ? notBegun(told) : failed(told, true);
 }
 
 /** Several addresses may have been tried: the first that says why. */

@@ -1,4 +1,4 @@
-import { type Failure, terminal, transient } from '../../domain/failure.ts';
+import { Failure, terminal, transient } from '../../domain/failure.ts';
 import type { ServerTask } from '../../domain/task.ts';
 import { isForbidden } from '../../kube/api-error.ts';
 import type { ExecClient } from '../../kube/client.ts';
@@ -29,12 +29,22 @@ export interface Seeking {
 export async function findExecPod(seeking: Seeking, signal: AbortSignal): Promise<Pod> {
   const { client, namespace, place, known } = seeking;
   try {
-    const pod = known === undefined ? await seekPod(seeking, signal) : await readPod(seeking, known, signal);
+    const pod = await (known === undefined ? seekPod(seeking, signal) : findAgain(seeking, known, signal));
     await requireExecRight(client, { namespace, place, pod: pod.metadata.name }, signal);
     return pod;
   } catch (error) {
     if (isForbidden(error)) throw execForbidden(namespace, place, error);
     throw error;
+  }
+}
+
+/** The same pod; of a Deployment, one that has taken its place: its pods have no name to come back under. */
+async function findAgain(seeking: Seeking, known: string, signal: AbortSignal): Promise<Pod> {
+  try {
+    return await readPod(seeking, known, signal);
+  } catch (error) {
+    if (seeking.place.workload.kind !== 'Deployment' || !(error instanceof Failure)) throw error;
+    return await seekPod(seeking, signal);
   }
 }
 

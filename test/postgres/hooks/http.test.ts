@@ -190,9 +190,24 @@ describe('an HTTP hook', () => {
     ['refuses', () => 'http://127.0.0.1:1/canary-path-of-a-webhook', /ECONNREFUSED/],
     ['has no address', () => 'http://nobody.example.invalid/canary-path-of-a-webhook', /nobody\.example\.invalid/],
   ])('to a host that %s may go well later', async (_, url, message) => {
-    const outcome = await call({ url: url() }, { timeoutSeconds: 20 });
+    const outcome = await call({ url: url() }, { timeoutSeconds: 2 });
     expect(outcome).toMatchObject(failing(message, true));
     expect(outcome.message).not.toContain('canary');
+  });
+
+  test('is sent again where nobody was there to get it, as long as it has time', async () => {
+    const late = await HookServer.start();
+    const url = late.url('/late');
+    await late.stop();
+    const called = call({ url }, { timeoutSeconds: 30 });
+    const reopened = new Promise<void>((resolve) => setTimeout(resolve, 300)).then(() => late.listen());
+    try {
+      expect(await called).toMatchObject({ state: 'Succeeded' });
+      expect(late.received).toHaveLength(1);
+    } finally {
+      await reopened;
+      await late.stop();
+    }
   });
 
   test('of a URL that cannot be read says so without it', async () => {

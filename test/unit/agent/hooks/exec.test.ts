@@ -52,14 +52,19 @@ beforeEach(async () => {
 /** Runs one command as the Job of the hooks does, to which the server may be away. */
 async function run(
   exec: object = { command: ['psql', '-c', 'checkpoint'] },
-  options: { readonly known?: string; readonly place?: ExecPlace; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly known?: string;
+    readonly place?: ExecPlace;
+    readonly signal?: AbortSignal;
+    readonly seconds?: number;
+  } = {},
 ) {
   const client = clientOf({
     url: api.url,
     namespace: 'shop',
     credentials: async () => ({ tls: {}, headers: {} }),
   });
-  const hooks = schema.parse({ postBackup: [{ exec, timeoutSeconds: 1 }] });
+  const hooks = schema.parse({ postBackup: [{ exec, timeoutSeconds: options.seconds ?? 1 }] });
   const [hook] = named(hooks, 'postBackup');
   if (hook === undefined) throw new Error('there is a hook');
   const runner = createHookRunner({
@@ -130,6 +135,28 @@ describe('a hook that runs a command', () => {
     expect(await run(undefined, { known: 'orders-db-1' })).toMatchObject({
       message: expect.stringContaining('The pod shop/orders-db-1, in which a hook'),
     });
+  });
+
+  test('waits for a pod that is on its way, as long as it has time', async () => {
+    const answer = api.answer;
+    let looks = 0;
+    api.answer = (method, path, body) => {
+      if (path.endsWith('/pods/orders-db-0')) looks += 1;
+      return looks === 1 ? { status: 404, body: { reason: 'NotFound' } } : answer(method, path, body);
+    };
+    expect(await run(undefined, { known: 'orders-db-0', seconds: 20 })).toMatchObject({ state: 'Succeeded' });
+    expect(looks).toBe(2);
+  });
+
+  test('of a Deployment runs in the pod that has taken the other’s place', async () => {
+    const answer = api.answer;
+    api.answer = (method, path, body) => answer(method, path.replace('/deployments/', '/statefulsets/'), body);
+    pods = [pod('orders-db-new')];
+    const workload = { kind: 'Deployment', name: 'orders-db' } as const;
+    expect(await run(undefined, { known: 'orders-db-old', place: { ...place, workload } })).toMatchObject({
+      state: 'Succeeded',
+    });
+    expect(api.asked[0]?.url.pathname).toContain('/orders-db-new/');
   });
 
   test('runs in the pod that source names', async () => {
