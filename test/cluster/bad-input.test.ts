@@ -70,23 +70,6 @@ describe('bad input is refused in words that say what to do, and nothing is lost
     expect(await scenario.kubectl.list('cronjobs', scenario.namespace, 'tidemark.dev/policy=atlantis')).toEqual([]);
   });
 
-  test('what is not there yet is refused as NotImplemented, never ignored', async () => {
-    explainFailure(scenario);
-    await scenario.apply(
-      logicalPolicy(
-        scenario.namespace,
-        { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } },
-        'later',
-      ),
-    );
-    const policy = await scenario.condition('backuppolicy', 'later', {
-      type: 'Ready',
-      status: 'False',
-      reason: 'NotImplemented',
-    });
-    expect(message(policy, 'Ready')).toMatch(/spec\.hooks/);
-  });
-
   test('a missing Secret fails the run with its name', async () => {
     await expectRunFailure(
       'no-secret',

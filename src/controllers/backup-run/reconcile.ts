@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { backupPolicySpec } from '../../api/backup-policy.ts';
 import { backupRunSpec } from '../../api/backup-run.ts';
-import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
+import type { BackupRun } from '../../api/kinds.ts';
 import { isCatalogued } from '../../domain/catalogue/catalogued-run.ts';
 import { storedBackupFinalizer } from '../../domain/labels.ts';
 import { isNamespaceTerminating } from '../../kube/api-error.ts';
@@ -35,6 +34,9 @@ import {
 } from './decide.ts';
 import { type DeletionDecision, decideDeletion, deleteJobName, notDeleted, released } from './deletion.ts';
 import { expiredEvents, expiredStatus, isExpired, isFoundAgain, isVanished, restoredStatus } from './expired.ts';
+import { finishDeleted } from './hooks/finish-deleted.ts';
+import { runOutstandingHooks } from './hooks/reconcile.ts';
+import { policyOf } from './policy-of.ts';
 
 export async function reconcileRun(
   context: Context,
@@ -69,6 +71,8 @@ async function reconcileEnded(context: Context, run: Cached<BackupRun>, signal: 
   const job = context.caches.jobs.get(run.metadata.namespace, runJobName(run));
   if (job !== undefined) await markRecorded(context, job, signal);
   await setFinalizers(context, run, settled(run).finalizers, signal);
+  const hooks = await runOutstandingHooks(context, run, signal);
+  if (hooks !== undefined) return { requeueAfterMilliseconds: hooks };
   if (isVanished(run)) {
     const { namespace, name, uid } = run.metadata;
     context.log.info({ namespace, run: name, path: run.status?.repositories?.[0]?.path }, 'the repository has lost it');
@@ -154,14 +158,6 @@ async function gather(context: Context, run: Cached<BackupRun>, signal: AbortSig
   };
 }
 
-function policyOf({ caches }: Context, run: Cached<BackupRun>): BackupPolicy | Refusal | undefined {
-  const { name } = run.spec.policyRef;
-  const stored = caches.policies.get(run.metadata.namespace, name);
-  if (stored === undefined) return undefined;
-  const parsed = parseSpec(backupPolicySpec, stored.spec, `BackupPolicy ${name}`);
-  return isRefusal(parsed) ? parsed : { ...stored, spec: parsed.spec };
-}
-
 /** A schedule's Job belongs to its CronJob; a hand-made run's to the run. */
 function ownerOf(run: Cached<BackupRun>): string | undefined {
   return isScheduled(run) ? undefined : run.metadata.uid;
@@ -181,10 +177,14 @@ async function reconcileDeletion(context: Context, run: Cached<BackupRun>, signa
   const { caches, settings } = context;
   const { namespace, uid } = run.metadata;
   const job = findOwnJob(context, run);
+  const activePods = remainingPods(caches, namespace, runJobName(run));
+  const isOver = activePods.length === 0 && (job === undefined || job.view.finished !== undefined);
+  const hooks = await finishDeleted(context, run, { policy: policyOf(context, run), isOver }, signal);
+  if (hooks !== undefined) return { requeueAfterMilliseconds: hooks };
   const wanted = decideDeletion({
     run,
     job,
-    activePods: remainingPods(caches, namespace, runJobName(run)),
+    activePods,
     deleteJob: findJob(caches, { namespace, name: deleteJobName(run), owner: uid }),
     repositories: (run.status?.repositories ?? []).map((ref) => caches.repositories.get(namespace, ref.name)),
     agent: settings.agent,

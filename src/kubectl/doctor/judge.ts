@@ -1,5 +1,4 @@
 import type { BackupPolicy } from '../../api/kinds.ts';
-import { missingForPolicy, notImplementedMessage } from '../../domain/not-implemented.ts';
 import { type Check, ok, problem, unknown, warning } from './check.ts';
 import type { Gathered } from './gather.ts';
 import { judgeBackups } from './judge-backups.ts';
@@ -42,10 +41,8 @@ function operator({ policy: { metadata, status }, now }: Gathered): Check {
 }
 
 function spec({ policy }: Gathered): readonly Check[] {
-  const absent = missingForPolicy(policy.spec);
   const deleted = policy.metadata.deletionTimestamp !== undefined;
   return [
-    ...(absent.length === 0 ? [] : [problem('spec', notImplementedMessage(absent), 'Take it out of the objects.')]),
     ...(deleted
       ? [problem('policy', 'It is being deleted.', 'Make a new one, if that was a mistake; stored backups stay.')]
       : []),

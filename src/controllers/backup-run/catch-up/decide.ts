@@ -189,7 +189,7 @@ function caughtUp({ run, policy, job, now }: GatheredCopies): CopyDecision {
 }
 
 /** As it is, but for what changes: the operator applies all that it owns. */
-function statusWith(run: BackupRun, changes: Partial<BackupRunStatus>): Readonly<Record<string, unknown>> {
+export function statusWith(run: BackupRun, changes: Partial<BackupRunStatus>): Readonly<Record<string, unknown>> {
   const { phase, conditions, jobName, startTime, completionTime, error, catchUp } = run.status ?? {};
   const present = { phase, conditions, jobName, startTime, completionTime, error, catchUp };
   const known = Object.entries({ ...present, ...changes }).filter(([, value]) => value !== undefined);

@@ -65,11 +65,6 @@ describe('what is missing is waited for a minute, what is wrong is not', () => {
 
   test.each<[string, Partial<Gathered>, string]>([
     ['Physical without an archive', { run: run({ spec: { method: 'Physical' } }) }, 'ArchivingNotConfigured'],
-    [
-      'a policy of things that are not there yet',
-      { policy: policy({ spec: { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } } }) },
-      'NotImplemented',
-    ],
     ['a policy that cannot be read', { policy: refused('InvalidSpec', 'no') }, 'InvalidSpec'],
     [
       'a repository for reading only',
