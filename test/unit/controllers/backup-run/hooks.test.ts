@@ -36,6 +36,7 @@ const hooks = {
 const withHooks = (more: object = {}) => policy({ spec: { hooks, ...more } });
 const pending = condition('HooksSucceeded', 'Unknown', 'HooksPending');
 const succeeded = condition('Succeeded', 'False', 'OutOfMemory');
+const stalled = condition('Stalled', 'True', 'OutOfMemory');
 const result = (hook: string, state: string) => ({ hook, state });
 const done = (phase: string, ...results: readonly object[]) => ({ phase, results });
 
@@ -252,7 +253,7 @@ describe('an ended run', () => {
     });
     expect(cluster.writes).toContain('POST jobs');
     const told = run({
-      status: { phase: 'Failed', conditions: [succeeded, condition('HooksSucceeded', 'True', 'HooksRan')] },
+      status: { phase: 'Failed', conditions: [succeeded, stalled, condition('HooksSucceeded', 'True', 'HooksRan')] },
     });
     const quiet = new FakeCluster({ policies: [withHooks()], runs: [told] });
     expect(await reconcileRun(quiet.context, 'shop', 'by-hand', signal)).toBe('done');
@@ -260,7 +261,7 @@ describe('an ended run', () => {
   });
 
   test('of a time before its policy had hooks gets none', async () => {
-    const old = run({ status: { phase: 'Failed', conditions: [succeeded] } });
+    const old = run({ status: { phase: 'Failed', conditions: [succeeded, stalled] } });
     const cluster = new FakeCluster({ policies: [withHooks()], runs: [old] });
     await reconcileRun(cluster.context, 'shop', 'by-hand', signal);
     expect(cluster.writes).toEqual([]);
@@ -286,7 +287,7 @@ describe('a run that is deleted while its agent works', () => {
     expect(cluster.written('/status')).toMatchObject({
       status: {
         phase: 'Cancelled',
-        conditions: [{ type: 'Succeeded' }, { type: 'HooksSucceeded', status: 'Unknown' }],
+        conditions: [{ type: 'Succeeded' }, { type: 'Stalled' }, { type: 'HooksSucceeded', status: 'Unknown' }],
       },
     });
     const then = deleted({ phase: 'Cancelled', conditions: [succeeded, pending] });
