@@ -4,7 +4,7 @@ import { usage } from '../exit-code.ts';
 import { freshName, get, type Kinds, manifest } from '../objects.ts';
 import { choice, making, type Run, subcommand, type WaitOptions } from '../options.ts';
 import { perform } from '../perform.ts';
-import { bytes, duration, secondsBetween } from '../quantities.ts';
+import { bytes, duration, secondsBetween } from '../../domain/display/quantities.ts';
 import type { Session } from '../session.ts';
 
 interface Options extends WaitOptions {

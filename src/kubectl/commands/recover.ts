@@ -5,7 +5,7 @@ import { usage } from '../exit-code.ts';
 import { freshName, get, type Kinds, manifest } from '../objects.ts';
 import { collect, making, type Run, subcommand } from '../options.ts';
 import { type PlanOptions, planFirst } from '../plan-first.ts';
-import { bytes, duration, relative } from '../quantities.ts';
+import { bytes, duration, relative } from '../../domain/display/quantities.ts';
 import { instanceOf, type PlaceOptions, placeOf } from '../recovery-place.ts';
 import { recoveryTarget, type TargetOptions, targetOptions } from '../recovery-target.ts';
 import type { Session } from '../session.ts';

@@ -6,7 +6,7 @@ import { sinceOption, sinceTime, zoneOption } from '../period.ts';
 import { type Format, printAs } from '../print.ts';
 import type { Session } from '../session.ts';
 import { htmlTimeline } from '../timeline/html.ts';
-import { svgTimeline } from '../timeline/svg.ts';
+import { svgTimeline } from '../../domain/timeline/svg.ts';
 import { terminalTimeline } from '../timeline/terminal.ts';
 
 const svgWidth = 1000;

@@ -1,5 +1,5 @@
-import { colourStyle } from './colours.ts';
-import { escapeMarkup as escaped } from './markup.ts';
+import { colourStyle } from '../../domain/display/colours.ts';
+import { escapeMarkup as escaped } from '../../domain/display/markup.ts';
 
 /** Cells of one row; a cell may be markup that was made here, or text of a user. */
 export type PageCell = string | undefined | { readonly markup: string };

@@ -1,0 +1,57 @@
+import { html, type Markup } from './html.ts';
+import { type Column, count, moment, pager, table, unknown, verdict } from './parts.ts';
+import type { PolicyView } from './policy-model.ts';
+import type { RunRow } from './run-row.ts';
+
+export function runsSection({ runs, now }: PolicyView, addressOf: (page: number) => string): Markup {
+  const columns: readonly Column<RunRow>[] = [
+    { name: 'Backup', isName: true, cell: ({ name }) => name },
+    { name: 'State', cell: stateCell },
+    { name: 'Method', cell: ({ method }) => method },
+    { name: 'Started', cell: ({ started }) => moment(started, now) },
+    { name: 'Took', cell: ({ took }) => took ?? unknown, isShort: true },
+    { name: 'Size', cell: sizeCell, isShort: true },
+    { name: 'Repositories', cell: repositoriesCell },
+    { name: 'Verified', cell: ({ verified }) => verifiedCell(verified, now) },
+    { name: 'Message', cell: ({ message }) => message },
+  ];
+  return html`<h2 id="backups">Backups${runs.total > 0 && html` <span class="quiet">${count(runs.total)}, the newest first</span>`}</h2>
+${runs.total === 0 ? html`<p>No backup is known.</p>` : table('backups', columns, runs.items)}
+${pager(runs, 'backups', (page) => `${addressOf(page)}#backups`)}`;
+}
+
+function stateCell({ phase, percent, held }: RunRow): Markup {
+  const words = `${phase}${percent === undefined ? '' : ` ${percent} %`}`;
+  return html`${phaseVerdict(phase, words)}${held && html`<span class="under">held</span>`}`;
+}
+
+const phaseLevels = {
+  Completed: 'sound',
+  Failed: 'failing',
+  Cancelled: 'attention',
+  Expired: 'suspended',
+} as const;
+
+/** Of any of the kinds; what is neither of these is under way. */
+export function phaseVerdict(phase: string, words: string = phase): Markup {
+  return verdict(Object.hasOwn(phaseLevels, phase) ? phaseLevels[phase as keyof typeof phaseLevels] : 'unproven', words);
+}
+
+function sizeCell({ source, stored, ratio }: RunRow): Markup {
+  if (source === undefined && stored === undefined) return unknown;
+  const packed = ratio === undefined ? '' : `, ${ratio} to 1`;
+  return html`${source ?? unknown} <span class="under">${stored ?? 'not known'} stored${packed}</span>`;
+}
+
+function repositoriesCell({ repositories }: RunRow): Markup {
+  if (repositories.length === 0) return unknown;
+  return html`${repositories.map(
+    ({ name, state, why }) =>
+      html`<span class="line">${name}: ${state.toLowerCase()}${why !== undefined && html`<span class="under">${why}</span>`}</span>`,
+  )}`;
+}
+
+function verifiedCell(verified: RunRow['verified'], now: Date): Markup {
+  if (verified === 'Bad') return verdict('failing', 'Found bad');
+  return verified === undefined ? html`<span class="quiet">never</span>` : moment(verified.time, now);
+}
