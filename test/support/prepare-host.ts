@@ -6,7 +6,10 @@ import { hostPackages } from './postgres/packages.ts';
 /** What the tests on the host stand on, before the first of them has to wait for it: the agent's programs and servers. */
 const log = (line: string) => process.stdout.write(`[host] ${line}\n`);
 
-await ensureDebianPackages([...hostPackages, 'ca-certificates', 'chromium', 'fonts-liberation', 'openssh-server', 'prometheus', 'rclone'], log);
+await ensureDebianPackages(
+  [...hostPackages, 'ca-certificates', 'chromium', 'fonts-liberation', 'openssh-server', 'prometheus', 'rclone'],
+  log,
+);
 await ensureTool('versitygw', { log });
 await ensureTool('fake-gcs-server', { log });
 await ensureTool('helm', { log });

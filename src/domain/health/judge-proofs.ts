@@ -22,7 +22,8 @@ export function newestProof({ status }: BackupPolicy, runs: readonly BackupRun[]
   };
   for (const { outcome, time, name, restoreSeconds } of status?.verification?.last ?? [])
     if (outcome === 'Good') take(time, name, restoreSeconds);
-  for (const run of runs) take(run.status?.verified?.time, run.status?.verified?.by, run.status?.verified?.restoreSeconds);
+  for (const run of runs)
+    take(run.status?.verified?.time, run.status?.verified?.by, run.status?.verified?.restoreSeconds);
   for (const { outcome, time, name, rtoSeconds } of status?.drills ?? [])
     if (outcome === 'Completed') take(time, name, rtoSeconds);
   return newest;
@@ -44,7 +45,8 @@ export function* judgeProofs(policy: BackupPolicy, runs: readonly BackupRun[], n
   else if (proof === undefined && said?.status !== 'False')
     yield {
       level: 'unproven',
-      words: 'No backup of this policy was ever brought back, as far as is known. Set spec.verification, or run kubectl tidemark drill.',
+      words:
+        'No backup of this policy was ever brought back, as far as is known. Set spec.verification, or run kubectl tidemark drill.',
       reason: 'NeverProven',
     };
   yield* overdue(policy, now);

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { BackupRun } from '../../api/kinds.ts';
+import { bytes, duration, relative, secondsBetween } from '../../domain/display/quantities.ts';
 import { list } from '../objects.ts';
 import { choice, output, type Run, subcommand, wholeNumber } from '../options.ts';
 import { type Format, objectList, printAs } from '../print.ts';
-import { bytes, duration, relative, secondsBetween } from '../../domain/display/quantities.ts';
 import { newestFirst } from '../runs.ts';
 import type { Session } from '../session.ts';
 import { fitted, table } from '../table.ts';

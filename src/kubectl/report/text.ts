@@ -1,5 +1,5 @@
-import { showInZone } from '../../domain/wall-clock.ts';
 import { bytes, duration } from '../../domain/display/quantities.ts';
+import { showInZone } from '../../domain/wall-clock.ts';
 import { fitted, table } from '../table.ts';
 import type { Report, ReportSummary } from './summarize.ts';
 

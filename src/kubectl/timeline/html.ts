@@ -1,9 +1,9 @@
-import type { Drawing } from '../../domain/timeline/draw.ts';
-import { showInZone } from '../../domain/wall-clock.ts';
 import { bytes, duration } from '../../domain/display/quantities.ts';
+import type { Drawing } from '../../domain/timeline/draw.ts';
 import { laneName, sentences } from '../../domain/timeline/legend.ts';
-import { htmlPage, htmlTable, paragraphs, phaseCell } from './page.ts';
 import { svgTimeline } from '../../domain/timeline/svg.ts';
+import { showInZone } from '../../domain/wall-clock.ts';
+import { htmlPage, htmlTable, paragraphs, phaseCell } from './page.ts';
 
 /** Rows of the table: a page for a ticket, not an archive. */
 const most = 200;

@@ -61,7 +61,8 @@ export function blindNote(blind: ReturnType<typeof blindness>): Content {
 }
 
 export function policyAddress(namespace: string, name: string): string {
-  return `/ui/policies/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
+  const [first, second] = [namespace, name].map((part) => encodeURIComponent(part.toWellFormed()));
+  return `/ui/policies/${first}/${second}`;
 }
 
 /** A page that says one thing. */

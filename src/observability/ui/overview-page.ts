@@ -3,7 +3,7 @@ import { type Level, levels } from '../../domain/health/finding.ts';
 import { type Content, html, type Markup } from './html.ts';
 import { blindNote, policyAddress } from './layout.ts';
 import type { Overview } from './overview-model.ts';
-import { type Column, count, fitted, icon, moment, pager, table, unknown, verdict } from './parts.ts';
+import { type Column, count, fitted, icon, levelWords, moment, pager, table, unknown, verdict } from './parts.ts';
 import type { Summary } from './summarize.ts';
 
 /** Characters of a message; all of it stands on the policy's own page. */
@@ -14,9 +14,9 @@ export function overviewPage(overview: Overview): Markup {
   const { level, words } = headlineOf(overview);
   return html`<section class="headline ${level}"><h1>${icon(level)} ${words}</h1>
 ${blindNote(overview.blind)}
-${total > 0 && countsOf(overview)}
+${overview.blind === undefined && total > 0 && countsOf(overview)}
 ${namespace !== undefined && html`<p>Only the namespace <b>${namespace}</b>. <a href="/ui">All namespaces</a></p>`}</section>
-${total === 0 ? nothing(overview) : html`<h2 id="policies" class="hidden">Policies, the worst first</h2>${table('policies', columnsAt(now), page.items)}`}
+${total === 0 ? nothing(overview) : html`<h2 id="policies" class="hidden">Policies, the worst first</h2>${table('policies', columnsAt(now, overview.blind !== undefined), page.items)}`}
 ${pager(page, 'policies', (to) => overviewAddress(namespace, to))}`;
 }
 
@@ -37,7 +37,12 @@ export function headlineOf({ blind, total, counts }: Pick<Overview, 'blind' | 't
   if (total === 0) return { level: 'unknown', words: 'Nothing is protected: no policy is known' };
   const worst = levels.find((level) => counts[level] > 0) ?? 'unknown';
   const some = counts[worst];
-  const share = some === total ? (total === 1 ? 'The one policy' : `All ${count(total)} policies`) : `${count(some)} of ${count(total)} policies`;
+  const share =
+    some === total
+      ? total === 1
+        ? 'The one policy'
+        : `All ${count(total)} policies`
+      : `${count(some)} of ${count(total)} policies`;
   const one = some === 1;
   const words: Readonly<Record<Level, string>> = {
     failing: `${share} ${one ? 'is' : 'are'} failing`,
@@ -73,25 +78,33 @@ function nothing({ namespace }: Overview): Markup {
   return html`<p>No BackupPolicy is known ${where}. Write one: <code>kubectl explain backuppolicy.spec</code></p>`;
 }
 
-const columnsAt = (now: Date): readonly Column<Summary>[] => [
+const columnsAt = (now: Date, isBlind: boolean): readonly Column<Summary>[] => [
   {
     name: 'Policy',
     isName: true,
     cell: ({ namespace, name, source }) =>
       html`<a class="name" href="${policyAddress(namespace, name)}">${name}</a> <span class="under"><a href="${overviewAddress(namespace, 1)}">${namespace}</a>${source !== '' && html` · ${source}`}</span>`,
   },
-  { name: 'Health', cell: healthCell },
+  { name: 'Health', cell: ({ health }) => healthCell(health, isBlind) },
   { name: 'Restorable', cell: ({ window }) => windowCell(window, now) },
-  { name: 'Last success', cell: ({ lastSuccess }) => (lastSuccess === undefined ? 'none is known' : moment(lastSuccess, now)) },
+  {
+    name: 'Last success',
+    cell: ({ lastSuccess }) => (lastSuccess === undefined ? 'none is known' : moment(lastSuccess, now)),
+  },
   { name: 'Next run', cell: ({ next }) => nextCell(next, now) },
-  { name: 'WAL behind', cell: ({ wal }) => (wal === 'None' ? html`<span class="quiet">not archived</span>` : (wal ?? unknown)) },
+  {
+    name: 'WAL behind',
+    cell: ({ wal }) => (wal === 'None' ? html`<span class="quiet">not archived</span>` : (wal ?? unknown)),
+  },
   { name: 'Proof', cell: (summary) => proofCell(summary, now) },
 ];
 
-function healthCell({ health }: Summary): Content {
+/** What is no longer seen is not called safe. */
+function healthCell(health: Summary['health'], isBlind: boolean): Content {
   const [first, ...more] = health.findings;
+  const said = isBlind ? verdict('unknown', `Was ${levelWords[health.level].toLowerCase()}`) : verdict(health.level);
   const others = more.length === 0 ? '' : ` And ${more.length} more.`;
-  return html`${verdict(health.level)} ${first !== undefined && html`<span class="under">${fitted(first.words, longestWords)}${others}</span>`}`;
+  return html`${said} ${first !== undefined && html`<span class="under">${fitted(first.words, longestWords)}${others}</span>`}`;
 }
 
 export function windowCell(window: Summary['window'], now: Date, seconds = false): Content {
@@ -109,7 +122,8 @@ export function nextCell(next: Summary['next'], now: Date, seconds = false): Con
 }
 
 export function proofCell({ proof, measure }: Summary, now: Date): Content {
-  const took = proof?.seconds === undefined ? undefined : html`<span class="under">restored in ${duration(proof.seconds)}</span>`;
+  const took =
+    proof?.seconds === undefined ? undefined : html`<span class="under">restored in ${duration(proof.seconds)}</span>`;
   return html`${proof === undefined ? 'none is known' : moment(proof.time, now)} ${took} <span class="under">${objectiveWords(measure)}</span>`;
 }
 

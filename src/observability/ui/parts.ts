@@ -79,7 +79,11 @@ interface Pages {
 }
 
 /** Which share is shown, of how many, and the way to the others; nothing where it is all. */
-export function pager({ page, pages, total, first, items }: Pages, what: string, addressOf: (page: number) => string): Content {
+export function pager(
+  { page, pages, total, first, items }: Pages,
+  what: string,
+  addressOf: (page: number) => string,
+): Content {
   if (pages === 1) return undefined;
   const link = (to: number, words: string) => html`<a href="${addressOf(to)}">${words}</a>`;
   return html`<nav class="pager" aria-label="Pages of ${what}"><span>${what} ${count(first)} to ${count(first + items.length - 1)} of ${count(total)}</span>

@@ -95,7 +95,11 @@ function factsOf({ spec, status }: BackupPolicy): Facts {
     timeline === undefined ? undefined : `timeline ${timeline}`,
     systemIdentifier === undefined ? undefined : `system ${systemIdentifier}`,
   ].filter((part) => part !== undefined);
-  const modes = { Archive: 'by the server’s archive_command', Stream: 'through a replication slot', None: 'not archived' };
+  const modes = {
+    Archive: 'by the server’s archive_command',
+    Stream: 'through a replication slot',
+    None: 'not archived',
+  };
   return {
     server: server.length === 0 ? undefined : server.join(', '),
     archiving: modes[spec.walArchiving.mode],

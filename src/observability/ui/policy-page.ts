@@ -5,16 +5,21 @@ import { type Content, html, type Markup, made } from './html.ts';
 import { blindNote, policyAddress } from './layout.ts';
 import { nextCell, overviewAddress, proofCell, windowCell } from './overview-page.ts';
 import { type Column, count, icon, levelWords, moment, table, unknown, verdict } from './parts.ts';
+import type { PolicyView } from './policy-model.ts';
 import { repositoriesSection } from './policy-repositories.ts';
 import { retentionSection } from './policy-retention.ts';
 import { runsSection } from './policy-runs.ts';
 import { worksSection } from './policy-works.ts';
-import type { PolicyView } from './policy-model.ts';
 
 export function policyPage(view: PolicyView): Markup {
   const { namespace, name, health } = view.summary;
+  // What is no longer seen is not called safe.
+  const [level, word] =
+    view.blind === undefined
+      ? [health.level, levelWords[health.level]]
+      : (['unknown', `was ${levelWords[health.level]}`] as const);
   return html`<nav class="crumbs" aria-label="Where this is"><a href="/ui">All policies</a> / <a href="${overviewAddress(namespace, 1)}">${namespace}</a></nav>
-<section class="headline ${health.level}"><h1>${icon(health.level)} ${name}: ${levelWords[health.level].toLowerCase()}</h1>
+<section class="headline ${level}"><h1>${icon(level)} ${name}: ${word.toLowerCase()}</h1>
 ${blindNote(view.blind)}
 ${findings(view)}</section>
 ${facts(view)}
@@ -51,8 +56,10 @@ function facts({ summary, facts: known, repositories, now }: PolicyView): Markup
     ['Repositories', repositories.map(([name]) => name).join(', ')],
     ['Schedules', schedules(known.schedules)],
   ];
-  return html`<h2 class="hidden">At a glance</h2><dl class="facts">${list.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>
-`)}</dl>`;
+  return html`<h2 class="hidden">At a glance</h2><dl class="facts">${list.map(
+    ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>
+`,
+  )}</dl>`;
 }
 
 function archiving(lag: PolicyView['summary']['wal'], mode: string, last: string | undefined): Content {
@@ -84,7 +91,8 @@ function verifications({ verifications: last, nextVerification, now }: PolicyVie
     { name: 'By', cell: ({ name }) => name },
     { name: 'Message', cell: ({ message, reason }) => message || reason },
   ];
-  const next = nextVerification !== undefined && html`<p>The next is due ${moment(nextVerification, now, { seconds: true })}.</p>`;
+  const next =
+    nextVerification !== undefined && html`<p>The next is due ${moment(nextVerification, now, { seconds: true })}.</p>`;
   return html`<h2 id="verification">Verification</h2>
 ${last.length === 0 ? html`<p>No scheduled verification is known.</p>` : table('verification', columns, last)}${next}`;
 }

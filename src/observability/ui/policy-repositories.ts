@@ -9,7 +9,11 @@ export function repositoriesSection({ repositories, now }: PolicyView): Markup {
   const columns: readonly Column<Named>[] = [
     { name: 'Repository', isName: true, cell: ([name]) => name },
     { name: 'State', cell: stateCell },
-    { name: 'Backups', cell: ([, of]) => (of?.status?.backups === undefined ? unknown : count(of.status.backups)), isShort: true },
+    {
+      name: 'Backups',
+      cell: ([, of]) => (of?.status?.backups === undefined ? unknown : count(of.status.backups)),
+      isShort: true,
+    },
     { name: 'Stored', cell: ([, of]) => size(of?.status?.storedBytes), isShort: true },
     { name: 'Last looked through', cell: ([, of]) => moment(of?.status?.lastSyncTime, now) },
     { name: 'Message', cell: ([, of]) => findCondition(of?.status?.conditions, 'Ready')?.message },
@@ -20,6 +24,7 @@ export function repositoriesSection({ repositories, now }: PolicyView): Markup {
 function stateCell([, repository]: Named): Markup {
   if (repository === undefined) return verdict('failing', 'There is none');
   const ready = findCondition(repository.status?.conditions, 'Ready')?.status;
-  if (ready === 'True') return verdict('sound', repository.spec.accessMode === 'ReadOnly' ? 'Ready, read-only' : 'Ready');
+  if (ready === 'True')
+    return verdict('sound', repository.spec.accessMode === 'ReadOnly' ? 'Ready, read-only' : 'Ready');
   return ready === 'False' ? verdict('failing', 'Not ready') : verdict('unknown', 'Not known');
 }

@@ -34,7 +34,10 @@ const phaseLevels = {
 
 /** Of any of the kinds; what is neither of these is under way. */
 export function phaseVerdict(phase: string, words: string = phase): Markup {
-  return verdict(Object.hasOwn(phaseLevels, phase) ? phaseLevels[phase as keyof typeof phaseLevels] : 'unproven', words);
+  return verdict(
+    Object.hasOwn(phaseLevels, phase) ? phaseLevels[phase as keyof typeof phaseLevels] : 'unproven',
+    words,
+  );
 }
 
 function sizeCell({ source, stored, ratio }: RunRow): Markup {

@@ -14,7 +14,11 @@ export function worksSection({ works, now }: PolicyView): Markup {
     { name: 'Started', cell: ({ started }) => moment(started, now) },
     { name: 'What', cell: ({ what }) => what },
     { name: 'To recover', cell: (work) => seconds(work.seconds), isShort: true },
-    { name: 'Data lost', cell: ({ kind, lostSeconds }) => (isOfBackup(kind) ? '' : seconds(lostSeconds)), isShort: true },
+    {
+      name: 'Data lost',
+      cell: ({ kind, lostSeconds }) => (isOfBackup(kind) ? '' : seconds(lostSeconds)),
+      isShort: true,
+    },
     { name: 'Objectives', cell: ({ objectives }) => objectivesCell(objectives) },
     { name: 'Message', cell: ({ message }) => message },
   ];

@@ -1,6 +1,11 @@
 /** What a request asks for. Names are as they were written, and may be anybody's. */
 export type Route =
-  | { readonly page: 'Overview'; readonly namespace: string | undefined; readonly number: number; readonly refresh: boolean }
+  | {
+      readonly page: 'Overview';
+      readonly namespace: string | undefined;
+      readonly number: number;
+      readonly refresh: boolean;
+    }
   | {
       readonly page: 'Policy';
       readonly namespace: string;
@@ -8,7 +13,9 @@ export type Route =
       readonly number: number;
       readonly refresh: boolean;
     }
-  | { readonly page: 'Home' | 'Icon' | 'Nothing' };
+  | { readonly page: 'Home' }
+  | { readonly page: 'Icon' }
+  | { readonly page: 'Nothing' };
 
 /** Longer than two names and a query of ours can be. */
 const longestAddress = 2048;

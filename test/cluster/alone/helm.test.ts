@@ -42,10 +42,17 @@ describe('the chart, installed', () => {
     } finally {
       await forward.stop();
     }
-    const selector = `app.kubernetes.io/name=tidemark,app.kubernetes.io/instance=${release}`;
-    const [pod] = await kubectl.list('pods', operatorNamespace, `app.kubernetes.io/instance=${release},app.kubernetes.io/name=tidemark`);
+    const [pod] = await kubectl.list(
+      'pods',
+      operatorNamespace,
+      `app.kubernetes.io/instance=${release},app.kubernetes.io/name=tidemark`,
+    );
     const ask = (port: number, path: string) =>
-      kubectl.run(['get', '--raw', `/api/v1/namespaces/${operatorNamespace}/pods/${pod?.metadata.name}:${port}/proxy/${path}`]);
+      kubectl.run([
+        'get',
+        '--raw',
+        `/api/v1/namespaces/${operatorNamespace}/pods/${pod?.metadata.name}:${port}/proxy/${path}`,
+      ]);
     expect(await ask(8080, 'livez')).toContain('ok');
     await expect(ask(8081, 'ui')).rejects.toThrow();
   });

@@ -26,8 +26,17 @@ let browser: Browser;
 
 beforeAll(async () => {
   const { policies, runs, restores, recoveries, repositories } = world();
-  const hostile = policy('hostile', { namespace: 'evil', spec: { source: { host: 'db.example', credentialsSecretRef: { name: 'x' } }, walArchiving: { mode: 'Stream' } } });
-  const said = { ...hostile.status, server: { version: attack }, conditions: [{ ...hostile.status?.conditions?.[0], type: 'Ready', status: 'False', reason: attack, message: attack }] };
+  const hostile = policy('hostile', {
+    namespace: 'evil',
+    spec: { source: { host: 'db.example', credentialsSecretRef: { name: 'x' } }, walArchiving: { mode: 'Stream' } },
+  });
+  const said = {
+    ...hostile.status,
+    server: { version: attack },
+    conditions: [
+      { ...hostile.status?.conditions?.[0], type: 'Ready', status: 'False', reason: attack, message: attack },
+    ],
+  };
   const failed = run('hostile-run', 'hostile', 3, { namespace: 'evil', status: { phase: 'Failed', error: attack } });
   cluster = await ListingServer.start({
     backuppolicies: [...policies, { ...hostile, status: said }],
@@ -43,7 +52,13 @@ beforeAll(async () => {
   const failedPage = (error: unknown) => {
     throw error;
   };
-  server = await serveUi({ port: 0, listen: 'Loopback', seen: seenByUi(manager, 'tidemark-0'), now: () => now, failed: failedPage });
+  server = await serveUi({
+    port: 0,
+    listen: 'Loopback',
+    seen: seenByUi(manager, 'tidemark-0'),
+    now: () => now,
+    failed: failedPage,
+  });
   browser = await openBrowser();
 }, 600_000);
 afterAll(async () => {
@@ -54,7 +69,14 @@ afterAll(async () => {
   await cluster?.close();
 });
 
-const addresses = ['/ui', '/ui/policies/shop/orders', '/ui/policies/shop/carts', '/ui/policies/crm/notes', '/ui/policies/evil/hostile', '/ui/policies/no/such'] as const;
+const addresses = [
+  '/ui',
+  '/ui/policies/shop/orders',
+  '/ui/policies/shop/carts',
+  '/ui/policies/crm/notes',
+  '/ui/policies/evil/hostile',
+  '/ui/policies/no/such',
+] as const;
 const widths = [360, 768, 1280] as const;
 
 async function visit(address: string, width: number, scheme: 'light' | 'dark' = 'light'): Promise<Watched> {
@@ -66,14 +88,19 @@ async function visit(address: string, width: number, scheme: 'light' | 'dark' = 
 }
 
 describe.each(addresses)('%s', (address) => {
-  test.each(widths)('at %i pixels asks for nothing else, complains of nothing, and is no wider than its window', async (width) => {
-    const { page, requests, complaints } = await visit(address, width);
-    await screenshot(page, `${address}-${width}`);
-    expect(requests).toEqual([page.url()]);
-    expect(complaints.filter((complaint) => !/404 \(Not Found\)/.test(complaint) || !address.endsWith('/such'))).toEqual([]);
-    expect(await overflow(page)).toBeLessThanOrEqual(0);
-    await page.close();
-  });
+  test.each(widths)(
+    'at %i pixels asks for nothing else, complains of nothing, and is no wider than its window',
+    async (width) => {
+      const { page, requests, complaints } = await visit(address, width);
+      await screenshot(page, `${address}-${width}`);
+      expect(requests).toEqual([page.url()]);
+      expect(
+        complaints.filter((complaint) => !/404 \(Not Found\)/.test(complaint) || !address.endsWith('/such')),
+      ).toEqual([]);
+      expect(await overflow(page)).toBeLessThanOrEqual(0);
+      await page.close();
+    },
+  );
 
   test.each(['light', 'dark'] as const)('in the %s every text stands out from its ground', async (scheme) => {
     for (const width of [360, 1280]) {
@@ -89,7 +116,9 @@ describe.each(addresses)('%s', (address) => {
     for (const width of [360, 1280]) {
       const { page } = await visit(address, width);
       await page.evaluate(axe);
-      const violations = await page.evaluate('axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))');
+      const violations = await page.evaluate(
+        'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))',
+      );
       expect(violations).toEqual([]);
       await page.close();
     }

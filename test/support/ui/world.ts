@@ -29,7 +29,11 @@ export function world(): World {
     repositories: [
       repository('offsite'),
       repository('local-disk', {
-        status: { conditions: [condition('Ready', 'False', 'AccessDenied', 'put was denied: the key may only list. Give it s3:PutObject.')] },
+        status: {
+          conditions: [
+            condition('Ready', 'False', 'AccessDenied', 'put was denied: the key may only list. Give it s3:PutObject.'),
+          ],
+        },
       }),
       ...['billing', 'crm', 'plain'].map((namespace) => repository('offsite', { namespace })),
     ],
@@ -43,24 +47,70 @@ function orders(): BackupPolicy {
       repositoryRefs: [{ name: 'offsite' }, { name: 'local-disk' }],
       schedules: [
         { name: 'weekly-base', cron: '15 1 * * 0', timeZone: 'Europe/Amsterdam', method: 'Physical' },
-        { name: 'daily-increment', cron: '15 1 * * 1-6', timeZone: 'Europe/Amsterdam', method: 'Physical', type: 'Incremental' },
+        {
+          name: 'daily-increment',
+          cron: '15 1 * * 1-6',
+          timeZone: 'Europe/Amsterdam',
+          method: 'Physical',
+          type: 'Incremental',
+        },
         { name: 'nightly-dump', cron: '0 3 * * *', method: 'Logical' },
       ],
     },
     status: {
-      restorable: { earliestTime: at(330), latestTime: at(0.01), gaps: [{ ...gap, fromTime: at(240), toTime: at(216) }] },
+      restorable: {
+        earliestTime: at(330),
+        latestTime: at(0.01),
+        gaps: [{ ...gap, fromTime: at(240), toTime: at(216) }],
+      },
       drills: [
-        { name: 'fire-drill-3', time: at(25.9), outcome: 'Completed', rtoSeconds: 41, rpoSeconds: 2, objectivesMet: true },
-        { name: 'fire-drill-1', time: at(700), outcome: 'Completed', rtoSeconds: 95, rpoSeconds: 3, objectivesMet: true },
+        {
+          name: 'fire-drill-3',
+          time: at(25.9),
+          outcome: 'Completed',
+          rtoSeconds: 41,
+          rpoSeconds: 2,
+          objectivesMet: true,
+        },
+        {
+          name: 'fire-drill-1',
+          time: at(700),
+          outcome: 'Completed',
+          rtoSeconds: 95,
+          rpoSeconds: 3,
+          objectivesMet: true,
+        },
       ],
       retention: {
         plannedTime: at(0.9),
         plan: [
-          { run: 'orders-base-0', action: 'Delete', dueTime: at(-0.1), reason: 'outside recoveryWindow', bytes: '593476488', repository: 'offsite' },
-          { run: 'orders-base-1', action: 'Keep', reason: 'the recovery window begins in it', bytes: '593476488', repository: 'offsite' },
+          {
+            run: 'orders-base-0',
+            action: 'Delete',
+            dueTime: at(-0.1),
+            reason: 'outside recoveryWindow',
+            bytes: '593476488',
+            repository: 'offsite',
+          },
+          {
+            run: 'orders-base-1',
+            action: 'Keep',
+            reason: 'the recovery window begins in it',
+            bytes: '593476488',
+            repository: 'offsite',
+          },
         ],
         wal: [
-          { repository: 'offsite', systemIdentifier: '7312000000000000001', timeline: 1, before: '00000001000000000000001B', segments: 1204, bytes: '4202394423', dueTime: at(-0.1), reason: 'no backup that stays needs it' },
+          {
+            repository: 'offsite',
+            systemIdentifier: '7312000000000000001',
+            timeline: 1,
+            before: '00000001000000000000001B',
+            segments: 1204,
+            bytes: '4202394423',
+            dueTime: at(-0.1),
+            reason: 'no backup that stays needs it',
+          },
         ],
       },
     },
@@ -71,24 +121,61 @@ function ordersRuns(): readonly BackupRun[] {
   const daily = Array.from({ length: 118 }, (_, index) => {
     const [hours, isBase] = [10 + 24 * Math.floor(index / 2), index % 14 === 0];
     const isDump = index % 2 === 1;
-    return run(`orders-${isDump ? 'nightly-dump' : isBase ? 'weekly-base' : 'daily-increment'}-${29_378_475 - index}`, 'orders', hours - (isDump ? 1.8 : 0), {
-      spec: { method: isDump ? 'Logical' : 'Physical', type: isDump || isBase ? 'Full' : 'Incremental', hold: index === 28 },
-      status: {
-        ...(index === 6 ? { verified: { time: at(52.9), restoreSeconds: 19, by: 'orders-verify' } } : {}),
-        ...(index === 9 ? { phase: 'Failed', error: 'pg_dump: error: could not open extension file: <b>no</b>, "really". Install the extension.', size: undefined } : {}),
-        ...(index > 60 ? { phase: 'Expired' } : {}),
-        ...(index === 16 ? { conditions: [condition('Verified', 'False', 'DataCorrupted', 'It was found bad by orders-verify: page verification failed in relation 16402')] } : {}),
-        repositories: [
-          { name: 'offsite', state: 'Stored' },
-          index === 2
-            ? { name: 'local-disk', state: 'Failed', reason: 'AccessDenied', message: 'put was denied: the key may only list' }
-            : { name: 'local-disk', state: 'Stored' },
-        ],
+    return run(
+      `orders-${isDump ? 'nightly-dump' : isBase ? 'weekly-base' : 'daily-increment'}-${29_378_475 - index}`,
+      'orders',
+      hours - (isDump ? 1.8 : 0),
+      {
+        spec: {
+          method: isDump ? 'Logical' : 'Physical',
+          type: isDump || isBase ? 'Full' : 'Incremental',
+          hold: index === 28,
+        },
+        status: {
+          ...(index === 6 ? { verified: { time: at(52.9), restoreSeconds: 19, by: 'orders-verify' } } : {}),
+          ...(index === 9
+            ? {
+                phase: 'Failed',
+                error: 'pg_dump: error: could not open extension file: <b>no</b>, "really". Install the extension.',
+                size: undefined,
+              }
+            : {}),
+          ...(index > 60 ? { phase: 'Expired' } : {}),
+          ...(index === 16
+            ? {
+                conditions: [
+                  condition(
+                    'Verified',
+                    'False',
+                    'DataCorrupted',
+                    'It was found bad by orders-verify: page verification failed in relation 16402',
+                  ),
+                ],
+              }
+            : {}),
+          repositories: [
+            { name: 'offsite', state: 'Stored' },
+            index === 2
+              ? {
+                  name: 'local-disk',
+                  state: 'Failed',
+                  reason: 'AccessDenied',
+                  message: 'put was denied: the key may only list',
+                }
+              : { name: 'local-disk', state: 'Stored' },
+          ],
+        },
       },
-    });
+    );
   });
   const running = run('orders-by-hand-x7k2p', 'orders', 0.05, {
-    status: { phase: 'Running', completionTime: undefined, size: undefined, progress: { percent: 42 }, repositories: undefined },
+    status: {
+      phase: 'Running',
+      completionTime: undefined,
+      size: undefined,
+      progress: { percent: 42 },
+      repositories: undefined,
+    },
   });
   return [running, ...daily];
 }
@@ -114,7 +201,10 @@ function ledger(): BackupPolicy {
   const silent = `The watcher of the archive has said nothing since ${at(3)}. Look at the pod of Deployment ledger-wal.`;
   return policy('ledger', {
     namespace: 'billing',
-    spec: { source: { host: 'ledger.internal.example.com', credentialsSecretRef: { name: 'db' } }, walArchiving: { mode: 'Stream' } },
+    spec: {
+      source: { host: 'ledger.internal.example.com', credentialsSecretRef: { name: 'db' } },
+      walArchiving: { mode: 'Stream' },
+    },
     status: {
       conditions: [
         condition('Ready', 'Unknown', 'WatcherSilent', silent),
@@ -127,7 +217,14 @@ function ledger(): BackupPolicy {
 }
 
 function invoices(): BackupPolicy {
-  const drill = { name: 'invoices-drill', time: at(70), outcome: 'Completed', rtoSeconds: 1810, rpoSeconds: 2, objectivesMet: false };
+  const drill = {
+    name: 'invoices-drill',
+    time: at(70),
+    outcome: 'Completed',
+    rtoSeconds: 1810,
+    rpoSeconds: 2,
+    objectivesMet: false,
+  };
   return policy('invoices', { namespace: 'billing', status: { drills: [drill] } });
 }
 
@@ -198,7 +295,11 @@ function recoveries(): readonly PitrRecovery[] {
         recoveryTarget: { targetTime: at(101) },
         target: { instance: { name: 'orders-recovered', storage: { size: '10Gi' } } },
       },
-      status: { phase: 'Failed', measured: undefined, error: 'The volume of orders-recovered could not be bound: no StorageClass is the default. Name one.' },
+      status: {
+        phase: 'Failed',
+        measured: undefined,
+        error: 'The volume of orders-recovered could not be bound: no StorageClass is the default. Name one.',
+      },
     }),
     recovery('orders-verify', 'orders', 53, { labels: { 'tidemark.dev/verification': 'orders' } }),
   ];

@@ -69,8 +69,10 @@ interface Container {
 
 function operator(objects: readonly Rendered[]): Container {
   const deployment = objects.find(({ kind }) => kind === 'Deployment');
-  const { template } = deployment?.spec as { readonly template: { readonly spec: { readonly containers: readonly Container[] } } };
-  const [container] = template.spec.containers;
+  const spec = deployment?.spec as
+    | { readonly template: { readonly spec: { readonly containers: readonly Container[] } } }
+    | undefined;
+  const [container] = spec?.template.spec.containers ?? [];
   if (container === undefined) throw new Error('the Deployment has no container');
   return container;
 }

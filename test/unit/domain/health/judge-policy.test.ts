@@ -43,9 +43,17 @@ describe('what fails is failing', () => {
     ['the last backup', saying('LastBackupSucceeded', 'False', 'SourceFailed'), 'SourceFailed'],
     ['the archive', saying('ContinuousArchiving', 'False', 'FallingBehind'), 'FallingBehind'],
     ['a verification', saying('Verified', 'False', 'DataCorrupted'), 'DataCorrupted'],
-    ['a person must act', { status: { conditions: [...soundConditions, condition('Stalled', 'True', 'Refused')] } }, 'Refused'],
+    [
+      'a person must act',
+      { status: { conditions: [...soundConditions, condition('Stalled', 'True', 'Refused')] } },
+      'Refused',
+    ],
     ['the last drill', { status: { drills: [drill('Failed', 1), drill('Completed', 9)] } }, 'DrillFailed'],
-    ['a slot that is nearly lost', { status: { ...archived(), wal: { slot: { safeBytes: '1000' } } } }, 'SlotNearlyLost'],
+    [
+      'a slot that is nearly lost',
+      { status: { ...archived(), wal: { slot: { safeBytes: '1000' } } } },
+      'SlotNearlyLost',
+    ],
   ])('%s', (_, parts, reason) => {
     expect(judged(parts)).toEqual(['failing', `failing ${reason}`]);
   });
@@ -58,7 +66,10 @@ describe('what fails is failing', () => {
   });
 
   test('a method whose last run failed, though the other method’s succeeded later', () => {
-    const dump = run('dump', 'orders', 11, { spec: { method: 'Logical' }, status: { phase: 'Failed', error: 'no room' } });
+    const dump = run('dump', 'orders', 11, {
+      spec: { method: 'Logical' },
+      status: { phase: 'Failed', error: 'no room' },
+    });
     expect(judged({}, [...daily, dump])).toEqual(['failing', 'failing Failed']);
     const again = run('dump-2', 'orders', 10.5, { spec: { method: 'Logical' } });
     expect(judged({}, [...daily, dump, again])).toEqual(['sound']);
@@ -72,7 +83,11 @@ describe('what is worth a look is neither sound nor failing', () => {
     ['objectives that a drill missed', { status: { drills: [drill('Completed', 1, false)] } }, 'ObjectivesMissed'],
     ['a gap after which no base began', gapEnding(5), 'WalGap'],
     ['a gap of which no time is known', gapEnding(undefined), 'WalGap'],
-    ['verifications that do not come about', { status: { verification: { since: at(900), last: [] } } }, 'VerificationOverdue'],
+    [
+      'verifications that do not come about',
+      { status: { verification: { since: at(900), last: [] }, drills: [drill('Completed', 1)] } },
+      'VerificationOverdue',
+    ],
   ])('%s', (_, parts, reason) => {
     expect(judged(parts)).toEqual(['attention', `attention ${reason}`]);
   });
@@ -101,7 +116,10 @@ test('backups that were never brought back are unproven, until a drill or a veri
   const verified = run('orders-daily', 'orders', 10, { status: { verified: { time: at(3) } } });
   expect(judged({ spec, status }, [verified])).toEqual(['sound']);
   const soon = saying('Verified', 'Unknown', 'NotVerifiedYet');
-  expect(judged({ status: { ...soon.status, verification: undefined } })).toEqual(['unproven', 'unproven NotVerifiedYet']);
+  expect(judged({ status: { ...soon.status, verification: undefined } })).toEqual([
+    'unproven',
+    'unproven NotVerifiedYet',
+  ]);
 });
 
 test('the worst comes first, and what Ready repeats is said once', () => {
@@ -127,7 +145,12 @@ test('without WAL no window is missed, and a policy by hand is not overdue', () 
 });
 
 function drill(outcome: 'Completed' | 'Failed', hours: number, objectivesMet?: boolean) {
-  return { name: `drill-${hours}`, time: at(hours), outcome, ...(objectivesMet === undefined ? {} : { objectivesMet }) };
+  return {
+    name: `drill-${hours}`,
+    time: at(hours),
+    outcome,
+    ...(objectivesMet === undefined ? {} : { objectivesMet }),
+  };
 }
 
 function archived() {

@@ -86,6 +86,9 @@ describe('the overview', () => {
     const stale = ask('/ui', world(), { staleFor: 125_000 });
     expect(stale.status).toBe(200);
     expect(stale.words).toContain('has not heard from the API server for 2 min 5 s');
+    expect(stale.words).toContain('Was protected');
+    expect(stale.body).not.toContain('class="verdict sound"');
+    expect(ask('/ui/policies/plain/mail', world(), { staleFor: 125_000 }).words).toContain('mail: was protected');
     expect(headlineOf(overview({ policies: [] }, { staleFor: 61_000 })).level).toBe('unknown');
     expect(ask('/ui', world(), { staleFor: 20_000 }).words).toContain('1 of 12 policies is failing');
   });
@@ -112,7 +115,15 @@ describe('the page of a policy', () => {
   test('has the findings, the picture, the runs, what was brought back, retention, repositories, conditions', () => {
     const { status, words, body } = ask('/ui/policies/shop/orders');
     expect(status).toBe(200);
-    for (const heading of ['Restorable window', 'Backups 119', 'Restores, recoveries, drills 5', 'Verification', 'Retention', 'Repositories', 'Conditions'])
+    for (const heading of [
+      'Restorable window',
+      'Backups 119',
+      'Restores, recoveries, drills 5',
+      'Verification',
+      'Retention',
+      'Repositories',
+      'Conditions',
+    ])
       expect(words).toContain(heading);
     expect(body.match(/<svg xmlns/g)).toHaveLength(2);
     expect(words).toContain('WAL is missing from 2026-11-11 10:15:00 +00:00 to 2026-11-12 10:15:00 +00:00 (1 d).');
@@ -158,7 +169,10 @@ describe('the page of a policy', () => {
 
   test('leaves out runs of another policy or namespace, and hooks and questions, which may hold secrets', () => {
     const hooks = { preBackup: [], postBackup: [{ http: { url: 'https://example.com/TOKEN' } }] };
-    const spec = { hooks, verification: { cron: '0 5 * * 6', assertions: [{ database: 'orders', query: 'select HIDDEN', expect: 't' }] } };
+    const spec = {
+      hooks,
+      verification: { cron: '0 5 * * 6', assertions: [{ database: 'orders', query: 'select HIDDEN', expect: 't' }] },
+    };
     const foreign = run('foreign', 'orders', 3, { namespace: 'billing' });
     const { body } = ask('/ui/policies/shop/orders', { policies: [policy('orders', { spec })], runs: [foreign] });
     expect(body).not.toMatch(/TOKEN|HIDDEN|foreign|db-backup/);
@@ -171,27 +185,79 @@ function skeleton(page: string): readonly string[] {
 }
 
 describe('whatever a user names, and whatever a server says', () => {
-  const nasty = fc.constantFrom('<script>', '</title>', '"><img src=x onerror=alert(1)>', "'", '&amp;', '`', '<!--', '\u0000', '\u202e', '\ud800', '</style>', '</svg>', '${7}', 'javascript:');
-  const text = fc.array(fc.oneof(nasty, fc.string({ unit: 'binary', maxLength: 6 })), { maxLength: 5 }).map((parts) => `a${parts.join('')}`);
+  const nasty = fc.constantFrom(
+    '<script>',
+    '</title>',
+    '"><img src=x onerror=alert(1)>',
+    "'",
+    '&amp;',
+    '`',
+    '<!--',
+    '\u0000',
+    '\u202e',
+    '\ud800',
+    '</style>',
+    '</svg>',
+    'javascript:',
+  );
+  const text = fc
+    .array(fc.oneof(nasty, fc.string({ unit: 'binary', maxLength: 6 })), { maxLength: 5 })
+    .map((parts) => `a${parts.join('')}`);
 
   const hostile = (words: string): Partial<World> => {
-    const said = { status: { conditions: [condition('Ready', 'False', words, words), condition(words, 'False', words, words)] } };
-    const parts = { namespace: words };
-    const spec = { source: { host: 'db', credentialsSecretRef: { name: 'x' } }, walArchiving: { mode: 'Stream' } };
-    const base = policy(words, { ...parts, ...said, spec });
+    const conditions = [condition('Ready', 'False', words, words), condition(words, 'False', words, words)];
+    const named = <Shape extends { readonly metadata: object }>(object: Shape, spec: object): Shape => ({
+      ...object,
+      metadata: { ...object.metadata, name: words, namespace: words },
+      spec,
+    });
+    const base = policy('x', {
+      spec: { source: { host: 'db', credentialsSecretRef: { name: 'x' } }, walArchiving: { mode: 'Stream' } },
+    });
+    const verification = {
+      method: 'Physical',
+      name: words,
+      scheduledTime: words,
+      startTime: words,
+      outcome: 'Bad',
+      message: words,
+      reason: words,
+    };
     const status = {
       ...base.status,
+      conditions,
       server: { version: words },
       wal: { lastArchivedSegment: words, lagBytes: words },
       drills: [{ name: words, time: at(3), outcome: 'Failed', reason: words }],
       retention: { plan: [{ run: words, action: words, reason: words, repository: words }] },
-      verification: { last: [{ method: 'Physical', name: words, scheduledTime: words, startTime: words, outcome: 'Bad', message: words, reason: words }] },
+      verification: { last: [verification] },
     };
+    const failed = {
+      status: { phase: 'Failed', error: words, repositories: [{ name: words, state: 'Failed', message: words }] },
+    };
+    const said = { status: { phase: words, error: words } };
+    const source = { policyRef: { name: words } };
+    const latest = { latest: { policyRef: { name: words }, method: 'Logical' } };
     return {
-      policies: [{ ...base, spec: { ...base.spec, source: { host: words }, repositoryRefs: [{ name: words }] }, status } as BackupPolicy],
-      runs: [{ ...run(words, words, 3, { namespace: words, status: { phase: 'Failed', error: words, repositories: [{ name: words, state: 'Failed', message: words }] } }), spec: { policyRef: { name: words }, method: 'Physical', type: 'Full', hold: false } }] as World['runs'],
-      recoveries: [{ ...recovery(words, 'x', 2, { namespace: words, status: { phase: words, error: words } }), spec: { ...recovery('y', 'x', 2).spec, source: { policyRef: { name: words } }, recoveryTarget: { targetName: words } } }] as World['recoveries'],
-      restores: [{ ...restore(words, 2, { namespace: words, status: { error: words } }), spec: { ...restore('y', 2).spec, source: { latest: { policyRef: { name: words }, method: 'Logical' } }, target: { server: { host: words } } } }] as World['restores'],
+      policies: [
+        {
+          ...named(base, { ...base.spec, source: { host: words }, repositoryRefs: [{ name: words }] }),
+          status,
+        } as unknown as BackupPolicy,
+      ],
+      runs: [
+        named(run('x', 'x', 3, failed), { policyRef: { name: words }, method: 'Physical', type: 'Full', hold: false }),
+      ],
+      recoveries: [
+        named(recovery('x', 'x', 2, said), {
+          ...recovery('y', 'x', 2).spec,
+          source,
+          recoveryTarget: { targetName: words },
+        }),
+      ],
+      restores: [
+        named(restore('x', 2, said), { ...restore('y', 2).spec, source: latest, target: { server: { host: words } } }),
+      ],
     };
   };
   const pages = (words: string) => {
@@ -214,14 +280,18 @@ describe('whatever a user names, and whatever a server says', () => {
   });
 
   test('names that no address can hold do not break the list', () => {
-    expect(ask('/ui', { policies: [policy('a\ud800b')] }).status).toBe(200);
+    const lone = policy('a');
+    const policies = [{ ...lone, metadata: { ...lone.metadata, name: 'a\ud800b' } }];
+    expect(ask('/ui', { policies }).status).toBe(200);
   });
 });
 
 test('2,000 policies and 20,000 runs make pages of bounded size, quickly', () => {
   const many: Partial<World> = {
     policies: Array.from({ length: 2000 }, (_, index) => policy(`orders-${index}`)),
-    runs: Array.from({ length: 20_000 }, (_, index) => run(`run-${index}`, index < 12_000 ? 'orders-7' : `orders-${index % 2000}`, 10 + index / 100)),
+    runs: Array.from({ length: 20_000 }, (_, index) =>
+      run(`run-${index}`, index < 12_000 ? 'orders-7' : `orders-${index % 2000}`, 10 + index / 100),
+    ),
   };
   const seen = shelvesOf(many);
   answerOf('/ui', seen, now);
@@ -235,7 +305,9 @@ test('2,000 policies and 20,000 runs make pages of bounded size, quickly', () =>
   expect(wordsOf(one.body)).toContain('older backups lie before the picture begins');
   expect(list.body.length).toBeLessThan(400_000);
   expect(one.body.length).toBeLessThan(600_000);
-  console.info(`overview ${first.toFixed(0)} ms, ${list.body.length} bytes; policy ${second.toFixed(0)} ms, ${one.body.length} bytes`);
+  console.info(
+    `overview ${first.toFixed(0)} ms, ${list.body.length} bytes; policy ${second.toFixed(0)} ms, ${one.body.length} bytes`,
+  );
   expect(first).toBeLessThan(2000);
   expect(second).toBeLessThan(2000);
 });
