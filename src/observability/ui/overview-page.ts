@@ -3,7 +3,19 @@ import { type Level, levels } from '../../domain/health/finding.ts';
 import { type Content, html, type Markup } from './html.ts';
 import { blindNote, policyAddress } from './layout.ts';
 import type { Overview } from './overview-model.ts';
-import { type Column, count, fitted, icon, levelWords, moment, pager, table, unknown, verdict } from './parts.ts';
+import {
+  type Column,
+  count,
+  fitted,
+  icon,
+  levelWords,
+  moment,
+  pager,
+  table,
+  unbroken,
+  unknown,
+  verdict,
+} from './parts.ts';
 import type { Summary } from './summarize.ts';
 
 /** Characters of a message; all of it stands on the policy's own page. */
@@ -85,7 +97,7 @@ const columnsAt = (now: Date, isBlind: boolean): readonly Column<Summary>[] => [
     cell: ({ namespace, name, source }) =>
       html`<a class="name" href="${policyAddress(namespace, name)}">${name}</a> <span class="under"><a href="${overviewAddress(namespace, 1)}">${namespace}</a>${source !== '' && html` · ${source}`}</span>`,
   },
-  { name: 'Health', cell: ({ health }) => healthCell(health, isBlind) },
+  { name: 'Health', cell: ({ health }) => healthCell(health, isBlind), kind: 'main' },
   { name: 'Restorable', cell: ({ window }) => windowCell(window, now) },
   {
     name: 'Last success',
@@ -94,10 +106,16 @@ const columnsAt = (now: Date, isBlind: boolean): readonly Column<Summary>[] => [
   { name: 'Next run', cell: ({ next }) => nextCell(next, now) },
   {
     name: 'WAL behind',
-    cell: ({ wal }) => (wal === 'None' ? html`<span class="quiet">not archived</span>` : (wal ?? unknown)),
+    cell: ({ wal }) => walCell(wal),
+    kind: 'short',
   },
-  { name: 'Proof', cell: (summary) => proofCell(summary, now) },
+  { name: 'Proof', cell: (summary) => proofCell(summary, now), kind: 'several' },
 ];
+
+function walCell(wal: Summary['wal']): Content {
+  if (wal === 'None') return html`<span class="quiet">not archived</span>`;
+  return wal === undefined ? unknown : wal.split(', ').map((part) => html`<span class="line">${part}</span>`);
+}
 
 /** What is no longer seen is not called safe. */
 function healthCell(health: Summary['health'], isBlind: boolean): Content {
@@ -123,7 +141,9 @@ export function nextCell(next: Summary['next'], now: Date, seconds = false): Con
 
 export function proofCell({ proof, measure }: Summary, now: Date): Content {
   const took =
-    proof?.seconds === undefined ? undefined : html`<span class="under">restored in ${duration(proof.seconds)}</span>`;
+    proof?.seconds === undefined
+      ? undefined
+      : html`<span class="under">${unbroken(`restored in ${duration(proof.seconds)}`)}</span>`;
   return html`${proof === undefined ? 'none is known' : moment(proof.time, now)} ${took} <span class="under">${objectiveWords(measure)}</span>`;
 }
 
@@ -132,8 +152,8 @@ export function objectiveWords(measure: Summary['measure']): string {
   if (measure === undefined) return 'objectives: not measured';
   const { objectivesMet, rtoSeconds, rpoSeconds } = measure;
   const figures = [
-    ...(rtoSeconds === undefined ? [] : [`RTO ${duration(rtoSeconds)}`]),
-    ...(rpoSeconds === undefined ? [] : [`RPO ${duration(rpoSeconds)}`]),
+    ...(rtoSeconds === undefined ? [] : [`RTO\u00a0${duration(rtoSeconds)}`]),
+    ...(rpoSeconds === undefined ? [] : [`RPO\u00a0${duration(rpoSeconds)}`]),
   ];
-  return `objectives ${objectivesMet === true ? 'met' : 'missed'}${figures.length === 0 ? '' : `: ${figures.join(', ')}`}`;
+  return `objectives ${objectivesMet === true ? 'met' : 'missed'}${figures.length === 0 ? '' : `: ${unbroken(figures.join(', '))}`}`;
 }

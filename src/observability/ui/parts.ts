@@ -45,8 +45,8 @@ export interface Column<Row> {
   readonly cell: (row: Row) => Content;
   /** Its cell names the row. */
   readonly isName?: boolean;
-  /** Of short words that never break. */
-  readonly isShort?: boolean;
+  /** short: of words that never break; several: of a few lines; long: of sentences; main: what a reader looks for, which needs no name on a phone. */
+  readonly kind?: 'short' | 'several' | 'long' | 'main';
 }
 
 /**
@@ -56,11 +56,11 @@ export interface Column<Row> {
 export function table<Row>(labelledBy: string, columns: readonly Column<Row>[], rows: readonly Row[]): Markup {
   const head = columns.map(({ name }) => html`<th scope="col" role="columnheader">${name}</th>`);
   const body = rows.map(
-    (row) => html`<tr role="row">${columns.map(({ name, cell, isName = false, isShort = false }) => {
+    (row) => html`<tr role="row">${columns.map(({ name, cell, isName = false, kind }) => {
       const content = html`<span class="cell">${cell(row)}</span>`;
       return isName
         ? html`<th scope="row" role="rowheader">${content}</th>`
-        : html`<td role="cell" data-name="${name}"${isShort ? html` class="short"` : ''}>${content}</td>`;
+        : html`<td role="cell" data-name="${name}"${kind !== undefined && html` class="${kind}"`}>${content}</td>`;
     })}</tr>
 `,
   );
@@ -97,6 +97,11 @@ export function size(value: string | undefined): Content {
 
 export function count(value: number): string {
   return String(value).replaceAll(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** Figures stay with their units: no line begins with an `s`. */
+export function unbroken(text: string): string {
+  return text.replaceAll(/(?<=[0-9]) (?=[a-zA-Z])/g, '\u00a0');
 }
 
 /** So many characters at most, in whole ones. */

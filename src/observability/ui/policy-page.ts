@@ -84,12 +84,12 @@ type Verification = PolicyView['verifications'][number];
 
 function verifications({ verifications: last, nextVerification, now }: PolicyView): Markup {
   const columns: readonly Column<Verification>[] = [
-    { name: 'Method', isName: true, cell: ({ method }) => method },
+    { name: 'Method', isName: true, cell: ({ method }) => method, kind: 'short' },
     { name: 'Outcome', cell: ({ outcome }) => outcomeWords(outcome) },
     { name: 'When', cell: ({ time, startTime }) => moment(time ?? startTime, now, { seconds: true }) },
     { name: 'Backup', cell: ({ run, backupID }) => run ?? backupID ?? unknown },
     { name: 'By', cell: ({ name }) => name },
-    { name: 'Message', cell: ({ message, reason }) => message || reason },
+    { name: 'Message', cell: ({ message, reason }) => message || reason, kind: 'long' },
   ];
   const next =
     nextVerification !== undefined && html`<p>The next is due ${moment(nextVerification, now, { seconds: true })}.</p>`;
@@ -106,10 +106,10 @@ function outcomeWords(outcome: Verification['outcome']): Markup {
 function conditions({ conditions: said, now }: PolicyView): Markup {
   const columns: readonly Column<Condition>[] = [
     { name: 'Condition', isName: true, cell: ({ type }) => type },
-    { name: 'Status', cell: ({ status }) => status, isShort: true },
+    { name: 'Status', cell: ({ status }) => status, kind: 'short' },
     { name: 'Reason', cell: ({ reason }) => html`<span class="reason">${reason}</span>` },
     { name: 'Since', cell: ({ lastTransitionTime }) => moment(lastTransitionTime, now, { seconds: true }) },
-    { name: 'Message', cell: ({ message }) => message },
+    { name: 'Message', cell: ({ message }) => message, kind: 'long' },
   ];
   return html`<h2 id="conditions">Conditions</h2>
 ${said.length === 0 ? html`<p>The operator has said none yet.</p>` : table('conditions', columns, said)}`;

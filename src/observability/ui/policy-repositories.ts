@@ -12,11 +12,11 @@ export function repositoriesSection({ repositories, now }: PolicyView): Markup {
     {
       name: 'Backups',
       cell: ([, of]) => (of?.status?.backups === undefined ? unknown : count(of.status.backups)),
-      isShort: true,
+      kind: 'short',
     },
-    { name: 'Stored', cell: ([, of]) => size(of?.status?.storedBytes), isShort: true },
+    { name: 'Stored', cell: ([, of]) => size(of?.status?.storedBytes), kind: 'short' },
     { name: 'Last looked through', cell: ([, of]) => moment(of?.status?.lastSyncTime, now) },
-    { name: 'Message', cell: ([, of]) => findCondition(of?.status?.conditions, 'Ready')?.message },
+    { name: 'Message', cell: ([, of]) => findCondition(of?.status?.conditions, 'Ready')?.message, kind: 'long' },
   ];
   return html`<h2 id="repositories">Repositories</h2>${table('repositories', columns, repositories)}`;
 }

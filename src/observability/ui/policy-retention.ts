@@ -19,17 +19,17 @@ const planColumns = (now: Date): readonly Column<RetentionView['plan'][number]>[
   { name: 'Action', cell: ({ action }) => actionCell(action) },
   { name: 'Due', cell: ({ dueTime }) => (dueTime === undefined ? '' : moment(dueTime, now)) },
   { name: 'Repository', cell: ({ repository }) => repository },
-  { name: 'Stored', cell: ({ bytes }) => size(bytes), isShort: true },
-  { name: 'Reason', cell: ({ reason }) => reason },
+  { name: 'Stored', cell: ({ bytes }) => size(bytes), kind: 'short' },
+  { name: 'Reason', cell: ({ reason }) => reason, kind: 'long' },
 ];
 
 const walColumns = (now: Date): readonly Column<RetentionView['wal'][number]>[] => [
   { name: 'Repository', isName: true, cell: ({ repository, timeline }) => html`${repository}, timeline ${timeline}` },
   { name: 'Before', cell: ({ before }) => (before === undefined ? 'all of it' : html`<code>${before}</code>`) },
-  { name: 'Segments', cell: ({ segments }) => count(segments), isShort: true },
-  { name: 'Stored', cell: ({ bytes }) => size(bytes), isShort: true },
+  { name: 'Segments', cell: ({ segments }) => count(segments), kind: 'short' },
+  { name: 'Stored', cell: ({ bytes }) => size(bytes), kind: 'short' },
   { name: 'Due', cell: ({ dueTime }) => (dueTime === undefined ? '' : moment(dueTime, now)) },
-  { name: 'Reason', cell: ({ reason }) => reason },
+  { name: 'Reason', cell: ({ reason }) => reason, kind: 'long' },
 ];
 
 function actionCell(action: string): Content {

@@ -9,11 +9,11 @@ export function runsSection({ runs, now }: PolicyView, addressOf: (page: number)
     { name: 'State', cell: stateCell },
     { name: 'Method', cell: ({ method }) => method },
     { name: 'Started', cell: ({ started }) => moment(started, now) },
-    { name: 'Took', cell: ({ took }) => took ?? unknown, isShort: true },
-    { name: 'Size', cell: sizeCell, isShort: true },
+    { name: 'Took', cell: ({ took }) => took ?? unknown, kind: 'short' },
+    { name: 'Size', cell: sizeCell, kind: 'short' },
     { name: 'Repositories', cell: repositoriesCell },
     { name: 'Verified', cell: ({ verified }) => verifiedCell(verified, now) },
-    { name: 'Message', cell: ({ message }) => message },
+    { name: 'Message', cell: ({ message }) => message, kind: 'long' },
   ];
   return html`<h2 id="backups">Backups${runs.total > 0 && html` <span class="quiet">${count(runs.total)}, the newest first</span>`}</h2>
 ${runs.total === 0 ? html`<p>No backup is known.</p>` : table('backups', columns, runs.items)}
@@ -42,15 +42,15 @@ export function phaseVerdict(phase: string, words: string = phase): Markup {
 
 function sizeCell({ source, stored, ratio }: RunRow): Markup {
   if (source === undefined && stored === undefined) return unknown;
-  const packed = ratio === undefined ? '' : `, ${ratio} to 1`;
-  return html`${source ?? unknown} <span class="under">${stored ?? 'not known'} stored${packed}</span>`;
+  const packed = ratio !== undefined && html`<span class="under">${ratio} to 1</span>`;
+  return html`${source ?? unknown} <span class="under">${stored ?? 'not known'} stored</span>${packed}`;
 }
 
 function repositoriesCell({ repositories }: RunRow): Markup {
   if (repositories.length === 0) return unknown;
   return html`${repositories.map(
     ({ name, state, why }) =>
-      html`<span class="line">${name}: ${state.toLowerCase()}${why !== undefined && html`<span class="under">${why}</span>`}</span>`,
+      html`<span class="line"><span class="whole">${name}: ${state.toLowerCase()}</span>${why !== undefined && html` <span class="under">${why}</span>`}</span>`,
   )}`;
 }
 

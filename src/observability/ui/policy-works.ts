@@ -13,14 +13,14 @@ export function worksSection({ works, now }: PolicyView): Markup {
     { name: 'State', cell: ({ phase }) => phaseVerdict(phase) },
     { name: 'Started', cell: ({ started }) => moment(started, now) },
     { name: 'What', cell: ({ what }) => what },
-    { name: 'To recover', cell: (work) => seconds(work.seconds), isShort: true },
+    { name: 'To recover', cell: (work) => seconds(work.seconds), kind: 'short' },
     {
       name: 'Data lost',
       cell: ({ kind, lostSeconds }) => (isOfBackup(kind) ? '' : seconds(lostSeconds)),
-      isShort: true,
+      kind: 'short',
     },
     { name: 'Objectives', cell: ({ objectives }) => objectivesCell(objectives) },
-    { name: 'Message', cell: ({ message }) => message },
+    { name: 'Message', cell: ({ message }) => message, kind: 'long' },
   ];
   const more = works.total - works.items.length;
   return html`<h2 id="restores">Restores, recoveries, drills${works.total > 0 && html` <span class="quiet">${count(works.total)}, the newest first</span>`}</h2>

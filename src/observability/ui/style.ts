@@ -44,18 +44,20 @@ table { border-collapse: collapse; font-size: .92rem; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .55rem 1.1rem .55rem 0; text-align: left; vertical-align: top; }
 thead th { color: var(--quiet); font-size: .82rem; font-weight: 500; padding-bottom: .35rem; white-space: nowrap; }
 tbody th { font-weight: 400; min-width: 9rem; } .name { font-weight: 600; } th .cell, td .cell { overflow-wrap: anywhere; }
-.short { white-space: nowrap; }
+.short { white-space: nowrap; } .long .cell { display: block; min-width: 13rem; } .several .cell { display: block; min-width: 11.2rem; }
+h3 { font-size: .95rem; font-weight: 600; margin: 1.4rem 0 .4rem; }
 .moment { display: inline-block; } .moment .age { white-space: nowrap; } .moment time { font-size: .86em; white-space: nowrap; }
 td .moment time { display: block; }
-.range { display: flex; gap: .45em; } .edge { flex: 0 0 2.2em; font-size: .86em; padding-top: .1em; }
-.range time { display: block; }
+.range { align-items: baseline; display: flex; gap: .45em; } .edge { flex: 0 0 2.4em; font-size: .86em; white-space: nowrap; }
+td .range time { display: inline; }
+.line { display: block; } td .whole { white-space: nowrap; }
 .facts { display: grid; gap: .9rem 2rem; grid-template-columns: repeat(auto-fill, minmax(15.5rem, 1fr)); margin: 0; }
 .facts dt { color: var(--quiet); font-size: .82rem; } .facts dd { margin: 0; overflow-wrap: anywhere; } .facts time { display: block; font-size: .86em; }
 figure { margin: 0; } figure svg { display: block; height: auto; width: 100%; } .narrow { display: none; }
 details { margin-top: .6rem; } summary { color: var(--link); cursor: pointer; width: fit-content; } details li { overflow-wrap: anywhere; }
 .pager { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: .9rem 0; }
 .crumbs { font-size: .88rem; margin: 0 0 .3rem; overflow-wrap: anywhere; }
-@media (max-width: 760px) {
+@media (max-width: 900px) {
   header, main, footer { padding-left: 1rem; padding-right: 1rem; }
   h1 { font-size: 1.35rem; } .headline { padding: .9rem 1rem 1rem; }
   .wide { display: none; } .narrow { display: block; }
@@ -64,7 +66,8 @@ details { margin-top: .6rem; } summary { color: var(--link); cursor: pointer; wi
   tbody th { border: 0; font-size: 1.02rem; padding: 0 0 .25rem; }
   td { border: 0; display: flex; gap: .8rem; padding: .14rem 0; }
   td::before { color: var(--quiet); content: attr(data-name); flex: 0 0 6.4rem; font-size: .86rem; padding-top: .06rem; }
-  td .cell { flex: 1; min-width: 0; } .short { white-space: normal; } .scroll { overflow: visible; }
+  td .cell { flex: 1; min-width: 0; } td .whole { white-space: normal; } .long .cell, .several .cell { min-width: 0; } td:has(.cell:empty) { display: none; }
+  .main { display: block; } .main::before { display: none; } .short { white-space: normal; } .scroll { overflow: visible; }
 }
 @media print { .skip, .pager, header p { display: none; } main { max-width: none; } }`;
 

@@ -30,7 +30,9 @@ export async function openPage(browser: Browser): Promise<Watched> {
   page.on('request', (request) => watched.requests.push(request.url()));
   page.on('console', (message) => watched.complaints.push(message.text()));
   page.on('pageerror', (error) => watched.complaints.push(String(error)));
-  page.on('requestfailed', (request) => watched.complaints.push(`${request.url()} failed`));
+  page.on('requestfailed', (request) =>
+    watched.complaints.push(`${request.url()} was not had: ${request.failure()?.errorText}`),
+  );
   page.on('dialog', (dialog) => {
     watched.complaints.push(`a dialog opened: ${dialog.message()}`);
     void dialog.dismiss();

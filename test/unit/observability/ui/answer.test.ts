@@ -128,7 +128,7 @@ describe('the page of a policy', () => {
     expect(body.match(/<svg xmlns/g)).toHaveLength(2);
     expect(words).toContain('WAL is missing from 2026-11-11 10:15:00 +00:00 to 2026-11-12 10:15:00 +00:00 (1 d).');
     expect(words).toContain('Running 42 %');
-    expect(words).toContain('593 MB stored, 5.22 to 1');
+    expect(words).toContain('593 MB stored 5.22 to 1');
     expect(words).toContain('local-disk: failed put was denied');
     expect(words).toContain('Found bad');
     expect(words).toContain('To 2026-11-17T05:15:00Z as the new instance orders-recovered');
