@@ -7,7 +7,11 @@ export function runsSection({ runs, now }: PolicyView, addressOf: (page: number)
   const columns: readonly Column<RunRow>[] = [
     { name: 'Backup', isName: true, cell: ({ name }) => name },
     { name: 'State', cell: stateCell },
-    { name: 'Method', cell: ({ method }) => method },
+    {
+      name: 'Method',
+      cell: ({ method, type }) => html`${method}${type !== undefined && html` <span class="under">${type}</span>`}`,
+      kind: 'short',
+    },
     { name: 'Started', cell: ({ started }) => moment(started, now) },
     { name: 'Took', cell: ({ took }) => took ?? unknown, kind: 'short' },
     { name: 'Size', cell: sizeCell, kind: 'short' },

@@ -9,6 +9,7 @@ export interface RunRow {
   readonly percent: number | undefined;
   readonly held: boolean;
   readonly method: string;
+  readonly type: string | undefined;
   readonly started: string;
   readonly took: string | undefined;
   readonly source: string | undefined;
@@ -31,7 +32,8 @@ export function runRow(run: BackupRun): RunRow {
     phase: status?.phase ?? 'Pending',
     percent: status?.phase === 'Running' ? status.progress?.percent : undefined,
     held: spec.hold,
-    method: `${spec.method}${spec.method === 'Physical' ? ` ${type.toLowerCase()}` : ''}`,
+    method: spec.method,
+    type: spec.method === 'Physical' ? type.toLowerCase() : undefined,
     started: status?.startTime ?? metadata.creationTimestamp,
     took: seconds === undefined ? undefined : duration(seconds),
     source: bytes(status?.size?.source),

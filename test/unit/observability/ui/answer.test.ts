@@ -48,7 +48,7 @@ describe('the overview', () => {
     expect(words).toContain('the disk of carts-db-0 is full');
     expect(words).toContain('2026-11-07 16:15 UTC');
     expect(words).toContain('9 h 54 min ago');
-    expect(words).toContain('1.05 MB, 3 s');
+    expect(words).toContain('1.05 MB 3 s');
     expect(words).toContain('objectives met: RTO 41 s, RPO 2 s');
     expect(words).toContain('but for 1 gap in the WAL');
     expect(words).toContain('restored in 41 s');
