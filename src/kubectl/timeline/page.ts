@@ -23,13 +23,13 @@ table { border-collapse: collapse; width: 100%; margin: 1.5rem 0; font-size: .9r
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line);
   overflow-wrap: anywhere; }
-.short { white-space: nowrap; } .scroll { overflow-x: auto; }
+.short, td span { white-space: nowrap; } .long { min-width: 13rem; } .scroll { overflow-x: auto; }
 th { color: var(--quiet); font-weight: 500; overflow-wrap: normal; }
 .good { color: var(--good); } .bad { color: var(--bad); } .busy { color: var(--busy); } .past { color: var(--quiet); }
 footer { color: var(--quiet); font-size: .8rem; }
 @media (max-width: 900px) {
   .wide { display: none; } .narrow { display: block; }
-  .short { white-space: normal; } .scroll { overflow: visible; }
+  .short { white-space: normal; } .long { min-width: 0; } .scroll { overflow: visible; }
   thead { display: none; } tr { display: block; padding: .6rem 0; border-bottom: 1px solid var(--line); }
   td { display: flex; gap: .8rem; border: 0; padding: .1rem 0; }
   td::before { content: attr(data-name); flex: 0 0 7rem; color: var(--quiet); }
@@ -75,9 +75,10 @@ const longestShort = 28;
 
 function td(cell: PageCell, name: string): string {
   const content = typeof cell === 'object' ? cell.markup : escaped(cell ?? '');
-  const isShort = typeof cell === 'string' && cell.length <= longestShort;
-  const kind = content === '' ? ' class="nothing"' : isShort ? ' class="short"' : '';
-  return `<td data-name="${escaped(name)}"${kind}>${content}</td>`;
+  if (content === '') return `<td data-name="${escaped(name)}" class="nothing"></td>`;
+  if (typeof cell === 'object') return `<td data-name="${escaped(name)}">${content}</td>`;
+  const kind = (cell ?? '').length <= longestShort ? 'short' : 'long';
+  return `<td data-name="${escaped(name)}" class="${kind}">${content}</td>`;
 }
 
 const classes: Readonly<Record<string, string>> = {

@@ -79,7 +79,7 @@ const addresses = [
 ] as const;
 const widths = [360, 768, 1280] as const;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const violations = 'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`))';
+const violations = 'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))';
 
 async function visit(address: string, width: number): Promise<Watched> {
   const watched = await openPage(browser);
