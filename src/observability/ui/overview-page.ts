@@ -85,7 +85,8 @@ function countsOf({ counts }: Overview): Markup {
   return html`<ul class="counts">${shown.map((level) => html`<li>${verdict(level, `${count(counts[level])} ${countWords[level]}`)}</li>`)}</ul>`;
 }
 
-function nothing({ namespace }: Overview): Markup {
+function nothing({ namespace, blind }: Overview): Content {
+  if (blind?.isFilled === false) return undefined;
   const where = namespace === undefined ? 'in the namespaces that this operator serves' : 'in this namespace';
   return html`<p>No BackupPolicy is known ${where}. Write one: <code>kubectl explain backuppolicy.spec</code></p>`;
 }

@@ -11,6 +11,13 @@ export class ListingServer {
   readonly #server = createServer((request, response) => {
     this.asked += 1;
     const url = new URL(request.url ?? '/', 'http://server');
+    if (url.pathname.includes('/leases')) {
+      // Another leads: a replica that follows is all that is wanted of who asks.
+      const spec = { holderIdentity: 'another', leaseDurationSeconds: 3600, renewTime: '2026-11-21T10:00:00.000000Z' };
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ kind: 'Lease', metadata: { name: 'it', resourceVersion: '1' }, spec }));
+      return;
+    }
     const plural = url.pathname.split('/').at(-1) ?? '';
     response.writeHead(200, { 'content-type': 'application/json' });
     if (url.searchParams.get('watch') === 'true') {
@@ -36,9 +43,12 @@ export class ListingServer {
     return this.#watches.size;
   }
 
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
   client(): KubeClient {
-    const url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-    return clientOf({ url, namespace: 'shop', credentials: async () => ({ tls: {}, headers: {} }) });
+    return clientOf({ url: this.url, namespace: 'shop', credentials: async () => ({ tls: {}, headers: {} }) });
   }
 
   async close(): Promise<void> {

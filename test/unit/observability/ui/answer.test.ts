@@ -83,6 +83,7 @@ describe('the overview', () => {
     const unfilled = ask('/ui', world(), { isSynced: false });
     expect(unfilled.status).toBe(503);
     expect(unfilled.words).toContain('Whether you are safe is not known here');
+    expect(ask('/ui', {}, { isSynced: false }).words).not.toContain('No BackupPolicy is known');
     const stale = ask('/ui', world(), { staleFor: 125_000 });
     expect(stale.status).toBe(200);
     expect(stale.words).toContain('has not heard from the API server for 2 min 5 s');
