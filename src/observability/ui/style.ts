@@ -66,7 +66,7 @@ details { margin-top: .6rem; } summary { color: var(--link); cursor: pointer; wi
   tbody th { border: 0; font-size: 1.02rem; padding: 0 0 .25rem; }
   td { border: 0; display: flex; gap: .8rem; padding: .14rem 0; }
   td::before { color: var(--quiet); content: attr(data-name); flex: 0 0 6.4rem; font-size: .86rem; padding-top: .06rem; }
-  td .cell { flex: 1; min-width: 0; } td .whole { white-space: normal; } .long .cell, .several .cell { min-width: 0; } td:has(.cell:empty) { display: none; }
+  td .cell { flex: 1; min-width: 0; } td .whole { white-space: normal; } td .moment time { display: inline; } .long .cell, .several .cell { min-width: 0; } td:has(.cell:empty) { display: none; }
   .main { display: block; } .main::before { display: none; } .short { white-space: normal; } .scroll { overflow: visible; }
 }
 @media print { .skip, .pager, header p { display: none; } main { max-width: none; } }`;
