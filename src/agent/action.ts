@@ -19,4 +19,6 @@ export interface ActionOutcome {
   /** CamelCase, such as BackupStored. */
   readonly reason: string;
   readonly message: string;
+  /** What remains to be done when the success has been told, and cannot change it. Never rejects. */
+  readonly afterwards?: () => Promise<void>;
 }

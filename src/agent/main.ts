@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { backupRun } from '../api/kinds.ts';
 import { Failure, terminal } from '../domain/failure.ts';
 import {
   agentEnvironment,
@@ -7,13 +6,12 @@ import {
   type BackupTask,
   type CopyTask,
   type ExpireTask,
+  type HooksTask,
   type SyncTask,
   type Task,
   task as taskSchema,
   type WatchWalTask,
 } from '../domain/task.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { read } from '../kube/objects.ts';
 import type { ActionContext, ActionOutcome } from './action.ts';
 import { runArchive } from './archive/run-archive.ts';
 import { runBackup } from './backup/run-backup.ts';
@@ -24,8 +22,13 @@ import { runDelete } from './delete.ts';
 import { isDistrusted } from './distrusted.ts';
 import { retentionCluster } from './expire/cluster.ts';
 import { runExpire } from './expire/run-expire.ts';
+import { findRun, readRun } from './find-run.ts';
+import { restAfterSuccess } from './hooks/rest-after-success.ts';
+import type { HookClient } from './hooks/run-hook.ts';
+import { runHooksTask } from './hooks/run-hooks-task.ts';
+import { withHooks } from './hooks/with-hooks.ts';
 import type { AgentLog } from './log.ts';
-import { ownObject, type ReportingTask, recordScheduledRun, writeStatus } from './own-object.ts';
+import { ownObject, type ReportingTask, writeStatus } from './own-object.ts';
 import { runPhysicalBackup } from './physical/run-physical-backup.ts';
 import { runProbe } from './probe.ts';
 import { runPlanRecovery } from './recover/plan/run-plan.ts';
@@ -40,7 +43,7 @@ import { runWatchWal } from './watch-wal/run-watch.ts';
 
 export interface AgentOptions {
   readonly environment: NodeJS.ProcessEnv;
-  readonly connect: () => Promise<KubeClient>;
+  readonly connect: () => Promise<HookClient>;
   readonly log: AgentLog;
   /** Aborts with a Failure: cancelled() when the pod is to stop. */
   readonly signal: AbortSignal;
@@ -51,14 +54,15 @@ export interface AgentOptions {
 export async function runAgent(options: AgentOptions): Promise<number> {
   const { environment, log, signal } = options;
   const startTime = new Date();
-  const task = parseTask(environment[agentEnvironment.task]);
-  if (task instanceof Failure) {
-    log.error({ reason: task.reason }, task.message);
+  const asked = parseTask(environment[agentEnvironment.task]);
+  if (asked instanceof Failure) {
+    log.error({ reason: asked.reason }, asked.message);
     return agentExit.terminal;
   }
   const pod = environment[agentEnvironment.podName];
-  const client = isAlone(task) ? undefined : await connectOrGoOn(options);
-  const run = await findRun(task, environment, client, log, signal);
+  const client = isAlone(asked) ? undefined : await connectOrGoOn(options);
+  const run = await findRun(asked, environment, client, log, signal);
+  const task = restAfterSuccess(asked, run) ?? asked;
   const own = isAlone(task) ? undefined : ownObject(task, run);
   const reporter = createReporter({
     apply: async (status, writing) => {
@@ -72,7 +76,12 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   try {
     signal.throwIfAborted();
     const context = { reporter, log, signal };
-    const outcome = await act(task, context, {
+    const { afterwards, ...outcome } = await act(task, context, {
+      hooked: () => ({ run, client }),
+      hooks: async ({ namespace, run: { name } }) => ({
+        client,
+        status: run.status ?? (await readRun(client, namespace, name, signal))?.status,
+      }),
       backup: (backup) => ({
         attempt: {
           run: run.name,
@@ -96,6 +105,11 @@ export async function runAgent(options: AgentOptions): Promise<number> {
     });
     log.info({ reason: outcome.reason }, outcome.message);
     await reporter.finish({ outcome: 'Succeeded', ...outcome });
+    if (afterwards !== undefined) {
+      await afterwards();
+      // Once more, with what was done since: where the API server is away, the last words are all there is.
+      await reporter.finish({ outcome: 'Succeeded', ...outcome });
+    }
     return agentExit.succeeded;
   } catch (error) {
     const report = reportOf(error);
@@ -113,6 +127,8 @@ function isAlone(task: Task): task is Exclude<Task, ReportingTask> {
 }
 
 interface Special {
+  readonly hooked: () => Pick<Parameters<typeof withHooks>[0], 'run' | 'client'>;
+  readonly hooks: (task: HooksTask) => Promise<Pick<Parameters<typeof runHooksTask>[0], 'client' | 'status'>>;
   readonly backup: (task: BackupTask) => Pick<Parameters<typeof runBackup>[0], 'attempt' | 'runState' | 'isDistrusted'>;
   readonly watch: (task: WatchWalTask) => Pick<Parameters<typeof runWatchWal>[0], 'remembered'>;
   readonly copy: (task: CopyTask) => Pick<Parameters<typeof runCopy>[0], 'claim'>;
@@ -123,9 +139,12 @@ interface Special {
 async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, special: Special): Promise<ActionOutcome> {
   switch (task.action) {
     case 'backup':
-      return task.method === 'Physical'
-        ? runPhysicalBackup({ ...context, task, ...special.backup(task) })
-        : runBackup({ ...context, task, ...special.backup(task) });
+      return withHooks({ ...context, task, ...special.hooked() }, (reporter) => {
+        const backup = { ...context, reporter, task, ...special.backup(task) };
+        return task.method === 'Physical' ? runPhysicalBackup(backup) : runBackup(backup);
+      });
+    case 'hooks':
+      return runHooksTask({ ...context, task, ...(await special.hooks(task)) });
     case 'restore':
       return task.ephemeral === undefined
         ? runRestore({ ...context, task })
@@ -170,46 +189,8 @@ export function parseTask(text: string | undefined): Task | Failure {
   }
 }
 
-interface Run {
-  readonly name: string;
-  readonly jobName: string;
-  readonly uid?: string | undefined;
-  /** Records the run anew, where it is a schedule's and somebody deleted it. */
-  readonly record?: () => Promise<unknown>;
-}
-
-/** The BackupRun of a backup: the one that was made by hand, or the one of the scheduled Job, which has the Job's name. */
-async function findRun(
-  task: Task,
-  environment: NodeJS.ProcessEnv,
-  client: KubeClient | undefined,
-  log: AgentLog,
-  signal: AbortSignal,
-): Promise<Run> {
-  const jobName = environment[agentEnvironment.jobName] ?? '';
-  const name = environment[agentEnvironment.runName] || jobName;
-  if (task.action !== 'backup' || client === undefined) return { name, jobName };
-  const within = () => AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
-  try {
-    if (task.schedule === undefined) {
-      const found = await read(client, backupRun.kind, task.namespace, name, within());
-      return { name, jobName, uid: found?.metadata.uid };
-    }
-    const scheduled = { ...task, schedule: task.schedule };
-    const record = () => recordScheduledRun(client, scheduled, jobName, AbortSignal.timeout(10_000));
-    const uid = await record().catch((error: unknown) => {
-      log.warn({ err: error }, 'the run could not be recorded yet; the backup goes on');
-      return undefined;
-    });
-    return { name: jobName, jobName, uid, record };
-  } catch (error) {
-    log.warn({ err: error }, 'the run could not be read; the backup goes on');
-    return { name, jobName };
-  }
-}
-
 /** The API server may be away, and the backup is made all the same. */
-async function connectOrGoOn({ connect, log }: AgentOptions): Promise<KubeClient | undefined> {
+async function connectOrGoOn({ connect, log }: AgentOptions): Promise<HookClient | undefined> {
   try {
     return await connect();
   } catch (error) {

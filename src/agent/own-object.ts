@@ -1,4 +1,12 @@
-import { apiVersion, backupPolicy, backupRepository, backupRun, pitrRecovery, restoreRequest } from '../api/kinds.ts';
+import {
+  apiVersion,
+  type BackupRun,
+  backupPolicy,
+  backupRepository,
+  backupRun,
+  pitrRecovery,
+  restoreRequest,
+} from '../api/kinds.ts';
 import type { AgentReport } from '../api/report.ts';
 import { agentFieldManager, catalogueFieldManager, watcherFieldManager } from '../domain/labels.ts';
 import { scheduledRun } from '../domain/scheduled-run.ts';
@@ -60,6 +68,15 @@ export function ownObject(
         fieldManager: `${agentFieldManager}-copy-${task.repositories[0]?.name ?? ''}`.slice(0, 128),
         shape: ({ repositories }) => (repositories === undefined ? undefined : { repositories }),
       };
+    case 'hooks':
+      // What the backup's own agent has said stays, its report above all.
+      return {
+        ...common,
+        kind: backupRun.kind,
+        ...task.run,
+        fieldManager: `${agentFieldManager}-hooks`,
+        shape: ({ hooks }) => (hooks === undefined ? undefined : { hooks }),
+      };
     case 'expire': {
       const { name, uid } = task.policy;
       // Without a plan to stand beside it, the report would take the plan away that is there.
@@ -115,17 +132,17 @@ function catalogueOf({ previous, requested, repositoryObject }: SyncTask, { cata
   return { catalogue: { ...(catalogue ?? previous ?? {}), generation, ...answered, report } };
 }
 
-/** Records a scheduled Job as a BackupRun, where the operator has not done so yet; gives the run's UID. */
+/** Records a scheduled Job as a BackupRun, where the operator has not done so yet; gives the run. */
 export async function recordScheduledRun(
   client: KubeClient,
   task: BackupTask & { readonly schedule: string },
   jobName: string,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<BackupRun | undefined> {
   const { namespace, policy, schedule, method, type } = task;
   const run = scheduledRun({ namespace, jobName, policy, schedule, method, type });
   await createIfAbsent(client, run, agentFieldManager, signal);
-  return (await read(client, backupRun.kind, namespace, jobName, signal))?.metadata.uid;
+  return await read<BackupRun>(client, backupRun.kind, namespace, jobName, signal);
 }
 
 /** Applies the whole status that this agent owns. An object that is gone wants no status. */

@@ -130,7 +130,7 @@ async function persist(
 }
 
 const typeFacts = ['type', 'parentBackupID', 'chain', 'forcedFull'];
-const usualKeyFacts = ['backupID', ...typeFacts, 'checksum', 'repositories', 'size', 'globals', 'databases'];
+const usualKeyFacts = ['backupID', ...typeFacts, 'checksum', 'repositories', 'size', 'globals', 'databases', 'hooks'];
 
 /** Kubernetes shows it in the pod's status, where the operator finds it if the API server was away. */
 async function terminate(status: Readonly<Record<string, unknown>>, options: ReporterOptions): Promise<void> {
@@ -158,6 +158,11 @@ const messageKept = 1500;
 export function fitting(said: LastWords): string {
   const whole = JSON.stringify(said);
   if (fits(whole)) return whole;
+  // Without what became of hooks, they are run again; without the rest, the backup is not found.
+  if ('hooks' in said) {
+    const { hooks: _, ...rest } = said;
+    return fitting({ ...rest, report: said.report });
+  }
   const { databases, ...others } = said;
   if (!Array.isArray(databases))
     return fittingMessage(others, 0) ?? fittingMessage({ report: others.report }, 0) ?? '{}';

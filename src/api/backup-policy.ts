@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { conditions } from './condition.ts';
+import { hooks } from './hooks.ts';
 import { jobTemplate } from './job-template.ts';
 import { logical } from './logical.ts';
 import { source } from './postgres-server.ts';
 import { retention, retentionStatus } from './retention.ts';
 import {
   argument,
-  exactlyOne,
   formed,
   identifier,
   imageReference,
@@ -14,7 +14,6 @@ import {
   list,
   listMap,
   localRef,
-  objectName,
   ruled,
   text,
   time,
@@ -106,24 +105,6 @@ const verification = z.object({
   assertions: list(assertion, 16).default([]),
   image: imageReference.optional(),
 });
-
-const exec = z.object({ container: objectName.optional(), command: list(argument(4096), 64, 1) });
-const http = z.object({
-  url: formed('^https?://[^ \\x00-\\x1f]+$', 2048, 'must be an http or https URL'),
-  method: z.enum(['GET', 'POST', 'PUT', 'HEAD']).default('POST'),
-});
-const hookFields = {
-  exec: exec.optional(),
-  http: http.optional(),
-  timeoutSeconds: integer(1, 86_400).default(60),
-  onError: z.enum(['Fail', 'Continue']).default('Fail'),
-};
-const preBackup = ruled(z.object(hookFields), exactlyOne('exec', 'http'));
-const postBackup = ruled(
-  z.object({ ...hookFields, when: z.enum(['Always', 'OnSuccess', 'OnFailure']).default('Always') }),
-  exactlyOne('exec', 'http'),
-);
-const hooks = z.object({ preBackup: list(preBackup, 16).default([]), postBackup: list(postBackup, 16).default([]) });
 
 export const backupPolicySpec = ruled(
   z.object({

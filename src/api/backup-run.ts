@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { serverFacts } from './backup-policy.ts';
 import { conditions } from './condition.ts';
+import { hooksStatus } from './hooks.ts';
 import { agentReport, progress } from './report.ts';
 import {
   identifier,
@@ -125,6 +126,8 @@ export const backupRunStatus = z.object({
       by: text(253).optional(),
     })
     .optional(),
+  /** What the hooks of the policy did. */
+  hooks: hooksStatus.optional(),
   report: agentReport.optional(),
   error: text(4096).optional(),
 });

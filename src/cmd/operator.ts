@@ -31,6 +31,8 @@ const manager = createManager({
       image: environment.TIDEMARK_AGENT_IMAGE,
       imagePullPolicy: environment.TIDEMARK_AGENT_IMAGE_PULL_POLICY,
       imagePullSecrets: environment.TIDEMARK_AGENT_IMAGE_PULL_SECRETS,
+      // Who may make no role of the cluster has made one in each namespace.
+      execRole: environment.TIDEMARK_AGENT_ACCESS === 'Provided' ? 'Role' : 'ClusterRole',
     },
     agentAccess: environment.TIDEMARK_AGENT_ACCESS,
     agentClusterRole: environment.TIDEMARK_AGENT_CLUSTER_ROLE,

@@ -1,7 +1,9 @@
 import type { BackupPolicy, BackupRepository } from '../api/kinds.ts';
+import type { Source } from '../api/postgres-server.ts';
 import { withoutIdentity } from '../domain/encryption.ts';
-import { missingForPolicy, notImplementedMessage } from '../domain/not-implemented.ts';
-import type { BackupTask, RepositoryTask } from '../domain/task.ts';
+import type { BackupTask, RepositoryTask, ServerTask } from '../domain/task.ts';
+import { hookWorkOf } from './hook-work.ts';
+import type { AgentSettings } from './jobs/build-job.ts';
 import { missing, type Refusal, refused } from './refusal.ts';
 
 interface Parts {
@@ -9,39 +11,51 @@ interface Parts {
   /** In the order of spec.repositoryRefs; undefined where the object does not exist. */
   readonly repositories: readonly (BackupRepository | undefined)[];
   readonly hosts: readonly string[] | Refusal;
+  readonly execRole?: AgentSettings['execRole'];
   readonly method: BackupTask['method'];
   /** Default: Full. */
   readonly type?: BackupTask['type'];
 }
 
 /** What an agent is told to back up, the same for a schedule and for a person; or why it cannot be. */
-export function backupTask({ policy, repositories, hosts, method, type = 'Full' }: Parts): BackupTask | Refusal {
+export function backupTask({
+  policy,
+  repositories,
+  hosts,
+  execRole,
+  method,
+  type = 'Full',
+}: Parts): BackupTask | Refusal {
   const { metadata, spec } = policy;
-  const absent = missingForPolicy(spec);
-  if (absent.length > 0) return refused('NotImplemented', notImplementedMessage(absent));
   const chosen = repositoryTasks(metadata.namespace, spec.repositoryRefs, repositories);
   if (!isList(chosen)) return chosen;
   if (!isList(hosts)) return hosts;
   const { source, logical, physical, compression, jobTemplate } = spec;
+  const hooks = hookWorkOf(spec, execRole);
   return {
     action: 'backup',
     namespace: metadata.namespace,
     policy: { name: metadata.name, uid: metadata.uid },
     method,
     type,
-    server: {
-      hosts: [...hosts],
-      port: source.port,
-      database: source.database,
-      role: source.role,
-      ...(source.tls === undefined ? {} : { tls: source.tls }),
-      credentialsSecretName: source.credentialsSecretRef.name,
-    },
+    server: serverTask(source, hosts),
     repositories: [...chosen],
     logical,
     physical,
     compression,
     deadlineSeconds: jobTemplate.activeDeadlineSeconds,
+    ...(hooks === undefined ? {} : { hooks }),
+  };
+}
+
+export function serverTask(source: Source, hosts: readonly string[]): ServerTask {
+  return {
+    hosts: [...hosts],
+    port: source.port,
+    database: source.database,
+    role: source.role,
+    ...(source.tls === undefined ? {} : { tls: source.tls }),
+    credentialsSecretName: source.credentialsSecretRef.name,
   };
 }
 

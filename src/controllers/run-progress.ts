@@ -1,6 +1,7 @@
 import type { Condition } from '../api/condition.ts';
 import { conditionsAfter, findCondition, rfc3339 } from '../domain/conditions.ts';
 import type { Fate } from '../domain/job-state.ts';
+import { standing } from '../domain/standing.ts';
 import type { EventNote } from '../kube/events.ts';
 import { patienceMilliseconds, type Refusal } from './refusal.ts';
 
@@ -60,14 +61,19 @@ export function refusedFate({ reason, message, mayCome }: Refusal, { metadata }:
 export function statusOf(run: Ran, fate: Fate, jobName: string | undefined, now: Date): RunStatus {
   const status =
     fate.state === 'Completed' ? 'True' : fate.state === 'Failed' || fate.state === 'Cancelled' ? 'False' : 'Unknown';
-  const wanted = [{ type: 'Succeeded', status, reason: fate.reason || fate.state, message: fate.message }] as const;
+  const succeeded = { type: 'Succeeded', status, reason: fate.reason || fate.state, message: fate.message } as const;
   const ended = status !== 'Unknown';
   const started = run.status?.startTime ?? ('since' in fate ? fate.since : undefined);
   const at = 'at' in fate && fate.at ? fate.at : rfc3339(now);
   return {
     observedGeneration: run.metadata.generation,
     phase: fate.state,
-    conditions: conditionsAfter(run.status?.conditions, wanted, run.metadata.generation, now),
+    conditions: conditionsAfter(
+      run.status?.conditions,
+      [succeeded, ...standing(succeeded)],
+      run.metadata.generation,
+      now,
+    ),
     ...(jobName === undefined ? {} : { jobName }),
     ...(started === undefined ? {} : { startTime: started }),
     ...(ended ? { completionTime: run.status?.completionTime ?? at } : {}),

@@ -55,3 +55,5 @@ export const watcherFieldManager = 'tidemark-agent-wal';
 /** Of what the catalogue tells of a repository, and of what it re-creates. */
 export const catalogueFieldManager = 'tidemark-agent-catalogue';
 export const agentServiceAccount = 'tidemark-agent';
+/** The chart brings it, and binds it to nobody. */
+export const execHooksRole = 'tidemark-exec-hooks';

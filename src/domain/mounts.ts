@@ -23,6 +23,8 @@ export const mounts = {
   scratchServer: '/var/run/tidemark/scratch-server',
   /** username and password for standbyOf. */
   standbyCredentials: '/var/run/tidemark/standby/credentials',
+  /** Of an HTTP hook: the files header-0, header-1, … and ca. */
+  hook: (list: 'preBackup' | 'postBackup', index: number) => `/var/run/tidemark/hooks/${list}/${index}`,
   repository: {
     credentials: (index: number) => `/var/run/tidemark/repositories/${index}/credentials`,
     ca: (index: number) => `/var/run/tidemark/repositories/${index}/ca`,

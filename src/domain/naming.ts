@@ -39,7 +39,7 @@ export function derivedRunName(run: string, path: string): string {
   return `${run.slice(0, jobLimit - digestLength - 1).replace(/[-.]+$/, '')}-${digest}`;
 }
 
-const prefixes = ['restore', 'probe', 'delete', 'expire', 'copy', 'catalogue'] as const;
+const prefixes = ['restore', 'probe', 'delete', 'expire', 'copy', 'catalogue', 'hooks'] as const;
 
 /** The Job of a BackupRun, RestoreRequest or another object of Tidemark's: deterministic, so that it is never made twice. */
 export function jobName(prefix: (typeof prefixes)[number] | undefined, name: string, suffix = ''): string {

@@ -3,9 +3,10 @@ import { assertion, compression, physical, walArchiving } from '../api/backup-po
 import { backupRepositorySpec } from '../api/backup-repository.ts';
 import { catalogueStatus } from '../api/catalogue.ts';
 import { checks } from '../api/checks.ts';
+import { hookPhase, hooks } from '../api/hooks.ts';
 import { logical } from '../api/logical.ts';
 import { extracted, recoveryPlan, recoveryTarget } from '../api/pitr-recovery.ts';
-import { tls } from '../api/postgres-server.ts';
+import { tls, workloadRef } from '../api/postgres-server.ts';
 import { backupID, restoreRequestSpec } from '../api/restore-request.ts';
 import { retention } from '../api/retention.ts';
 
@@ -28,6 +29,20 @@ const repository = z.object({ name: z.string(), spec: backupRepositorySpec });
 
 const owner = z.object({ name: z.string(), uid: z.string() });
 
+/** What is done before and after a backup. */
+const hookWork = z.object({
+  ...hooks.shape,
+  /** Where commands run, under whose account, and by which role that account may: in messages, they are a command. */
+  exec: z
+    .object({
+      workload: workloadRef,
+      container: z.string().optional(),
+      account: z.string(),
+      roleKind: z.enum(['ClusterRole', 'Role']),
+    })
+    .optional(),
+});
+
 const backup = z.object({
   action: z.literal('backup'),
   namespace: z.string(),
@@ -43,6 +58,27 @@ const backup = z.object({
   compression,
   /** activeDeadlineSeconds of the Job: after it, what an attempt left without a manifest may be swept. */
   deadlineSeconds: z.int(),
+  hooks: hookWork.optional(),
+});
+
+/** Of a run that has ended: what its agent has not done any more of the hooks that come after it. */
+const runHooks = z.object({
+  action: z.literal('hooks'),
+  namespace: z.string(),
+  policy: owner,
+  run: owner,
+  schedule: z.string().optional(),
+  method: z.enum(['Logical', 'Physical']),
+  type: z.enum(['Full', 'Differential', 'Incremental']),
+  phase: hookPhase,
+  /** Why it ended so, for who is told. */
+  reason: z.string(),
+  error: z.string(),
+  /** By their names; the others of the list were run, or are for other ends. */
+  outstanding: z.array(z.string()),
+  /** To find the pod that commands run in, where none is known from before the backup. */
+  server: server.optional(),
+  hooks: hookWork,
 });
 
 const restore = z.object({
@@ -252,6 +288,7 @@ const sync = z.object({
 export const task = z.discriminatedUnion('action', [
   copy,
   backup,
+  runHooks,
   restore,
   probe,
   deletion,
@@ -265,6 +302,8 @@ export const task = z.discriminatedUnion('action', [
 
 export type Task = z.output<typeof task>;
 export type BackupTask = z.output<typeof backup>;
+export type HookWork = z.output<typeof hookWork>;
+export type HooksTask = z.output<typeof runHooks>;
 export type RestoreTask = z.output<typeof restore>;
 export type ProbeTask = z.output<typeof probe>;
 export type DeleteTask = z.output<typeof deletion>;

@@ -1,3 +1,5 @@
+import type { ExecEnd, ExecRequest } from './exec.ts';
+
 /**
  * The one way to the API server: typed paths and bodies in, parsed JSON out. Two implementations exist, one from a
  * kubeconfig (people, tests, the operator), one from a pod's own service account (the agent, in a tenth of the memory).
@@ -16,6 +18,11 @@ export interface KubeClient {
 /** A client that can also give text, such as a container's log, line by line as it comes, until the server or the signal ends it. */
 export interface LineClient extends KubeClient {
   lines(path: string, query: Query, signal: AbortSignal): AsyncIterable<string>;
+}
+
+/** A client that can also run a command in a container, to its end. */
+export interface ExecClient extends KubeClient {
+  exec(request: ExecRequest, signal: AbortSignal): Promise<ExecEnd>;
 }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LineClient } from './client.ts';
+import type { ExecClient, LineClient } from './client.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type Credentials, clientOf } from './request.ts';
 
@@ -20,7 +20,7 @@ export async function clientInCluster({
   environment = process.env,
   folder = serviceAccount,
   clock = systemClock,
-}: Pod = {}): Promise<LineClient> {
+}: Pod = {}): Promise<LineClient & ExecClient> {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = environment;
   if (host === undefined)
     throw new Error('KUBERNETES_SERVICE_HOST is not set: run this in a pod, or name a kubeconfig.');

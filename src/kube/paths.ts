@@ -37,7 +37,7 @@ export function resourceType(kind: string): ResourceType {
 interface Place {
   readonly namespace?: string | undefined;
   readonly name?: string;
-  readonly subresource?: 'status' | 'scale' | 'log';
+  readonly subresource?: 'status' | 'scale' | 'log' | 'exec';
 }
 
 /** /apis/batch/v1/namespaces/shop/jobs/x/status, every part encoded. Throws where a name cannot be one. */

@@ -1,8 +1,9 @@
 import { errors, request } from 'undici';
 import { ApiError, ApiUnreachable, errorOf } from './api-error.ts';
-import type { LineClient, Method, Query, RequestOptions, WatchEvent } from './client.ts';
+import type { ExecClient, LineClient, Method, Query, RequestOptions, WatchEvent } from './client.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Connections, type Tls } from './connections.ts';
+import { type ExecEnd, ExecLost, type ExecRequest, exec, execPath } from './exec.ts';
 import { readLines } from './read-lines.ts';
 import { askAgain } from './retry.ts';
 
@@ -25,13 +26,14 @@ const defaultTimeout = 30_000;
 const defaultWatchSilence = 150_000;
 
 /** A client with connections of its own: kept open, shared by every call, closed by `close`. */
-export function clientOf(endpoint: Endpoint, clock: Clock = systemClock): LineClient {
+export function clientOf(endpoint: Endpoint, clock: Clock = systemClock): LineClient & ExecClient {
   const connections = new Connections();
   return {
     namespace: endpoint.namespace,
     request: (method, path, options = {}) => call(endpoint, connections, { method, path, options, clock }),
     watch: (path, query, signal) => watchOnce(endpoint, connections, { path, query, signal }),
     lines: (path, query, signal) => streamLines(endpoint, connections, { path, query, signal }, `GET ${path}`, 0),
+    exec: (request, signal) => execOnce(endpoint, connections, { request, signal, clock }),
     close: () => connections.close(),
   };
 }
@@ -138,6 +140,36 @@ async function* streamLines(
   } catch (error) {
     if (error instanceof errors.BodyTimeoutError) return;
     throw explain(error, signal, what);
+  }
+}
+
+interface Exec {
+  readonly request: ExecRequest;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/** Never asked again: the command may have been begun. */
+async function execOnce(
+  endpoint: Endpoint,
+  connections: Connections,
+  { request: asked, signal, clock }: Exec,
+): Promise<ExecEnd> {
+  const { tls, headers: authorization } = await unlessAborted(endpoint.credentials(), signal);
+  const dispatcher = connections.of(tls).watches;
+  const headers = { 'user-agent': commonHeaders['user-agent'], ...authorization };
+  try {
+    return await exec({ url: endpoint.url, headers, dispatcher }, asked, signal);
+  } catch (error) {
+    if (!(error instanceof ExecLost) || error.opened) throw error;
+    // A WebSocket does not say why it was not opened: the same question without one does, and runs nothing.
+    const path = execPath(asked);
+    const options = { signal, timeout: 10_000 };
+    const why = await call(endpoint, connections, { method: 'GET', path, options, clock }).catch((cause) => cause);
+    if (!(why instanceof ApiError) || why.status === 400) throw error;
+    // The path has the whole command in it, and a command may hold what is secret.
+    const words = why.message.replaceAll(path, path.slice(0, path.indexOf('?')));
+    throw new ApiError(why.status, why.reason, words, why.retryAfterSeconds, why.details);
   }
 }
 

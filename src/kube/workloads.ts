@@ -51,10 +51,18 @@ export interface ContainerStatus {
 }
 
 export interface Pod extends KubernetesObject {
-  readonly spec?: { readonly hostname?: string; readonly subdomain?: string };
+  readonly spec?: {
+    readonly hostname?: string;
+    readonly subdomain?: string;
+    readonly containers?: readonly {
+      readonly name: string;
+      readonly ports?: readonly { readonly containerPort: number }[];
+    }[];
+  };
   readonly status?: {
     readonly phase?: string;
     readonly podIP?: string;
+    readonly podIPs?: readonly { readonly ip: string }[];
     readonly conditions?: readonly {
       readonly type: string;
       readonly status: string;
@@ -69,6 +77,7 @@ export interface Workload extends KubernetesObject {
   readonly spec: {
     readonly replicas?: number;
     readonly serviceName?: string;
+    readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
     readonly template: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };
   };
 }

@@ -18,6 +18,8 @@ export const figures = {
   backup_source_bytes: ['Size of what the newest successful backup holds', method],
   backup_stored_bytes: ['Stored size of the newest successful backup', method],
   backup_compression_ratio: ['Source size to stored size of the newest successful backup', method],
+  hooks_succeeded: ['Whether the hooks of the newest run did what they are there for', policy],
+  hook_failures: ['Hooks that failed, of the BackupRuns that are there', [...policy, 'list', 'on_error']],
   backup_runs: ['BackupRuns that are there, by phase', [...policy, 'phase']],
   wal_archiving: ['Whether WAL is archived without interruption', policy],
   wal_last_archived_timestamp_seconds: ['When the last WAL segment was archived', policy],

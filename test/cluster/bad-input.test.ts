@@ -70,23 +70,6 @@ describe('bad input is refused in words that say what to do, and nothing is lost
     expect(await scenario.kubectl.list('cronjobs', scenario.namespace, 'tidemark.dev/policy=atlantis')).toEqual([]);
   });
 
-  test('what is not there yet is refused as NotImplemented, never ignored', async () => {
-    explainFailure(scenario);
-    await scenario.apply(
-      logicalPolicy(
-        scenario.namespace,
-        { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } },
-        'later',
-      ),
-    );
-    const policy = await scenario.condition('backuppolicy', 'later', {
-      type: 'Ready',
-      status: 'False',
-      reason: 'NotImplemented',
-    });
-    expect(message(policy, 'Ready')).toMatch(/spec\.hooks/);
-  });
-
   test('a missing Secret fails the run with its name', async () => {
     await expectRunFailure(
       'no-secret',
@@ -172,7 +155,7 @@ describe('bad input is refused in words that say what to do, and nothing is lost
     const request = await scenario.finished('restorerequest', 'conflict');
     expect(request.status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ type: 'Succeeded', reason: 'TargetExists' }],
+      conditions: [{ type: 'Succeeded', reason: 'TargetExists' }, { type: 'Stalled' }],
     });
     expect(request.status?.error).toMatch(/onConflict/);
     expect(await fingerprint(postgres)).toEqual(before);
@@ -193,7 +176,7 @@ describe('bad input is refused in words that say what to do, and nothing is lost
     const request = await scenario.finished('restorerequest', 'damaged');
     expect(request.status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ type: 'Succeeded', reason: 'CorruptedBackup' }],
+      conditions: [{ type: 'Succeeded', reason: 'CorruptedBackup' }, { type: 'Stalled' }],
     });
     expect(await postgres.psql("select count(*) from pg_database where datname = 'from_damaged'")).toBe('0');
   });
@@ -213,7 +196,10 @@ describe('bad input is refused in words that say what to do, and nothing is lost
     const { namespace } = scenario;
     await scenario.apply(logicalPolicy(namespace, spec, name), backupRun(namespace, name, { policyRef: { name } }));
     const run = await scenario.finished('backuprun', name);
-    expect(run.status).toMatchObject({ phase: 'Failed', conditions: [{ type: 'Succeeded', status: 'False', reason }] });
+    expect(run.status).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ type: 'Succeeded', status: 'False', reason }, { type: 'Stalled' }],
+    });
     expect(run.status?.error).toMatch(words);
     expect(await keysUnder(`test/${namespace}/${name}/`)).toEqual([]);
   }

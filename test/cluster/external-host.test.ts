@@ -90,7 +90,7 @@ describe('a server by its host name, and a role that owns one database and nothi
     const { status } = await scenario.finished('backuprun', 'unreadable');
     expect(status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ type: 'Succeeded', status: 'False', reason: 'PermissionDenied' }],
+      conditions: [{ type: 'Succeeded', status: 'False', reason: 'PermissionDenied' }, { type: 'Stalled' }],
     });
     expect(status?.error).toContain('payroll');
     expect(await listKeys(scenario, `test/${namespace}/unreadable/`)).toEqual([]);
@@ -111,7 +111,7 @@ describe('a server by its host name, and a role that owns one database and nothi
     const { status } = await scenario.finished('backuprun', 'archive');
     expect(status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ type: 'Succeeded', status: 'False', reason: 'PermissionDenied' }],
+      conditions: [{ type: 'Succeeded', status: 'False', reason: 'PermissionDenied' }, { type: 'Stalled' }],
     });
     expect(status?.error).toContain('424242');
   });

@@ -48,7 +48,7 @@ describe('a repository that is encrypted by gpg', () => {
         await scenario.apply(request('too-early'));
         expect((await scenario.finished('restorerequest', 'too-early')).status).toMatchObject({
           phase: 'Failed',
-          conditions: [{ type: 'Succeeded', reason: 'IdentityMissing' }],
+          conditions: [{ type: 'Succeeded', reason: 'IdentityMissing' }, { type: 'Stalled' }],
         });
       }
       await scenario.apply(secretOf(namespace, privateSecret, key.privateKey), request(algorithm));

@@ -32,7 +32,7 @@ describe('the life of a run', () => {
     await lock.release();
     expect(run.status).toMatchObject({
       phase: 'Cancelled',
-      conditions: [{ type: 'Succeeded', status: 'False', reason: 'Cancelled' }],
+      conditions: [{ type: 'Succeeded', status: 'False', reason: 'Cancelled' }, { type: 'Stalled' }],
     });
     expect(await stored('orders')).toEqual({ keys: [], uploads: 0 });
     await until(

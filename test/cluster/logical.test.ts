@@ -62,6 +62,7 @@ describe('a role that may not read everything backs a server up', () => {
     expect(status).toMatchObject({ phase: 'Failed', repositories: [{ name: 'offsite', state: 'Stored' }] });
     expect(conditions(status ?? {})).toEqual({
       Succeeded: 'False DatabasesFailed',
+      Stalled: 'True DatabasesFailed',
       GlobalsComplete: 'False RolesWithoutPasswords',
     });
     expect(status?.['error']).toMatch(
@@ -101,6 +102,7 @@ describe('a role that may not read everything backs a server up', () => {
     expect(await postgres.psql('select count(*) from orders', 'shop_again')).toBe('40000');
     expect(conditions((await scenario.finished('restorerequest', 'latest')).status ?? {})).toEqual({
       Succeeded: 'False NoBackup',
+      Stalled: 'True NoBackup',
     });
   });
 

@@ -68,7 +68,7 @@ describe('retention', () => {
     await scenario.apply(restoreRequest(namespace, 'too-late', { source: { backupRunRef: { name: 'first' } } }));
     expect((await scenario.finished('restorerequest', 'too-late')).status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ type: 'Succeeded', reason: 'SourceExpired' }],
+      conditions: [{ type: 'Succeeded', reason: 'SourceExpired' }, { type: 'Stalled' }],
     });
     await kubectl.run(['delete', 'backuprun', 'first', '--timeout=60s'], { namespace });
     expect(await kubectl.get('job', 'delete-first', namespace)).toBeUndefined();

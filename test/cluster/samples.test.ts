@@ -65,7 +65,7 @@ describe('what README.md and manifests/samples tell a person to type', () => {
     await kubectl.run(['label', 'namespace', namespace, ...marks]);
     for (const [kind, count] of Object.entries({
       backuprepositories: 5,
-      backuppolicies: 4,
+      backuppolicies: 5,
       backupruns: 1,
       restorerequests: 2,
       pitrrecoveries: 1,

@@ -65,7 +65,7 @@ describe('a repository on a volume', () => {
     );
     expect((await scenario.finished('restorerequest', 'from-nothing')).status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ type: 'Succeeded', reason: 'BackupNotFound' }],
+      conditions: [{ type: 'Succeeded', reason: 'BackupNotFound' }, { type: 'Stalled' }],
     });
   });
 

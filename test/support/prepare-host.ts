@@ -1,5 +1,6 @@
 import { ensureDebianPackages } from './cluster/packages.ts';
 import { ensureTool } from './cluster/tools.ts';
+import { ensureHealthProgram } from './gitops/health.ts';
 import { ensureOtherRelease } from './postgres/other-releases.ts';
 import { hostPackages } from './postgres/packages.ts';
 
@@ -7,10 +8,20 @@ import { hostPackages } from './postgres/packages.ts';
 const log = (line: string) => process.stdout.write(`[host] ${line}\n`);
 
 await ensureDebianPackages(
-  [...hostPackages, 'ca-certificates', 'chromium', 'fonts-liberation', 'openssh-server', 'prometheus', 'rclone'],
+  [
+    ...hostPackages,
+    'ca-certificates',
+    'chromium',
+    'fonts-liberation',
+    'lua5.1',
+    'openssh-server',
+    'prometheus',
+    'rclone',
+  ],
   log,
 );
 await ensureTool('versitygw', { log });
 await ensureTool('fake-gcs-server', { log });
 await ensureTool('helm', { log });
+await ensureHealthProgram(log);
 for (const major of ['17', '18'] as const) await ensureOtherRelease(major, log);

@@ -104,3 +104,17 @@ seccompProfile:
   resources: [backupruns/status, restorerequests/status, pitrrecoveries/status, backuppolicies/status, backuprepositories/status]
   verbs: [get, patch, update]
 {{- end }}
+
+{{- /* What hooks that run commands need: to find the server's pod, and to run them there. Nobody has it by the chart. */}}
+{{- define "tidemark.execHooksRules" -}}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list]
+- apiGroups: [apps]
+  resources: [statefulsets, deployments]
+  verbs: [get]
+# A WebSocket begins as a GET; newer API servers ask for create beside it.
+- apiGroups: [""]
+  resources: [pods/exec]
+  verbs: [get, create]
+{{- end }}

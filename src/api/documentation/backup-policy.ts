@@ -82,14 +82,24 @@ const upkeep: Documentation = {
 };
 
 const hook = (list: string): Documentation => ({
-  [`hooks.${list}[].exec`]: 'A command in a container of the pod that is backed up. Exactly one of exec and http.',
+  [`hooks.${list}[].exec`]:
+    'A command in a container of the pod that is backed up. Exactly one of exec and http. The namespace must have granted it (docs/hooks.md).',
   [`hooks.${list}[].exec.container`]: 'Default: the container that runs the server.',
   [`hooks.${list}[].exec.command`]: 'The program and its arguments; no shell reads them.',
   [`hooks.${list}[].http`]: 'A request. Exactly one of exec and http.',
   [`hooks.${list}[].http.url`]: 'Where it goes.',
-  [`hooks.${list}[].http.method`]: 'GET, POST, PUT or HEAD.',
+  [`hooks.${list}[].http.method`]: 'GET, POST, PUT or HEAD. POST and PUT send JSON that says what is done.',
+  [`hooks.${list}[].http.headers`]: 'Headers whose values are in Secrets, such as Authorization.',
+  [`hooks.${list}[].http.headers[].name`]: "The header's name.",
+  [`hooks.${list}[].http.headers[].secretKeyRef`]: 'Where its value is.',
+  [`hooks.${list}[].http.headers[].secretKeyRef.name`]: "The Secret's name.",
+  [`hooks.${list}[].http.headers[].secretKeyRef.key`]: 'The key in the Secret.',
+  [`hooks.${list}[].http.caSecretRef`]: "The certificate authority that signed the server's certificate, in PEM.",
+  [`hooks.${list}[].http.caSecretRef.name`]: "The Secret's name.",
+  [`hooks.${list}[].http.caSecretRef.key`]: 'The key in the Secret, such as ca.crt.',
   [`hooks.${list}[].timeoutSeconds`]: 'How long the hook may take.',
-  [`hooks.${list}[].onError`]: 'Fail: the backup fails with the hook. Continue: it does not.',
+  [`hooks.${list}[].onError`]:
+    'Fail: before the backup, it is not made; after it, the policy says so. Continue: only the run says so.',
 });
 
 const jobs: Documentation = {

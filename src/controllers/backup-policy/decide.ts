@@ -12,6 +12,7 @@ import type { AgentSettings } from '../jobs/build-job.ts';
 import { isRefusal, type Refusal, refused } from '../refusal.ts';
 import type { VerificationOutcome } from '../verification/reconcile.ts';
 import { buildCronJob } from './cron-jobs.ts';
+import { judgeHooks } from './judge-hooks.ts';
 import { judgeIncrements } from './judge-increments.ts';
 import { newestFirst, surplusRuns } from './surplus-runs.ts';
 
@@ -66,6 +67,7 @@ export function decide(gathered: Gathered): Decision {
       ...gathered.archiving.conditions,
       ...(gathered.retention?.conditions ?? []),
       ...(gathered.verification?.conditions ?? []),
+      ...judgeHooks(policy, newestFirst(runs)),
       ...judgeIncrements(policy, lastRuns(runs).server?.version),
     ]),
     policy.metadata.generation,
@@ -104,7 +106,7 @@ function namesToKeep({ policy }: Gathered, wanted: readonly Desired[] | Refusal)
 function wantedCronJobs({ policy, repositories, hosts, account, agent, now }: Gathered): readonly Desired[] | Refusal {
   const unusable = unusableSchedule(policy, now);
   if (unusable !== undefined) return refused('InvalidSchedule', unusable);
-  const task = backupTask({ policy, repositories, hosts, method: 'Logical' });
+  const task = backupTask({ policy, repositories, hosts, execRole: agent.execRole, method: 'Logical' });
   if (isRefusal(task)) return task;
   if (account !== undefined) return account;
   const built = policy.spec.schedules.map((schedule) => buildCronJob(policy, schedule, task, agent));

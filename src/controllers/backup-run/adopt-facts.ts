@@ -9,11 +9,11 @@ import { isScheduled } from './decide.ts';
 /** Facts of the agent's that the operator carries from the pod into the status; never those that it judges itself. */
 const fieldManager = 'tidemark-operator-adopted';
 
-const { report, backupID, checksum, repositories, size, globals, databases } = backupRunStatus.shape;
+const { report, backupID, checksum, repositories, size, globals, databases, hooks } = backupRunStatus.shape;
 const { type, parentBackupID, chain, forcedFull } = backupRunStatus.shape;
 const lastWords = z.object({
   ...{ report: report.unwrap(), backupID, type, parentBackupID, chain, forcedFull },
-  ...{ checksum, repositories, size, globals, databases },
+  ...{ checksum, repositories, size, globals, databases, hooks },
 });
 
 /**

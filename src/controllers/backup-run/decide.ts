@@ -13,6 +13,7 @@ import type { Created } from '../jobs/create-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
 import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
 import { eventsOf, hasEnded, type RunStatus, refusedFate, statusOf } from '../run-progress.ts';
+import { hooksAtEnd, hooksPending, isPending } from './hooks/decide.ts';
 import { judgeStored, warningsOf } from './judge-stored.ts';
 
 export interface Gathered {
@@ -120,7 +121,8 @@ function mayHaveCompleted({ run, job }: Gathered): boolean {
 /** What has ended is final. */
 export function settled(run: BackupRun): Decision {
   return {
-    finalizers: finalizersOf(run, false),
+    // What comes after its end goes before the object.
+    finalizers: finalizersOf(run, hooksPending(run)),
     create: undefined,
     removeJob: false,
     status: undefined,
@@ -134,10 +136,10 @@ function next(gathered: Gathered, fate: Fate, lookAgainMilliseconds?: number, ma
   const knownJob = gathered.job === undefined ? (made ?? run.status?.jobName) : runJobName(run);
   const status = statusOf(run, fate, knownJob, now);
   const active = fate.state === 'Pending' || fate.state === 'Running';
-  const judged = judge(gathered, fate);
+  const judged = [...judge(gathered, fate), ...hooksAtEnd(gathered, fate.state)];
   const before = run.status?.conditions;
   return {
-    finalizers: finalizersOf(run, active),
+    finalizers: finalizersOf(run, active || isPending(judged)),
     create: undefined,
     removeJob: false,
     status: {
@@ -175,7 +177,7 @@ function makeJob(gathered: Gathered, name: string): Desired | Refusal {
       `BackupPolicy ${run.metadata.namespace}/${run.spec.policyRef.name} does not exist. Create it, or correct policyRef in a new BackupRun.`,
     );
   if (isRefusal(policy)) return policy;
-  const task = backupTask({ policy, repositories, hosts, method: run.spec.method, type: run.spec.type });
+  const task = backupTask({ ...run.spec, policy, repositories, hosts, execRole: agent.execRole });
   if (isRefusal(task)) return task;
   if (account !== undefined) return account;
   const archiving = archivingAwaited(run, policy);
@@ -237,8 +239,10 @@ function archivingAwaited(run: BackupRun, { spec, status }: BackupPolicy): Refus
 
 /** One that runs is ahead; of two that wait, the one that was created first. */
 function isAhead(other: BackupRun, run: BackupRun): boolean {
-  if (hasEnded(other) || other.spec.method !== run.spec.method || other.metadata.deletionTimestamp !== undefined)
-    return false;
+  if (other.spec.method !== run.spec.method) return false;
+  // What the hooks of one have stopped is started again before the hooks of the next stop it.
+  if (hooksPending(other)) return true;
+  if (hasEnded(other) || other.metadata.deletionTimestamp !== undefined) return false;
   if (other.status?.jobName !== undefined || isScheduled(other)) return true;
   const [theirs, ours] = [other.metadata.creationTimestamp, run.metadata.creationTimestamp];
   return theirs < ours || (theirs === ours && other.metadata.name < run.metadata.name);

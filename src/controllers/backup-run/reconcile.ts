@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import { backupPolicySpec } from '../../api/backup-policy.ts';
 import { backupRunSpec } from '../../api/backup-run.ts';
-import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
+import type { BackupRun } from '../../api/kinds.ts';
 import { isCatalogued } from '../../domain/catalogue/catalogued-run.ts';
 import { storedBackupFinalizer } from '../../domain/labels.ts';
 import { isNamespaceTerminating } from '../../kube/api-error.ts';
 import type { Outcome } from '../../kube/controller.ts';
 import { type Desired, patchFinalizers, read, remove } from '../../kube/objects.ts';
 import type { Job } from '../../kube/workloads.ts';
+import { acknowledge } from '../acknowledge.ts';
 import { type Cached, type Context, indexes } from '../context.ts';
 import { ensureAgentAccount } from '../ensure-agent-account.ts';
 import { findHosts } from '../find-hosts.ts';
@@ -34,6 +34,9 @@ import {
 } from './decide.ts';
 import { type DeletionDecision, decideDeletion, deleteJobName, notDeleted, released } from './deletion.ts';
 import { expiredEvents, expiredStatus, isExpired, isFoundAgain, isVanished, restoredStatus } from './expired.ts';
+import { finishDeleted } from './hooks/finish-deleted.ts';
+import { runOutstandingHooks } from './hooks/reconcile.ts';
+import { policyOf } from './policy-of.ts';
 
 export async function reconcileRun(
   context: Context,
@@ -68,6 +71,8 @@ async function reconcileEnded(context: Context, run: Cached<BackupRun>, signal: 
   const job = context.caches.jobs.get(run.metadata.namespace, runJobName(run));
   if (job !== undefined) await markRecorded(context, job, signal);
   await setFinalizers(context, run, settled(run).finalizers, signal);
+  const hooks = await runOutstandingHooks(context, run, signal);
+  if (hooks !== undefined) return { requeueAfterMilliseconds: hooks };
   if (isVanished(run)) {
     const { namespace, name, uid } = run.metadata;
     context.log.info({ namespace, run: name, path: run.status?.repositories?.[0]?.path }, 'the repository has lost it');
@@ -84,6 +89,8 @@ async function reconcileEnded(context: Context, run: Cached<BackupRun>, signal: 
     await writeStatus(context, run, ownedRunStatus, restoredStatus(run), signal);
     return 'done';
   }
+  // It comes back as a change of the run.
+  if (await acknowledge(context, run, [...ownedRunStatus, 'catchUp'], signal)) return 'done';
   const lookAgain = await catchUp(context, run, signal);
   return lookAgain === undefined ? 'done' : { requeueAfterMilliseconds: lookAgain };
 }
@@ -151,14 +158,6 @@ async function gather(context: Context, run: Cached<BackupRun>, signal: AbortSig
   };
 }
 
-function policyOf({ caches }: Context, run: Cached<BackupRun>): BackupPolicy | Refusal | undefined {
-  const { name } = run.spec.policyRef;
-  const stored = caches.policies.get(run.metadata.namespace, name);
-  if (stored === undefined) return undefined;
-  const parsed = parseSpec(backupPolicySpec, stored.spec, `BackupPolicy ${name}`);
-  return isRefusal(parsed) ? parsed : { ...stored, spec: parsed.spec };
-}
-
 /** A schedule's Job belongs to its CronJob; a hand-made run's to the run. */
 function ownerOf(run: Cached<BackupRun>): string | undefined {
   return isScheduled(run) ? undefined : run.metadata.uid;
@@ -178,10 +177,14 @@ async function reconcileDeletion(context: Context, run: Cached<BackupRun>, signa
   const { caches, settings } = context;
   const { namespace, uid } = run.metadata;
   const job = findOwnJob(context, run);
+  const activePods = remainingPods(caches, namespace, runJobName(run));
+  const isOver = activePods.length === 0 && (job === undefined || job.view.finished !== undefined);
+  const hooks = await finishDeleted(context, run, { policy: policyOf(context, run), isOver }, signal);
+  if (hooks !== undefined) return { requeueAfterMilliseconds: hooks };
   const wanted = decideDeletion({
     run,
     job,
-    activePods: remainingPods(caches, namespace, runJobName(run)),
+    activePods,
     deleteJob: findJob(caches, { namespace, name: deleteJobName(run), owner: uid }),
     repositories: (run.status?.repositories ?? []).map((ref) => caches.repositories.get(namespace, ref.name)),
     agent: settings.agent,

@@ -13,6 +13,8 @@ export interface AgentSettings {
   readonly image: string;
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly imagePullSecrets: readonly string[];
+  /** What the chart brings for hooks that run commands: a role of the cluster, unless it may make none. */
+  readonly execRole?: 'ClusterRole' | 'Role';
 }
 
 interface JobRequest {

@@ -1,6 +1,7 @@
 import type { JobTemplate } from '../../api/job-template.ts';
 import { mounts as places } from '../../domain/mounts.ts';
 import type { RecoverTask, RepositoryTask, ServerTask, Task } from '../../domain/task.ts';
+import { hookVolumes } from './hook-volumes.ts';
 
 interface Mounted {
   readonly name: string;
@@ -16,11 +17,12 @@ export function volumesOf(
 ): { readonly volumes: readonly object[]; readonly mounts: readonly object[] } {
   const mounted = [
     temporaryVolume(task, template),
-    ...('server' in task && !isIntoScratch(task) ? serverVolumes(task.server) : []),
+    ...('server' in task && task.server !== undefined && !isIntoScratch(task) ? serverVolumes(task.server) : []),
     ...repositoriesOf(task).flatMap(repositoryVolumes),
     ...repositoriesOf(task).flatMap(publicKeyVolumes),
     ...(decrypts(task) ? repositoriesOf(task).flatMap(identityVolumes) : []),
     ...(task.action === 'backup' || task.action === 'restore' ? [scratchVolume(template)] : []),
+    ...(task.action === 'backup' || task.action === 'hooks' ? hookVolumes(task.hooks) : []),
     ...(task.action === 'recover' ? recoveryVolumes(task, template) : []),
     ...(task.action === 'restore' ? listFileVolumes(task.restore.databases) : []),
   ];
@@ -39,6 +41,7 @@ function isIntoScratch(task: Task): boolean {
 
 function repositoriesOf(task: Task): readonly RepositoryTask[] {
   if ('repositories' in task) return task.repositories;
+  if (task.action === 'hooks') return [];
   if (task.action === 'probe' || task.action === 'sync-catalogue') return [task.repository];
   const { repository, others = [] } = 'source' in task ? task.source : task;
   return [repository, ...others];

@@ -14,6 +14,7 @@ export function* figuresOfPolicy(
   yield one('policy_created_timestamp_seconds', instant(metadata.creationTimestamp));
   yield one('policy_ready', holds(status.conditions, 'Ready'));
   yield one('policy_stalled', holds(status.conditions, 'Stalled') ?? 0);
+  yield one('hooks_succeeded', holds(status.conditions, 'HooksSucceeded'));
   yield one('policy_suspended', spec.suspend ? 1 : 0);
   yield one('next_schedule_timestamp_seconds', instant(status.nextScheduleTime));
   for (const method of ['Logical', 'Physical'] as const) {

@@ -9,9 +9,21 @@ export function* figuresOfRuns({ metadata }: BackupPolicy & KubeObject, runs: re
   for (const [method, own] of Map.groupBy(runs, ({ spec }) => spec.method)) yield* ofMethod({ ...labels, method }, own);
   for (const [phase, own] of Map.groupBy(runs, ({ status }) => status?.phase ?? 'Pending'))
     yield { name: 'backup_runs', labels: { ...labels, phase }, value: own.length };
+  yield* hookFailures(labels, runs);
   const verified = newest(runs, ({ status }) => status?.verified?.time)?.status?.verified;
   yield { name: 'last_verification_timestamp_seconds', labels, value: instant(verified?.time) };
   yield { name: 'verification_restore_seconds', labels, value: verified?.restoreSeconds };
+}
+
+/** A zero where hooks have run and none failed; nothing where none has run. */
+function* hookFailures(labels: Figure['labels'], runs: readonly BackupRun[]): Iterable<Figure> {
+  const results = runs.flatMap(({ status }) => status?.hooks?.results ?? []);
+  for (const [list, own] of Map.groupBy(results, ({ hook }) => hook.replace(/\[.*/, ''))) {
+    for (const [on_error, those] of Map.groupBy(own, ({ onError = 'Fail' }) => onError)) {
+      const value = those.filter(({ state }) => state === 'Failed').length;
+      yield { name: 'hook_failures', labels: { ...labels, list, on_error }, value };
+    }
+  }
 }
 
 function* ofMethod(labels: Figure['labels'], runs: readonly BackupRun[]): Iterable<Figure> {

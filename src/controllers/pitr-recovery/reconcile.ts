@@ -4,6 +4,7 @@ import { pitrRecoverySpec } from '../../api/pitr-recovery.ts';
 import { runningJobFinalizer } from '../../domain/labels.ts';
 import type { Outcome } from '../../kube/controller.ts';
 import { patchFinalizers, read } from '../../kube/objects.ts';
+import { acknowledge } from '../acknowledge.ts';
 import type { Cached, Context } from '../context.ts';
 import { parseSpec } from '../parse-spec.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
@@ -24,7 +25,11 @@ export async function reconcileRecovery(
 ): Promise<Outcome> {
   const cached = context.caches.recoveries.get(namespace, name);
   if (cached === undefined) return 'done';
-  if (hasEnded(cached) && !isMarked(cached)) return 'done';
+  if (hasEnded(cached) && !isMarked(cached)) {
+    if (cached.metadata.deletionTimestamp === undefined)
+      await acknowledge(context, cached, ownedRecoveryStatus, signal);
+    return 'done';
+  }
   // How many replicas a workload had is known from the status alone: one that is a moment old may not have it yet.
   const jobs = await findJobs(context.client, cached, signal);
   const recovery = await read<Cached<PitrRecovery>>(context.client, 'PitrRecovery', namespace, name, signal);

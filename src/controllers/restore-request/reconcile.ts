@@ -8,6 +8,7 @@ import type { Outcome } from '../../kube/controller.ts';
 import { createIfAbsent, patchFinalizers, read, remove } from '../../kube/objects.ts';
 import { resourcePath } from '../../kube/paths.ts';
 import type { Job } from '../../kube/workloads.ts';
+import { acknowledge } from '../acknowledge.ts';
 import { type Cached, type Context, indexes } from '../context.ts';
 import { ensureAgentAccount } from '../ensure-agent-account.ts';
 import { findHosts } from '../find-hosts.ts';
@@ -30,7 +31,12 @@ export async function reconcileRestore(
 ): Promise<Outcome> {
   const request = context.caches.restores.get(namespace, name);
   if (request === undefined) return 'done';
-  if (hasEnded(request) && request.metadata.deletionTimestamp === undefined && !isMarked(request)) return 'done';
+  if (hasEnded(request) && request.metadata.deletionTimestamp === undefined && !isMarked(request)) {
+    // The plan and the answers of one that had an agent are the agent's.
+    const owned = request.status?.report === undefined ? ownedPhysicalStatus : ownedRunStatus;
+    await acknowledge(context, request, owned, signal);
+    return 'done';
+  }
   const parsed = parseSpec(restoreRequestSpec, request.spec, 'The RestoreRequest');
   if (isRefusal(parsed)) return await refuse(context, request, parsed, signal);
   const understood = { ...request, spec: parsed.spec };

@@ -1,7 +1,6 @@
 import type { BackupPolicy } from '../../api/kinds.ts';
 import { findCondition, type NewCondition } from '../../domain/conditions.ts';
 import { annotations } from '../../domain/labels.ts';
-import { missingForPolicy, notImplementedMessage } from '../../domain/not-implemented.ts';
 import { hasRule } from '../../domain/retention/rules.ts';
 import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
@@ -82,8 +81,6 @@ function waitingFor(reader: string) {
 /** What stands in the way of every plan. */
 function hindranceOf({ policy, repositories, account, rejection }: GatheredRetention): Refusal | undefined {
   const { metadata, spec } = policy;
-  const absent = missingForPolicy(spec);
-  if (absent.length > 0) return refused('NotImplemented', notImplementedMessage(absent));
   if (spec.retention !== undefined && !hasRule(spec.retention))
     return refused(
       'NoRule',

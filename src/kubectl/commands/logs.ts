@@ -67,9 +67,15 @@ async function podsOf(session: Session, { kind, metadata, status }: Work): Promi
       ? `${labels.recovery}=${labelValue(metadata.name)}`
       : `batch.kubernetes.io/job-name=${job ?? metadata.name}`;
   const path = resourcePath('Pod', { namespace: session.namespace });
-  const found = (await listAll(session, path, { labelSelector: selector })) as unknown as Pod[];
+  // What came after a run has a Job of its own.
+  const hooks = `${labels.run}=${labelValue(metadata.name)},${labels.action}=hooks`;
+  const found = new Map<string, Pod>();
+  for (const labelSelector of kind === 'BackupRun' ? [selector, hooks] : [selector]) {
+    const pods = (await listAll(session, path, { labelSelector })) as unknown as Pod[];
+    for (const pod of pods) found.set(pod.metadata.name, pod);
+  }
   const created = ({ metadata: { creationTimestamp = '' } }: Pod) => creationTimestamp;
-  return found.toSorted((a, b) => (created(a) < created(b) ? -1 : 1));
+  return [...found.values()].toSorted((a, b) => (created(a) < created(b) ? -1 : 1));
 }
 
 function withoutPods({ kind, metadata, status }: Work): string {

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { BackupRun } from '../../api/kinds.ts';
+import { findCondition } from '../../domain/conditions.ts';
 import { bytes, duration, relative, secondsBetween } from '../../domain/display/quantities.ts';
+import { hooksCondition } from '../../domain/hooks/judge.ts';
 import { list } from '../objects.ts';
 import { choice, output, type Run, subcommand, wholeNumber } from '../options.ts';
 import { type Format, objectList, printAs } from '../print.ts';
@@ -77,7 +79,7 @@ export function runTable(
   ];
   const rows = runs.map((run) => {
     const { metadata, spec, status } = run;
-    const error = status?.error || undefined;
+    const error = status?.error || hookFailure(run);
     return [
       ...(everywhere ? [metadata.namespace] : []),
       metadata.name,
@@ -95,6 +97,12 @@ export function runTable(
   });
   const wideHeader = wide ? header.toSpliced(-1, 0, 'BACKUP ID') : header;
   return table(everywhere ? ['NAMESPACE', ...wideHeader] : wideHeader, rows);
+}
+
+/** A backup that is there, and a hook that did not do its work. */
+function hookFailure({ status }: BackupRun): string | undefined {
+  const hooks = findCondition(status?.conditions, hooksCondition);
+  return hooks?.status === 'False' ? hooks.message : undefined;
 }
 
 function phaseOf({ spec, status }: BackupRun): string {

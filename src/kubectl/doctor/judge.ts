@@ -1,5 +1,4 @@
 import type { BackupPolicy } from '../../api/kinds.ts';
-import { missingForPolicy, notImplementedMessage } from '../../domain/not-implemented.ts';
 import { type Check, ok, problem, unknown, warning } from './check.ts';
 import type { Gathered } from './gather.ts';
 import { judgeBackups } from './judge-backups.ts';
@@ -29,7 +28,8 @@ function operator({ policy: { metadata, status }, now }: Gathered): Check {
   const remedy =
     'Look whether it runs: kubectl get pods --all-namespaces --selector app.kubernetes.io/name=tidemark; and whether it serves this namespace (watchNamespaces).';
   const young = now.getTime() - Date.parse(metadata.creationTimestamp) < patience;
-  if (status?.observedGeneration === undefined)
+  // The API server fills in -1.
+  if ((status?.observedGeneration ?? -1) < 0)
     return young
       ? unknown(subject, 'It has not looked at the policy yet, which is new.', 'Ask again in a minute.')
       : problem(subject, 'It has never looked at this policy.', remedy);
@@ -41,10 +41,8 @@ function operator({ policy: { metadata, status }, now }: Gathered): Check {
 }
 
 function spec({ policy }: Gathered): readonly Check[] {
-  const absent = missingForPolicy(policy.spec);
   const deleted = policy.metadata.deletionTimestamp !== undefined;
   return [
-    ...(absent.length === 0 ? [] : [problem('spec', notImplementedMessage(absent), 'Take it out of the objects.')]),
     ...(deleted
       ? [problem('policy', 'It is being deleted.', 'Make a new one, if that was a mistake; stored backups stay.')]
       : []),

@@ -31,6 +31,7 @@ describe('the chart, installed', () => {
     }
   });
 
+  // As docs/ui.md says it.
   test('serves the web page to who may port-forward, and to no other pod or proxy', async () => {
     const { kubectl } = scenario;
     const forward = await startPortForward(kubectl, operatorNamespace, `deployment/${release}`, 8081);

@@ -75,7 +75,7 @@ describe('a recovery that', () => {
       expect(status).toMatchObject({
         phase: 'Cancelled',
         error: '',
-        conditions: [{ type: 'Succeeded', status: 'False', reason: 'Cancelled' }],
+        conditions: [{ type: 'Succeeded', status: 'False', reason: 'Cancelled' }, { type: 'Stalled' }],
       });
       await untilQuiet(scenario, name);
       await untilToldOf(scenario, name, /^Cancelled: /);
@@ -105,7 +105,7 @@ describe('a recovery that', () => {
     const refused = await scenario.finished('pitrrecovery', 'too-many');
     expect(refused.status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ type: 'Succeeded', status: 'False', reason: 'RecoveryUnderWay' }],
+      conditions: [{ type: 'Succeeded', status: 'False', reason: 'RecoveryUnderWay' }, { type: 'Stalled' }],
       error: expect.stringMatching(/PitrRecovery back .*StatefulSet orders-db/),
     });
     const { kubectl, namespace } = scenario;
@@ -136,7 +136,10 @@ describe('a recovery that', () => {
       { namespace },
     );
     const late = await scenario.finished('pitrrecovery', 'late');
-    expect(late.status).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'DeadlineExceeded' }] });
+    expect(late.status).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ reason: 'DeadlineExceeded' }, { type: 'Stalled' }],
+    });
     await asBefore();
 
     const question = { database: 'postgres', query: 'select count(*) from notes', expect: '2' };
@@ -144,7 +147,7 @@ describe('a recovery that', () => {
     const wrong = await scenario.finished('pitrrecovery', 'wrong');
     expect(wrong.status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ reason: 'AssertionFailed' }],
+      conditions: [{ reason: 'AssertionFailed' }, { type: 'Stalled' }],
       error: expect.stringContaining('gave "1" instead of "2"'),
       assertions: [{ ...question, got: '1', passed: false }],
     });
@@ -161,7 +164,7 @@ describe('a recovery that', () => {
     const { status } = await scenario.finished('pitrrecovery', 'taken');
     expect(status).toMatchObject({
       phase: 'Failed',
-      conditions: [{ reason: 'TargetExists' }],
+      conditions: [{ reason: 'TargetExists' }, { type: 'Stalled' }],
       error: expect.stringMatching(/(StatefulSet|Service|PersistentVolumeClaim) .*orders-db.*Nothing was touched/),
     });
     expect(status?.['plan']).toBeUndefined();

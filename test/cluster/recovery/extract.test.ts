@@ -110,7 +110,10 @@ describe('a table that was dropped by accident', () => {
       { name: 'shop', targetName: 'not_made' },
     ]);
     expect(recovery.status).toMatchObject({ phase: 'Failed' });
-    expect(recovery.status?.conditions).toMatchObject([{ type: 'Succeeded', status: 'False', reason: 'TargetExists' }]);
+    expect(recovery.status?.conditions).toMatchObject([
+      { type: 'Succeeded', status: 'False', reason: 'TargetExists' },
+      { type: 'Stalled' },
+    ]);
     expect(recovery.status?.error).toMatch(/customers/);
     expect(recovery.status?.error).toMatch(/extract\.databases/);
     expect(recovery.status?.error).not.toMatch(/onConflict|target\.server/);
@@ -125,7 +128,7 @@ describe('a table that was dropped by accident', () => {
       extracting('no-such-database', [{ name: 'shopp' }]),
     ]);
     expect(table.status).toMatchObject({ phase: 'Failed' });
-    expect(table.status?.conditions).toMatchObject([{ reason: 'NothingMatches' }]);
+    expect(table.status?.conditions).toMatchObject([{ reason: 'NothingMatches' }, { type: 'Stalled' }]);
     expect(table.status?.error).toMatch(/shop\.invoices/);
     expect(database.status).toMatchObject({ phase: 'Failed' });
     expect(database.status?.error).toMatch(/shopp/);

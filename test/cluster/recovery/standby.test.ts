@@ -106,7 +106,8 @@ describe('target.instance.standbyOf', () => {
       expect(status).toMatchObject({ phase: 'Failed', error: expect.stringContaining(host) });
       expect(status?.error).toContain('standbyOf');
       expect(status?.error).toContain(words);
-      if (name === 'of-another') expect(status?.conditions).toMatchObject([{ reason: 'WrongPrimary' }]);
+      if (name === 'of-another')
+        expect(status?.conditions).toMatchObject([{ reason: 'WrongPrimary' }, { type: 'Stalled' }]);
       await nothingIsLeft(name);
     });
     await Promise.all(ended);

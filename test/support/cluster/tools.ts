@@ -52,6 +52,18 @@ export async function ensureTool(name: Tool, options: ToolOptions): Promise<stri
 
 const source = new URL('./components/', import.meta.url).pathname;
 
+/** A program of the tests' own, from a folder with its go.mod; built where that has changed. */
+export async function ensureProgram(name: string, folder: string, options: ToolOptions): Promise<string> {
+  const binary = join(cacheFolder('tools', `${name}-${await hashOf(folder)}`), name);
+  await built(binary, name, options, async (temporary, go) => {
+    await execa(go.path, ['build', '-trimpath', '-ldflags=-s -w', '-o', join(temporary, name), '.'], {
+      cwd: folder,
+      env: { ...go.environment, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' },
+    });
+  });
+  return binary;
+}
+
 /** The folder with Kubernetes' own components, all links to one binary, and a pause program for the pods' sandboxes. */
 async function ensureKubernetes(options: ToolOptions): Promise<string> {
   const folder = cacheFolder('tools', `kubernetes-${await hashOf(source)}`);

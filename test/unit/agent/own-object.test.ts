@@ -116,8 +116,8 @@ const scheduled = {
 
 test('a scheduled Job records itself, whoever comes first', async () => {
   const { client, requests } = emptyServer();
-  expect(await recordScheduledRun(client, scheduled, 'orders-nightly-1', signal)).toBe('new');
-  expect(await recordScheduledRun(client, scheduled, 'orders-nightly-1', signal)).toBe('new');
+  expect((await recordScheduledRun(client, scheduled, 'orders-nightly-1', signal))?.metadata.uid).toBe('new');
+  expect((await recordScheduledRun(client, scheduled, 'orders-nightly-1', signal))?.metadata.uid).toBe('new');
   expect(requests.map(({ method }) => method)).toEqual(['POST', 'GET', 'POST', 'GET']);
   expect(requests[0]).toMatchObject({
     path: '/apis/tidemark.dev/v1alpha1/namespaces/shop/backupruns',

@@ -128,6 +128,17 @@ test('a termination message is whole JSON of at most 4096 bytes, however long th
   }
 });
 
+test('what became of hooks gives way in a termination message: without it they are run again, without the rest nothing is found', () => {
+  const report = { outcome: 'Succeeded', reason: 'BackupStored', message: 'done' } as const;
+  const hooks = (message: string) => ({
+    phase: 'Completed',
+    results: [{ hook: 'postBackup[0]', state: 'Failed', message }],
+  });
+  const said = (message: string) => JSON.parse(fitting({ report, backupID: 'x', hooks: hooks(message) }));
+  expect(said('short')).toEqual({ report, backupID: 'x', hooks: hooks('short') });
+  expect(said('m'.repeat(4096))).toEqual({ report, backupID: 'x' });
+});
+
 describe('the databases in a termination message', () => {
   const databases = (count: number, message = '') =>
     Array.from({ length: count }, (_, index) => ({

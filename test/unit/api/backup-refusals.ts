@@ -91,6 +91,13 @@ export const backupRefusals: readonly Refusal[] = [
     'hooks.postBackup[0].http.url',
     'must be an http or https URL',
   ),
+  refusal(
+    'orders',
+    'hooks.postBackup.0.http.headers',
+    [{ name: 'X: y', secretKeyRef: { name: 'hc', key: 'token' } }],
+    'hooks.postBackup[0].http.headers[0].name',
+    'must be the name of a header',
+  ),
   refusal('outside', 'hooks', { preBackup: [{ exec: { command: ['true'] } }] }, '', 'for a host use an http hook'),
   refusal('outside', 'jobTemplate.labels.team', 'not a label', 'jobTemplate.labels', "must be a label's value"),
   refusal(

@@ -67,7 +67,9 @@ describe('the chart gives no right too many', () => {
   it.each([[[]], [['watchNamespaces={shop,billing}']]])(
     'names Secrets in no rule, and no wildcard (%j)',
     async (settings) => {
-      const rules = (await render(...settings)).flatMap((object) => (object.rules ?? []) as readonly Rule[]);
+      // But for the one that is bound to nobody.
+      const objects = (await render(...settings)).filter(({ metadata }) => metadata.name !== 'tidemark-exec-hooks');
+      const rules = objects.flatMap((object) => (object.rules ?? []) as readonly Rule[]);
       expect(rules.length).toBeGreaterThan(5);
       for (const { apiGroups, resources, verbs } of rules) {
         expect([...apiGroups, ...resources, ...verbs]).not.toContain('*');
@@ -105,6 +107,23 @@ describe('the chart gives no right too many', () => {
   });
 });
 
+describe.each([
+  ['without', [], 'ClusterRole'],
+  ['with', ['watchNamespaces={shop,billing}'], 'Role'],
+])('the right to run commands in pods, %s watchNamespaces', (_, values, kind) => {
+  it('is a role of its own, which is bound to nobody', async () => {
+    const objects = await render(...values);
+    const may = objects.filter(({ rules = [] }) =>
+      (rules as readonly Rule[]).some(({ resources }) => resources.includes('pods/exec')),
+    );
+    expect(new Set(may.map((object) => `${object.kind} ${object.metadata.name}`))).toEqual(
+      new Set([`${kind} tidemark-exec-hooks`]),
+    );
+    const bound = objects.flatMap(({ roleRef }) => (roleRef as { readonly name: string } | undefined)?.name ?? []);
+    expect(bound).not.toContain('tidemark-exec-hooks');
+  });
+});
+
 describe('the chart with watchNamespaces', () => {
   it('makes nothing that is cluster-wide but the definitions', async () => {
     const objects = await render('watchNamespaces={shop,billing}');
@@ -122,6 +141,7 @@ describe('the chart with watchNamespaces', () => {
       expect(objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort()).toEqual([
         'Role tidemark',
         'Role tidemark-agent',
+        'Role tidemark-exec-hooks',
         'RoleBinding tidemark',
         'RoleBinding tidemark-agent',
         'ServiceAccount tidemark-agent',
@@ -196,7 +216,9 @@ describe('manifests/', () => {
 
   it('samples/ parse, and their Secrets are those that the others name', () => {
     const folder = join(projectRoot, 'manifests', 'samples');
-    const objects = readdirSync(folder).flatMap((file) => documents(readFileSync(join(folder, file), 'utf8')));
+    const objects = readdirSync(folder)
+      .filter((file) => file.endsWith('.yaml'))
+      .flatMap((file) => documents(readFileSync(join(folder, file), 'utf8')));
     for (const { kind, spec } of objects) {
       const known = kinds.find((candidate) => candidate.kind === kind);
       if (known !== undefined) expect(known.spec.safeParse(spec).error).toBeUndefined();

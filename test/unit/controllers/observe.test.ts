@@ -113,6 +113,34 @@ describe('the figures of a policy', () => {
     expect(told({ policies: [policy()] })).not.toHaveProperty('verification_succeeded');
   });
 
+  test('say what became of its hooks, and nothing where none has run', () => {
+    const hooked = (name: string, ...results: readonly object[]) => run({ name, status: { hooks: { results } } });
+    const conditions = [
+      {
+        type: 'HooksSucceeded',
+        status: 'False',
+        reason: 'Any',
+        message: '',
+        lastTransitionTime: '2026-03-10T00:00:00Z',
+      },
+    ];
+    const failed = { hook: 'postBackup[0]', state: 'Failed', onError: 'Fail' };
+    const figure = told({
+      policies: [policy({ status: { conditions } })],
+      runs: [
+        hooked('a', { hook: 'preBackup[0]', state: 'Succeeded', onError: 'Continue' }, failed),
+        hooked('b', failed, { hook: 'postBackup[1]', state: 'Failed', onError: 'Continue' }),
+      ],
+    });
+    expect(figure).toMatchObject({
+      hooks_succeeded: 0,
+      'hook_failures preBackup Continue': 0,
+      'hook_failures postBackup Fail': 2,
+      'hook_failures postBackup Continue': 1,
+    });
+    expect(Object.keys(told({ runs: [run()] })).filter((name) => name.startsWith('hook'))).toEqual([]);
+  });
+
   test('say what its newest drill measured; a copy of a table is no drill, and a failed one measured nothing', () => {
     const drill = (phase: string, hour: number, spec: object = {}, rtoSeconds = hour) =>
       recovery({

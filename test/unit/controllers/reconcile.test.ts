@@ -45,7 +45,10 @@ describe('a BackupRun', () => {
       return call.path.endsWith('/jobs/by-hand') ? job('by-hand', { metadata: { ownerReferences: [] } }) : undefined;
     };
     expect(await reconcile(cluster)).toBe('done');
-    expect(statusWritten(cluster)).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'JobNameTaken' }] });
+    expect(statusWritten(cluster)).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ reason: 'JobNameTaken' }, { type: 'Stalled' }],
+    });
     expect(cluster.events).toMatchObject([{ type: 'Warning', reason: 'JobNameTaken' }]);
   });
 
@@ -67,7 +70,10 @@ describe('a BackupRun', () => {
       return call.path.endsWith('/jobs/by-hand') ? earlier : undefined;
     };
     expect(await reconcile(cluster)).toEqual({ requeueAfterMilliseconds: 2_000 });
-    expect(statusWritten(cluster)).toMatchObject({ phase: 'Pending', conditions: [{ reason: 'Starting' }] });
+    expect(statusWritten(cluster)).toMatchObject({
+      phase: 'Pending',
+      conditions: [{ reason: 'Starting' }, { type: 'Reconciling' }],
+    });
   });
 
   test('takes what is stored from the pod’s last words where the agent could not tell the API server', async () => {
@@ -103,11 +109,17 @@ describe('a BackupRun', () => {
     const invalid = new FakeCluster({ ...around, runs: [run()] });
     invalid.answer = refusing(422, 'spec.template.spec.tolerations: no');
     expect(await reconcile(invalid)).toBe('done');
-    expect(statusWritten(invalid)).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'JobRefused' }] });
+    expect(statusWritten(invalid)).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ reason: 'JobRefused' }, { type: 'Stalled' }],
+    });
     const quota = new FakeCluster({ ...around, runs: [run()] });
     quota.answer = refusing(403, 'exceeded quota: count/jobs.batch');
     expect(await reconcile(quota)).toEqual({ requeueAfterMilliseconds: 5_000 });
-    expect(statusWritten(quota)).toMatchObject({ phase: 'Pending', conditions: [{ reason: 'JobRefused' }] });
+    expect(statusWritten(quota)).toMatchObject({
+      phase: 'Pending',
+      conditions: [{ reason: 'JobRefused' }, { type: 'Reconciling' }],
+    });
   });
 
   test('that cannot be read fails, and so does one of a policy that cannot be read', async () => {
@@ -118,7 +130,10 @@ describe('a BackupRun', () => {
     expect(error).toContain('spec.method');
     const of = new FakeCluster({ policies: [{ ...policy(), spec: { repositoryRefs: [] } }], runs: [run()] });
     expect(await reconcile(of)).toBe('done');
-    expect(statusWritten(of)).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'InvalidSpec' }] });
+    expect(statusWritten(of)).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ reason: 'InvalidSpec' }, { type: 'Stalled' }],
+    });
   });
 
   test('that has ended costs nothing', async () => {
@@ -151,7 +166,10 @@ test('a RestoreRequest fails where somebody else’s Job has its Job’s name', 
     return call.path.endsWith('/jobs/restore-back') ? job('restore-back', { owner: 'x' }) : undefined;
   };
   expect(await reconcileRestore(cluster.context, 'shop', 'back', signal)).toBe('done');
-  expect(statusWritten(cluster)).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'JobNameTaken' }] });
+  expect(statusWritten(cluster)).toMatchObject({
+    phase: 'Failed',
+    conditions: [{ reason: 'JobNameTaken' }, { type: 'Stalled' }],
+  });
 });
 
 describe('a BackupPolicy', () => {

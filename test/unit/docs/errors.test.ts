@@ -6,11 +6,14 @@ const root = join(import.meta.dirname, '../../..');
 /** Of the API server, not of Tidemark. */
 const foreign = ['FieldValueForbidden'];
 
-/** How the source gives a reason: to a failure, to a refusal, or in a table of them. */
+/** How the source gives a reason: to a failure, to a refusal, in a table of them, or beside a condition's status. */
 const forms = [
   /\b(?:terminal|transient|refused|missing|mend|pass|explain|Failure)\(\s*'([A-Z][A-Za-z]+)'/g,
   /\breason: '([A-Z][A-Za-z]+)'/g,
   /^ {2}\| '([A-Z][A-Za-z]+)'/gm,
+  /'(?:True|False|Unknown)',\s*'([A-Z][A-Za-z]+)'/g,
+  /\breason = '([A-Z][A-Za-z]+)'/g,
+  /\breason: [^',\n]*(?:\?|:|\?\?) '([A-Z][A-Za-z]+)'/g,
 ];
 
 it('docs/errors.md knows every reason that the source gives', () => {

@@ -106,6 +106,14 @@ describe('runs', () => {
     expect((await world.kubectl('runs nobody')).err).toBe('No backup of nobody is known in the namespace shop.\n');
   });
 
+  test('a hook that failed is told beside a backup that is good', async () => {
+    const conditions = [
+      condition('HooksSucceeded', 'False', 'HookFailed', 'postBackup[0] failed: POST to hc answered 500.'),
+    ];
+    world.cluster.put(run('x', '2026-11-21T09:00:00Z', { status: { phase: 'Completed', error: '', conditions } }));
+    expect((await world.kubectl('runs')).out).toMatch(/Completed .*postBackup\[0\] failed: POST to hc answered 500\./);
+  });
+
   test('what a server says cannot move the cursor of who reads it', async () => {
     const error = 'bad \u001b[2J\u001b]0;title\u0007 \u202egnp.exe\nand more';
     world.cluster.put(run('x', '2026-11-21T09:00:00Z', { status: { phase: 'Failed', error } }));
@@ -206,8 +214,11 @@ describe('logs', () => {
       '--- pod orders-base-abcde, container agent',
       '',
     ]);
-    const asked = world.cluster.asked.find(({ path }) => path.endsWith('/pods'));
-    expect(asked?.query['labelSelector']).toBe('batch.kubernetes.io/job-name=orders-base');
+    const asked = world.cluster.asked.filter(({ path }) => path.endsWith('/pods'));
+    expect(asked.map(({ query }) => query['labelSelector'])).toEqual([
+      'batch.kubernetes.io/job-name=orders-base',
+      'tidemark.dev/run=orders-base,tidemark.dev/action=hooks',
+    ]);
     expect((await world.kubectl('logs run/orders-base --raw')).out).toContain('"msg":"slow"');
   });
 

@@ -1,6 +1,7 @@
 import type { BackupRunStatus } from '../../../api/backup-run.ts';
 import type { BackupPolicy, BackupRepository, BackupRun } from '../../../api/kinds.ts';
 import { conditionsAfter, findCondition, rfc3339 } from '../../../domain/conditions.ts';
+import { isStanding } from '../../../domain/standing.ts';
 import { isStoredInSome } from '../../../domain/stored-in-some.ts';
 import type { EventNote } from '../../../kube/events.ts';
 import type { Desired } from '../../../kube/objects.ts';
@@ -177,7 +178,7 @@ function caughtUp({ run, policy, job, now }: GatheredCopies): CopyDecision {
   const before = run.status?.conditions ?? [];
   const conditions = [
     ...conditionsAfter(before, [wanted], run.metadata.generation, now),
-    ...before.filter(({ type }) => type !== wanted.type),
+    ...before.filter((each) => each.type !== wanted.type && !isStanding(each)),
   ];
   return {
     ...nothing,
@@ -188,7 +189,7 @@ function caughtUp({ run, policy, job, now }: GatheredCopies): CopyDecision {
 }
 
 /** As it is, but for what changes: the operator applies all that it owns. */
-function statusWith(run: BackupRun, changes: Partial<BackupRunStatus>): Readonly<Record<string, unknown>> {
+export function statusWith(run: BackupRun, changes: Partial<BackupRunStatus>): Readonly<Record<string, unknown>> {
   const { phase, conditions, jobName, startTime, completionTime, error, catchUp } = run.status ?? {};
   const present = { phase, conditions, jobName, startTime, completionTime, error, catchUp };
   const known = Object.entries({ ...present, ...changes }).filter(([, value]) => value !== undefined);

@@ -60,12 +60,6 @@ describe('Ready', () => {
       'False',
       'RepositoryNotReady',
     ],
-    [
-      'of what is not there yet',
-      { policy: policy({ spec: { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } } }) },
-      'False',
-      'NotImplemented',
-    ],
     ['of no repository', { repositories: [undefined] }, 'False', 'RepositoryNotFound'],
     ['of no workload', { hosts: missing('TargetNotFound', 'none') }, 'False', 'TargetNotFound'],
     [
@@ -162,14 +156,6 @@ describe('the schedules that stand', () => {
   test('end where the policy suspends them meanwhile, or asks for what cannot be done', () => {
     const suspended = policy({ spec: { suspend: true } });
     expect(decide(gathered({ cronJobs, policy: suspended, repositories: [undefined] })).remove).toEqual(cronJobs);
-    expect(
-      decide(
-        gathered({
-          cronJobs,
-          policy: policy({ spec: { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } } }),
-        }),
-      ).remove,
-    ).toEqual(cronJobs);
     expect(decide(gathered({ cronJobs, account: refused('ServiceAccountNotAllowed', 'no') })).remove).toEqual(cronJobs);
   });
 });

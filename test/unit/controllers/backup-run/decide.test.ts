@@ -65,11 +65,6 @@ describe('what is missing is waited for a minute, what is wrong is not', () => {
 
   test.each<[string, Partial<Gathered>, string]>([
     ['Physical without an archive', { run: run({ spec: { method: 'Physical' } }) }, 'ArchivingNotConfigured'],
-    [
-      'a policy of things that are not there yet',
-      { policy: policy({ spec: { hooks: { preBackup: [{ http: { url: 'https://hc.example.com/' } }] } } }) },
-      'NotImplemented',
-    ],
     ['a policy that cannot be read', { policy: refused('InvalidSpec', 'no') }, 'InvalidSpec'],
     [
       'a repository for reading only',
@@ -276,6 +271,7 @@ describe('a backup without some of its databases', () => {
     expect(decision.status).toMatchObject({ phase: 'Failed', error: report.message });
     expect(decision.status?.conditions.map(({ type, status: is }) => `${type} ${is}`)).toEqual([
       'Succeeded False',
+      'Stalled True',
       'GlobalsComplete False',
     ]);
     expect(decision.events.map(({ reason: why }) => why)).toEqual(['DatabasesFailed', 'RolesWithoutPasswords']);

@@ -190,3 +190,32 @@ test('what a backup is told says nothing of it either', () => {
   expect(JSON.stringify(task)).toContain('age1');
   expect(JSON.stringify(task)).not.toContain('identity');
 });
+
+test('the Secrets of HTTP hooks are mounted by the keys that they name, each hook’s apart', () => {
+  const secretKeyRef = { name: 'hc', key: 'token' };
+  const http = { url: 'https://hc.example.com/', headers: [{ name: 'Authorization', secretKeyRef }] };
+  const caSecretRef = { name: 'ca', key: 'ca.crt' };
+  const { volumes: all, mounts } = volumes({
+    source,
+    hooks: {
+      preBackup: [{ http: { url: 'http://plain/' } }, { http }],
+      postBackup: [{ http: { ...http, caSecretRef } }],
+    },
+  });
+  const own = all.filter(({ name }) => name.startsWith('hook-'));
+  const of = (secret: string, key: string, path: string) => ({
+    secret: { name: secret, items: [{ key, path }], optional: true },
+  });
+  expect(own).toEqual([
+    { name: 'hook-pre-1', projected: { defaultMode: 0o440, sources: [of('hc', 'token', 'header-0')] } },
+    {
+      name: 'hook-post-0',
+      projected: { defaultMode: 0o440, sources: [of('hc', 'token', 'header-0'), of('ca', 'ca.crt', 'ca')] },
+    },
+  ]);
+  expect(mounts.find(({ name }) => name === 'hook-post-0')).toEqual({
+    name: 'hook-post-0',
+    mountPath: '/var/run/tidemark/hooks/postBackup/0',
+    readOnly: true,
+  });
+});

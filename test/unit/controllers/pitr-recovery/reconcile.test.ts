@@ -111,7 +111,10 @@ test('what was made is removed again where the API server does not take the rest
   );
   expect(await reconcile(fake)).toBe('done');
   expect(fake.writes.slice(-2)).toEqual(['DELETE statefulsets/copy', 'PATCH pitrrecoveries/before/status']);
-  expect(status(fake)).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'TargetRefused' }] });
+  expect(status(fake)).toMatchObject({
+    phase: 'Failed',
+    conditions: [{ reason: 'TargetRefused' }, { type: 'Stalled' }],
+  });
 });
 
 test('an object that another has made meanwhile is left alone', async () => {
@@ -125,7 +128,10 @@ test('an object that another has made meanwhile is left alone', async () => {
   );
   await reconcile(fake);
   expect(fake.writes.some((write) => write.startsWith('DELETE'))).toBe(false);
-  expect(status(fake)).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'TargetExists' }] });
+  expect(status(fake)).toMatchObject({
+    phase: 'Failed',
+    conditions: [{ reason: 'TargetExists' }, { type: 'Stalled' }],
+  });
 });
 
 test('in place, the replicas are written down in one step, and the workload is scaled in the next', async () => {
@@ -169,7 +175,10 @@ test('one that cannot be read fails, and one that has ended costs nothing', asyn
   const bad = { ...recovery(), spec: { source: {}, target: {} } } as unknown as ReturnType<typeof recovery>;
   const unreadable = cluster(bad);
   expect(await reconcile(unreadable)).toBe('done');
-  expect(status(unreadable)).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'InvalidSpec' }] });
+  expect(status(unreadable)).toMatchObject({
+    phase: 'Failed',
+    conditions: [{ reason: 'InvalidSpec' }, { type: 'Stalled' }],
+  });
   const over = cluster(recovery({ status: { phase: 'Completed' } }));
   expect(await reconcile(over)).toBe('done');
   expect(over.calls).toEqual([]);

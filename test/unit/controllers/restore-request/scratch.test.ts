@@ -89,7 +89,7 @@ test('a logical backup gets an empty server beside the agent, under the agent’
 test('without an image it is refused', () => {
   expect(decide(gathered({ scratch: refused('ImageUnknown', 'none') })).status).toMatchObject({
     phase: 'Failed',
-    conditions: [{ reason: 'ImageUnknown' }],
+    conditions: [{ reason: 'ImageUnknown' }, { type: 'Stalled' }],
   });
 });
 
