@@ -1,36 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
 import { createManager } from '../controllers/manager.ts';
+import { seenByUi } from '../controllers/seen-by-ui.ts';
 import { systemClock } from '../kube/clock.ts';
 import { clientFromKubeconfig } from '../kube/from-kubeconfig.ts';
 import { serveHttp } from '../observability/http.ts';
 import { createLog } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
+import { serveUi } from '../observability/ui/serve-ui.ts';
+import { readEnvironment } from './operator-environment.ts';
 
-const names = z
-  .string()
-  .default('')
-  .transform((list) =>
-    list
-      .split(',')
-      .map((name) => name.trim())
-      .filter(Boolean),
-  );
-const environment = z
-  .object({
-    TIDEMARK_AGENT_IMAGE: z.string().min(1),
-    TIDEMARK_AGENT_IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
-    TIDEMARK_AGENT_IMAGE_PULL_SECRETS: names,
-    TIDEMARK_WATCH_NAMESPACES: names,
-    TIDEMARK_AGENT_ACCESS: z.enum(['Managed', 'Provided']).default('Managed'),
-    TIDEMARK_AGENT_CLUSTER_ROLE: z.string().default('tidemark-agent'),
-    TIDEMARK_LEASE_NAMESPACE: z.string().optional(),
-    TIDEMARK_LEASE_NAME: z.string().default('tidemark-operator'),
-    TIDEMARK_POD_NAME: z.string().default('operator'),
-    TIDEMARK_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
-    TIDEMARK_HTTP_PORT: z.coerce.number().int().default(8080),
-  })
-  .parse(process.env);
+const environment = readEnvironment(process.env);
 
 /** A watch that has failed for this long does not come back by itself. */
 const longestStaleness = 10 * 60_000;
@@ -78,13 +57,22 @@ const http = await serveHttp({
   notAlive: () =>
     caches.some((cache) => cache.staleFor > longestStaleness) ? 'a watch has failed for ten minutes' : undefined,
 });
-log.info({ port: http.port, namespaces: environment.TIDEMARK_WATCH_NAMESPACES }, 'Started');
+const ui = environment.TIDEMARK_UI
+  ? await serveUi({
+      port: environment.TIDEMARK_UI_PORT,
+      listen: environment.TIDEMARK_UI_LISTEN,
+      seen: seenByUi(manager, environment.TIDEMARK_POD_NAME),
+      now: () => systemClock.now(),
+      failed: (error) => log.error({ err: error }, 'A page of the UI could not be made'),
+    })
+  : undefined;
+log.info({ port: http.port, uiPort: ui?.port, namespaces: environment.TIDEMARK_WATCH_NAMESPACES }, 'Started');
 
 const ended = await manager.run(stop.signal).then(
   () => undefined,
   (error: unknown) => ({ error }),
 );
-await http.close();
+await Promise.all([http.close(), ui?.close()]);
 await client.close();
 if (ended === undefined) log.info({}, 'Stopped');
 else log.fatal({ err: ended.error }, 'Stopped, because it may no longer lead');

@@ -32,6 +32,7 @@ export interface ManagerOptions {
 
 export interface Manager {
   readonly caches: Caches;
+  readonly leads: boolean;
   /** Resolves after a clean stop; rejects with LeaseLost, or with what made a cache end. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -45,6 +46,7 @@ export function createManager(options: ManagerOptions): Manager {
   const { client, clock, log, metrics, namespaces, lease } = options;
   const caches = createCaches({ client, clock, log, namespaces });
   const stopCaches = new AbortController();
+  let leads = false;
   const run = async (signal: AbortSignal) => {
     const blind = new AbortController();
     // Caches end only when they are told to; where one fails, this replica must neither lead nor wait to.
@@ -55,16 +57,24 @@ export function createManager(options: ManagerOptions): Manager {
     try {
       await runLeaderElection({ ...lease, client, clock, log, signal: either }, async (leading) => {
         metrics.leader.set(1);
+        leads = true;
         await lead(options, caches, leading);
       });
       blind.signal.throwIfAborted();
     } finally {
       metrics.leader.set(0);
+      leads = false;
       stopCaches.abort();
       await following;
     }
   };
-  return { caches, run };
+  return {
+    caches,
+    get leads() {
+      return leads;
+    },
+    run,
+  };
 }
 
 async function lead(options: ManagerOptions, caches: Caches, signal: AbortSignal): Promise<void> {

@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
 import { exitCode, usage } from './exit-code.ts';
 import type { Work } from './objects.ts';
+import { parseDuration } from './parse-duration.ts';
 import { type Format, printAs } from './print.ts';
-import { parseDuration } from './quantities.ts';
 import type { Session } from './session.ts';
 
 /** What a command does with a session; gives the exit code. The arguments are commander's: the words, then the options. */

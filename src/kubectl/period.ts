@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { isTimeZone } from '../domain/schedule.ts';
 import { usage } from './exit-code.ts';
+import { parseDuration } from './parse-duration.ts';
 import { parsePastMoment } from './parse-moment.ts';
-import { parseDuration } from './quantities.ts';
 
 export function sinceOption(command: Command): Command {
   return command.option(

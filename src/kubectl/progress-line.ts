@@ -1,5 +1,5 @@
+import { bytes, duration, secondsBetween, toNumber } from '../domain/display/quantities.ts';
 import type { Work } from './objects.ts';
-import { bytes, duration, secondsBetween, toNumber } from './quantities.ts';
 import { oneLine } from './terminal.ts';
 
 const barWidth = 24;

@@ -8,7 +8,16 @@ import { hostPackages } from './postgres/packages.ts';
 const log = (line: string) => process.stdout.write(`[host] ${line}\n`);
 
 await ensureDebianPackages(
-  [...hostPackages, 'ca-certificates', 'lua5.1', 'openssh-server', 'prometheus', 'rclone'],
+  [
+    ...hostPackages,
+    'ca-certificates',
+    'chromium',
+    'fonts-liberation',
+    'lua5.1',
+    'openssh-server',
+    'prometheus',
+    'rclone',
+  ],
   log,
 );
 await ensureTool('versitygw', { log });

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { type BackupPolicy, backupRun } from '../../api/kinds.ts';
+import { bytes, duration, secondsBetween } from '../../domain/display/quantities.ts';
 import { usage } from '../exit-code.ts';
 import { freshName, get, type Kinds, manifest } from '../objects.ts';
 import { choice, making, type Run, subcommand, type WaitOptions } from '../options.ts';
 import { perform } from '../perform.ts';
-import { bytes, duration, secondsBetween } from '../quantities.ts';
 import type { Session } from '../session.ts';
 
 interface Options extends WaitOptions {

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { type BackupPolicy, pitrRecovery } from '../../api/kinds.ts';
 import { findCondition } from '../../domain/conditions.ts';
+import { duration } from '../../domain/display/quantities.ts';
 import { formatMoment } from '../../domain/recovery/moment.ts';
 import { exitCode, usage } from '../exit-code.ts';
 import { freshName, type Kinds, manifest } from '../objects.ts';
 import { collect, making, type Run, subcommand, type WaitOptions, wholeNumber } from '../options.ts';
 import { perform } from '../perform.ts';
-import { duration } from '../quantities.ts';
 import { recoveryTarget, type TargetOptions, targetOptions } from '../recovery-target.ts';
 import type { Session } from '../session.ts';
 import { oneLine } from '../terminal.ts';

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { type BackupPolicy, pitrRecovery } from '../../api/kinds.ts';
+import { bytes, duration, relative } from '../../domain/display/quantities.ts';
 import { showInZone } from '../../domain/wall-clock.ts';
 import { usage } from '../exit-code.ts';
 import { freshName, get, type Kinds, manifest } from '../objects.ts';
 import { collect, making, type Run, subcommand } from '../options.ts';
 import { type PlanOptions, planFirst } from '../plan-first.ts';
-import { bytes, duration, relative } from '../quantities.ts';
 import { instanceOf, type PlaceOptions, placeOf } from '../recovery-place.ts';
 import { recoveryTarget, type TargetOptions, targetOptions } from '../recovery-target.ts';
 import type { Session } from '../session.ts';

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { type BackupPolicy, restoreRequest } from '../../api/kinds.ts';
+import { duration, secondsBetween } from '../../domain/display/quantities.ts';
 import { usage } from '../exit-code.ts';
 import { find, freshName, get, type Kinds, manifest } from '../objects.ts';
 import { choice, collect, making, type Run, subcommand, wholeNumber } from '../options.ts';
 import { type PlanOptions, planFirst } from '../plan-first.ts';
-import { duration, secondsBetween } from '../quantities.ts';
 import { type PlaceOptions, placeOf } from '../recovery-place.ts';
 import type { Session } from '../session.ts';
 import { oneLine } from '../terminal.ts';

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
 import { findCondition } from '../../domain/conditions.ts';
+import { bytes, relative, toNumber } from '../../domain/display/quantities.ts';
 import { showInZone } from '../../domain/wall-clock.ts';
 import { get, list } from '../objects.ts';
 import { output, type Run, subcommand } from '../options.ts';
 import { type Format, objectList, printAs } from '../print.ts';
-import { bytes, relative, toNumber } from '../quantities.ts';
 import { newestFirst } from '../runs.ts';
 import type { Session } from '../session.ts';
 import { pairs, table } from '../table.ts';

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { drawTimeline } from '../../domain/timeline/draw.ts';
+import { svgTimeline } from '../../domain/timeline/svg.ts';
 import { get, list } from '../objects.ts';
 import { output, type Run, subcommand } from '../options.ts';
 import { sinceOption, sinceTime, zoneOption } from '../period.ts';
 import { type Format, printAs } from '../print.ts';
 import type { Session } from '../session.ts';
 import { htmlTimeline } from '../timeline/html.ts';
-import { svgTimeline } from '../timeline/svg.ts';
 import { terminalTimeline } from '../timeline/terminal.ts';
 
 const svgWidth = 1000;

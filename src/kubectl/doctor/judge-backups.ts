@@ -1,7 +1,7 @@
 import type { BackupRun } from '../../api/kinds.ts';
+import { duration, relative } from '../../domain/display/quantities.ts';
 import { labels } from '../../domain/labels.ts';
 import { nextFiring } from '../../domain/schedule.ts';
-import { duration, relative } from '../quantities.ts';
 import { begun, newestFirst } from '../runs.ts';
 import { type Check, ok, problem, warning } from './check.ts';
 import type { Gathered } from './gather.ts';

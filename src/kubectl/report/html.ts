@@ -1,4 +1,4 @@
-import { bytes, duration } from '../quantities.ts';
+import { bytes, duration } from '../../domain/display/quantities.ts';
 import { htmlPage, htmlTable, phaseCell } from '../timeline/page.ts';
 import type { Report } from './summarize.ts';
 import { nextRun, showTime } from './text.ts';

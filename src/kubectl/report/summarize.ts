@@ -1,5 +1,5 @@
 import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
-import { secondsBetween, toNumber } from '../quantities.ts';
+import { secondsBetween, toNumber } from '../../domain/display/quantities.ts';
 import { begun } from '../runs.ts';
 
 export interface ReportRow {

@@ -1,5 +1,5 @@
+import { bytes, duration } from '../../domain/display/quantities.ts';
 import { showInZone } from '../../domain/wall-clock.ts';
-import { bytes, duration } from '../quantities.ts';
 import { fitted, table } from '../table.ts';
 import type { Report, ReportSummary } from './summarize.ts';
 

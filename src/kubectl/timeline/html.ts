@@ -1,9 +1,9 @@
+import { bytes, duration } from '../../domain/display/quantities.ts';
 import type { Drawing } from '../../domain/timeline/draw.ts';
+import { laneName, sentences } from '../../domain/timeline/legend.ts';
+import { svgTimeline } from '../../domain/timeline/svg.ts';
 import { showInZone } from '../../domain/wall-clock.ts';
-import { bytes, duration } from '../quantities.ts';
-import { laneName, sentences } from './legend.ts';
 import { htmlPage, htmlTable, paragraphs, phaseCell } from './page.ts';
-import { svgTimeline } from './svg.ts';
 
 /** Rows of the table: a page for a ticket, not an archive. */
 const most = 200;

@@ -1,5 +1,5 @@
-import { colourStyle } from './colours.ts';
-import { escapeMarkup as escaped } from './markup.ts';
+import { colourStyle } from '../../domain/display/colours.ts';
+import { escapeMarkup as escaped } from '../../domain/display/markup.ts';
 
 /** Cells of one row; a cell may be markup that was made here, or text of a user. */
 export type PageCell = string | undefined | { readonly markup: string };
@@ -23,11 +23,13 @@ table { border-collapse: collapse; width: 100%; margin: 1.5rem 0; font-size: .9r
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line);
   overflow-wrap: anywhere; }
+.short, td span { white-space: nowrap; } .long { min-width: 13rem; } .scroll { overflow-x: auto; }
 th { color: var(--quiet); font-weight: 500; overflow-wrap: normal; }
 .good { color: var(--good); } .bad { color: var(--bad); } .busy { color: var(--busy); } .past { color: var(--quiet); }
 footer { color: var(--quiet); font-size: .8rem; }
-@media (max-width: 700px) {
+@media (max-width: 900px) {
   .wide { display: none; } .narrow { display: block; }
+  .short { white-space: normal; } .long { min-width: 0; } .scroll { overflow: visible; }
   thead { display: none; } tr { display: block; padding: .6rem 0; border-bottom: 1px solid var(--line); }
   td { display: flex; gap: .8rem; border: 0; padding: .1rem 0; }
   td::before { content: attr(data-name); flex: 0 0 7rem; color: var(--quiet); }
@@ -64,13 +66,19 @@ export function htmlTable({ caption, header, rows }: PageTable): Markup {
   const head = header.map((name) => `<th scope="col">${escaped(name)}</th>`).join('');
   const body = rows.map((cells) => `<tr>${cells.map((cell, index) => td(cell, header[index] ?? '')).join('')}</tr>`);
   return {
-    markup: `<table>\n<caption>${escaped(caption)}</caption>\n<thead><tr>${head}</tr></thead>\n<tbody>\n${body.join('\n')}\n</tbody>\n</table>`,
+    markup: `<div class="scroll" role="region" aria-label="${escaped(caption)}" tabindex="0">\n<table>\n<caption>${escaped(caption)}</caption>\n<thead><tr>${head}</tr></thead>\n<tbody>\n${body.join('\n')}\n</tbody>\n</table>\n</div>`,
   };
 }
 
+/** Letters of a name, a time or a figure, which are read as one; sentences are longer. */
+const longestShort = 28;
+
 function td(cell: PageCell, name: string): string {
   const content = typeof cell === 'object' ? cell.markup : escaped(cell ?? '');
-  return `<td data-name="${escaped(name)}"${content === '' ? ' class="nothing"' : ''}>${content}</td>`;
+  if (content === '') return `<td data-name="${escaped(name)}" class="nothing"></td>`;
+  if (typeof cell === 'object') return `<td data-name="${escaped(name)}">${content}</td>`;
+  const kind = (cell ?? '').length <= longestShort ? 'short' : 'long';
+  return `<td data-name="${escaped(name)}" class="${kind}">${content}</td>`;
 }
 
 const classes: Readonly<Record<string, string>> = {

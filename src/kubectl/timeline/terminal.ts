@@ -1,11 +1,11 @@
 import { styleText } from 'node:util';
+import { duration } from '../../domain/display/quantities.ts';
 import type { Drawing, Lane, MarkState } from '../../domain/timeline/draw.ts';
+import { laneName, sentences } from '../../domain/timeline/legend.ts';
 import { fraction, type Span } from '../../domain/timeline/spans.ts';
 import { type Tick, ticksOf } from '../../domain/timeline/ticks.ts';
 import { showInZone } from '../../domain/wall-clock.ts';
-import { duration } from '../quantities.ts';
 import { oneLine } from '../terminal.ts';
-import { laneName, sentences } from './legend.ts';
 
 export interface TerminalShape {
   readonly columns: number;

@@ -30,4 +30,31 @@ describe('the chart, installed', () => {
       await forward.stop();
     }
   });
+
+  // As docs/ui.md says it.
+  test('serves the web page to who may port-forward, and to no other pod or proxy', async () => {
+    const { kubectl } = scenario;
+    const forward = await startPortForward(kubectl, operatorNamespace, `deployment/${release}`, 8081);
+    try {
+      const page = await fetch(`http://localhost:${forward.port}/ui`);
+      expect(page.status).toBe(200);
+      expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+      expect(await page.text()).toMatch(/<h1>.*(policies|policy)/s);
+    } finally {
+      await forward.stop();
+    }
+    const [pod] = await kubectl.list(
+      'pods',
+      operatorNamespace,
+      `app.kubernetes.io/instance=${release},app.kubernetes.io/name=tidemark`,
+    );
+    const ask = (port: number, path: string) =>
+      kubectl.run([
+        'get',
+        '--raw',
+        `/api/v1/namespaces/${operatorNamespace}/pods/${pod?.metadata.name}:${port}/proxy/${path}`,
+      ]);
+    expect(await ask(8080, 'livez')).toContain('ok');
+    await expect(ask(8081, 'ui')).rejects.toThrow();
+  });
 });

@@ -40,7 +40,10 @@ export async function prepareEnvironment({
   const s3Image = references['s3'] ?? '';
   const [s3] = await Promise.all([
     startS3Workload(kubectl, s3Namespace, s3Image),
-    installTidemark({ kubectl, helm: cluster.helm, kubeconfig: cluster.kubeconfig, images: references, log }),
+    installTidemark({
+      ...{ kubectl, helm: cluster.helm, kubeconfig: cluster.kubeconfig, images: references, log },
+      values: ['ui.enabled=true'],
+    }),
   ]);
   return { cluster, kubectl, images: references, s3, hostPsql: await ensureHostPsql(cluster, log) };
 }

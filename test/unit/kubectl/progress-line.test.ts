@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { bytes, duration } from '../../../src/domain/display/quantities.ts';
 import type { Work } from '../../../src/kubectl/objects.ts';
+import { parseDuration } from '../../../src/kubectl/parse-duration.ts';
 import { progressLine } from '../../../src/kubectl/progress-line.ts';
-import { bytes, duration, parseDuration } from '../../../src/kubectl/quantities.ts';
 import { now } from './kubectl.ts';
 import { run } from './objects.ts';
 

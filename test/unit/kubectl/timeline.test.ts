@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { drawTimeline } from '../../../src/domain/timeline/draw.ts';
+import { svgTimeline } from '../../../src/domain/timeline/svg.ts';
 import { htmlReport } from '../../../src/kubectl/report/html.ts';
 import { summarize } from '../../../src/kubectl/report/summarize.ts';
 import { htmlTimeline } from '../../../src/kubectl/timeline/html.ts';
-import { svgTimeline } from '../../../src/kubectl/timeline/svg.ts';
 import { terminalTimeline } from '../../../src/kubectl/timeline/terminal.ts';
 import { now, useKubectl } from './kubectl.ts';
 import { policy, run, story } from './objects.ts';

@@ -1,11 +1,11 @@
-import type { Drawing, Lane, Mark, Proof } from '../../domain/timeline/draw.ts';
-import { fraction, type Span } from '../../domain/timeline/spans.ts';
-import { ticksOf } from '../../domain/timeline/ticks.ts';
-import { showInZone } from '../../domain/wall-clock.ts';
-import { bytes } from '../quantities.ts';
-import { colourStyle } from './colours.ts';
+import { colourStyle } from '../display/colours.ts';
+import { escapeMarkup as escaped } from '../display/markup.ts';
+import { bytes } from '../display/quantities.ts';
+import { showInZone } from '../wall-clock.ts';
+import type { Drawing, Lane, Mark, Proof } from './draw.ts';
 import { laneName, sentences } from './legend.ts';
-import { escapeMarkup as escaped } from './markup.ts';
+import { fraction, type Span } from './spans.ts';
+import { ticksOf } from './ticks.ts';
 
 export interface SvgShape {
   /** Of the drawing, in its own units; below 600 the names stand above their lanes. */

@@ -1,6 +1,6 @@
-import type { Drawing, Lane, MarkState, Proof } from '../../domain/timeline/draw.ts';
-import { showInZone } from '../../domain/wall-clock.ts';
-import { duration } from '../quantities.ts';
+import { duration } from '../display/quantities.ts';
+import { showInZone } from '../wall-clock.ts';
+import type { Drawing, Lane, MarkState, Proof } from './draw.ts';
 
 export const laneName = ({ method, type }: Pick<Lane, 'method' | 'type'>): string =>
   method === 'Logical' ? 'Logical' : `Physical ${type.toLowerCase()}`;
