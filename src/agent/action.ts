@@ -19,4 +19,6 @@ export interface ActionOutcome {
   /** CamelCase, such as BackupStored. */
   readonly reason: string;
   readonly message: string;
+  /** Not all came from the first repository. */
+  readonly elsewhere?: boolean;
 }
