@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
@@ -28,6 +29,7 @@ function start(given: Given) {
   const script = fileURLToPath(new URL('./large-process.ts', import.meta.url));
   const child = execa(process.execPath, [script, JSON.stringify(given)], { reject: false });
   return {
+    pid: child.pid,
     /** Its KiB at most. */
     async ended() {
       const { stdout, stderr, exitCode } = await child;
@@ -136,5 +138,8 @@ test('the receiver stores them in bounded memory too, and leaves no file behind'
   const archive = await archiveOf('streamed');
   await until('the segment is stored', () => archive.has(name, { signal }));
   expect(await digest(archive.read(name, { signal }))).toBe(await digest(inServer(name)));
+  const folders = (await readdir(tmpdir())).filter((found) => found.startsWith(`tidemark-wal-${watching.pid}-`));
+  expect(folders).toHaveLength(1);
   within(await watching.stop(), 'receiver');
+  expect(await readdir(tmpdir())).not.toContain(folders[0]);
 }, 180_000);
