@@ -21,4 +21,6 @@ export interface ActionOutcome {
   readonly message: string;
   /** What remains to be done when the success has been told, and cannot change it. Never rejects. */
   readonly afterwards?: () => Promise<void>;
+  /** Not all came from the first repository. */
+  readonly elsewhere?: boolean;
 }

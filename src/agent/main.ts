@@ -38,6 +38,7 @@ import { exitCodeOf, reportOf } from './report-of.ts';
 import { runEphemeralRestore } from './restore/ephemeral/run-ephemeral.ts';
 import { runRestore } from './restore/run-restore.ts';
 import { runStateOf } from './run-state.ts';
+import { tellingVerdict } from './verify/tell-verdict.ts';
 import { rememberedWal } from './watch-wal/remember.ts';
 import { runWatchWal } from './watch-wal/run-watch.ts';
 
@@ -104,11 +105,12 @@ export async function runAgent(options: AgentOptions): Promise<number> {
       sync: (sync) => ({ cluster: catalogueCluster(client, sync.namespace, signal) }),
     });
     log.info({ reason: outcome.reason }, outcome.message);
-    await reporter.finish({ outcome: 'Succeeded', ...outcome });
+    const said = { outcome: 'Succeeded', reason: outcome.reason, message: outcome.message } as const;
+    await reporter.finish(said);
     if (afterwards !== undefined) {
       await afterwards();
       // Once more, with what was done since: where the API server is away, the last words are all there is.
-      await reporter.finish({ outcome: 'Succeeded', ...outcome });
+      await reporter.finish(said);
     }
     return agentExit.succeeded;
   } catch (error) {
@@ -148,7 +150,11 @@ async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, speci
     case 'restore':
       return task.ephemeral === undefined
         ? runRestore({ ...context, task })
-        : runEphemeralRestore({ ...context, task });
+        : tellingVerdict(
+            { ...context, task },
+            { repository: task.repository, path: task.backup.path, by: task.request.name },
+            (reporter) => runEphemeralRestore({ ...context, task, reporter }),
+          );
     case 'probe':
       return runProbe({ ...context, task });
     case 'delete':
@@ -166,7 +172,11 @@ async function act(task: Task, context: Omit<ActionContext<Task>, 'task'>, speci
     case 'plan-recovery':
       return runPlanRecovery({ ...context, task });
     case 'recover':
-      return runRecover({ ...context, task });
+      return tellingVerdict(
+        { ...context, task },
+        { repository: task.source.repository, path: task.plan.backupPath, by: task.recovery.name },
+        (reporter) => runRecover({ ...context, task, reporter }),
+      );
   }
 }
 

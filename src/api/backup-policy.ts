@@ -86,6 +86,7 @@ export const walArchiving = z.object({
   maxParallel: integer(1, 64).default(8),
   minRepositories: integer(1, 4).optional(),
   compression: compression.prefault({ level: 1 }),
+  heartbeat: z.object({ intervalSeconds: integer(1, 3600).default(10) }).optional(),
 });
 
 export const assertion = z.object({ database: identifier, query: argument(4096, 1), expect: text(4096) });
@@ -128,6 +129,11 @@ export const backupPolicySpec = ruled(
     cel: "self.walArchiving.mode != 'Archive' || has(self.source.workloadRef)",
     message: 'walArchiving.mode: Archive sets the pods of workloadRef up; for a host use mode: Stream',
     holds: ({ source, walArchiving }) => walArchiving.mode !== 'Archive' || source.workloadRef !== undefined,
+  },
+  {
+    cel: "!has(self.walArchiving.heartbeat) || self.walArchiving.mode != 'None'",
+    message: 'walArchiving.heartbeat is written into WAL that is archived, so it needs mode Archive or Stream',
+    holds: ({ walArchiving }) => walArchiving.heartbeat === undefined || walArchiving.mode !== 'None',
   },
   {
     cel: '!has(self.walArchiving.minRepositories) || self.walArchiving.minRepositories <= size(self.repositoryRefs)',
@@ -208,6 +214,10 @@ export const walStatus = z.object({
       /** Bytes that may still be written before the slot is lost. */
       safeBytes: wideInteger.optional(),
     })
+    .optional(),
+  /** Of a policy that asks for heartbeats: when the last one was written, and what keeps the next. */
+  heartbeat: z
+    .object({ time: time.optional(), reason: text(128).optional(), message: text(1024).optional() })
     .optional(),
   /** What the watcher met last, and when it looked. */
   report: z

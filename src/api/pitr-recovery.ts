@@ -190,6 +190,10 @@ export const recoveryPlan = z.object({
   /** The end of the archive on that timeline. */
   endOfArchive: text(17),
   endOfArchiveTime: time.optional(),
+  /** When the archive was listed. */
+  readTime: time.optional(),
+  /** Of a drill: every how many seconds the source wrote a heartbeat, where the end of its WAL has one. */
+  heartbeatSeconds: integer(1, 99_999).optional(),
   /** Of the data directory, unpacked; where a chain is combined, of the backups that it is combined of besides. */
   bytes: wideInteger,
   dataDirectory: text(1024),
@@ -247,7 +251,13 @@ export const pitrRecoveryStatus = z.object({
     .object({ lsn: text(17).optional(), time: time.optional(), timeline: integer(1, 4_294_967_295).optional() })
     .optional(),
   measured: z
-    .object({ rtoSeconds: seconds.optional(), rpoSeconds: seconds.optional(), parts: measuredParts.optional() })
+    .object({
+      rtoSeconds: seconds.optional(),
+      rpoSeconds: seconds.optional(),
+      /** Where rpoSeconds was measured by the source's heartbeats: every how many seconds there was one. */
+      heartbeatSeconds: integer(1, 99_999).optional(),
+      parts: measuredParts.optional(),
+    })
     .optional(),
   endpoint: z.object({ service: text(253).optional(), port: integer(1, 65535).optional() }).optional(),
   report: agentReport.optional(),

@@ -8,6 +8,8 @@
  *         base/…                chunks or packed streams of a physical backup, backup_manifest.zst
  *         wal/…                 <segment>.zst of walMethod Stream
  *         hold.json             only while a BackupRun holds it
+ *         verified.json         what the last verification that found it good has found out
+ *         bad.json              only while a verification says that it is bad
  *         manifest.json         written last: without it there is no backup
  *     <namespace>/<policy>/<systemIdentifier>/wal/
  *         history/00000002.history   as the server wrote it
@@ -27,6 +29,9 @@ export const manifestName = 'manifest.json';
 export const startedName = 'started.json';
 /** Beside the manifest: retention leaves the backup alone while it is there. */
 export const holdName = 'hold.json';
+/** Beside the manifest: what verifications have found out of these bytes (repository/verdicts.ts). */
+export const verifiedName = 'verified.json';
+export const badName = 'bad.json';
 
 export function backupPath(location: BackupLocation): string {
   return `${backupsPath(location)}/${location.backupID}`;

@@ -43,6 +43,12 @@ const hookWork = z.object({
     .optional(),
 });
 
+/** Of a verification: what it finds out of the backup is written beside its manifest. */
+const verdict = z.object({
+  /** The policy leaves out parts of the databases, which may lack what they stand on. */
+  partial: z.boolean(),
+});
+
 const backup = z.object({
   action: z.literal('backup'),
   namespace: z.string(),
@@ -111,6 +117,7 @@ const restore = z.object({
   }),
   /** Into an empty server beside the agent in the same pod, made for this; then `server` says nothing. */
   ephemeral: z.object({ dataDirectory: z.string(), checks: checks.optional() }).optional(),
+  verdict: verdict.optional(),
 });
 
 const probe = z.object({
@@ -161,6 +168,8 @@ const watchWal = z.object({
   compression,
   /** Archive: increments are asked for, which need summarize_wal. */
   summarizeWal: z.boolean().optional(),
+  /** Every how many seconds a heartbeat is written; absent: none. */
+  heartbeatSeconds: z.int().positive().optional(),
   /** Stream: the physical replication slot. */
   slot: z.string(),
 });
@@ -189,6 +198,8 @@ const planRecovery = z.object({
   dataDirectory: z.string().optional(),
   /** Backups that failed their verification: taken where nothing else leads to the target. */
   passOver: z.array(z.string()).optional(),
+  /** It is done to measure what a disaster would take. */
+  drill: z.boolean().optional(),
   /** What the plan's steps end with: where the server goes. */
   destination: z.string(),
 });
@@ -217,6 +228,7 @@ const recover = z.object({
   checks: checks.optional(),
   /** It is removed in the end: nothing of it goes on, least of all to an archive. */
   ephemeral: z.boolean().optional(),
+  verdict: verdict.optional(),
   /** When somebody asked for the recovery: what it took begins there. */
   askedTime: z.string().optional(),
   /** Of a drill: seconds of the source's WAL that the archive lacked then; absent where nobody has looked. */

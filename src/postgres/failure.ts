@@ -1,6 +1,7 @@
 import { Failure, transient } from '../domain/failure.ts';
 import type { ServerAccess } from './access.ts';
 import { advice } from './advice.ts';
+import { memoryLimit } from './memory-limit.ts';
 import { recognize } from './recognize.ts';
 
 /** Whom a message is about. */
@@ -30,16 +31,40 @@ export function failureOfTool(
   context: ServerContext,
 ): Failure {
   const said = errorLines(ended.stderr);
+  if (gaveNoReason.test(said)) return withoutMemory(ended, said, context);
   const fault = recognize(undefined, said);
   if (fault !== undefined) return advise(fault, said, context, ended.cause);
   const killed = /SIGKILL/.test(ended.how) || said.includes('worker process died unexpectedly');
   return transient(
     killed ? 'ToolKilled' : 'ToolFailed',
     killed
-      ? `${ended.tool} of database ${context.database} was killed, most likely because the pod's memory limit was reached. Raise jobTemplate.resources.limits.memory.${quoted(said)}`
+      ? `${ended.tool} of database ${context.database} was killed, most likely because the pod's memory limit${limit()} was reached. Raise jobTemplate.resources.limits.memory.${quoted(said)}`
       : `${ended.tool} of database ${context.database} on ${place(context)} ${ended.how}.${quoted(said)}`,
     ended.cause,
   );
+}
+
+/**
+ * Every failed connection has a reason behind it, but for one: libpq got no memory to begin with (PostgreSQL, connectdb.c:
+ * PQconnectdbParams() gave nothing). In a container that is at its limit, that comes before the kernel kills a process.
+ */
+const gaveNoReason = /: error: could not connect to database(?: "(?:[^"\n]|"")*")?\s*$/;
+
+function withoutMemory(
+  { tool, cause }: { readonly tool: string; readonly cause?: unknown },
+  said: string,
+  context: ServerContext,
+): Failure {
+  return transient(
+    'OutOfMemory',
+    `${tool} of database ${context.database} got no memory to connect to ${place(context)} with: most likely the pod is at its memory limit${limit()}. It is tried again; if it stays so, raise jobTemplate.resources.limits.memory.${quoted(said)}`,
+    cause,
+  );
+}
+
+function limit(): string {
+  const said = memoryLimit();
+  return said === undefined ? '' : ` of ${said}`;
 }
 
 /** The lines of standard error that tell why, at most a screenful: what a verbose tool says on its way is left out. */

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { Failure, terminal, transient } from '../domain/failure.ts';
 import { type BackupLocation, backupPath, manifestName, startedName } from '../domain/layout.ts';
 import { knownFormats, type Manifest, manifest, type StoredObject } from '../domain/manifest.ts';
 import { objectsOf } from '../domain/manifest-objects.ts';
 import { type Started, startedFormat, started as startedSchema } from '../domain/started.ts';
+import { sha256Of } from '../stream/digest.ts';
 import { orFromAnother } from './mirrored-store.ts';
 import type { Store } from './store.ts';
 
@@ -80,7 +80,7 @@ export async function commitManifest(
       `${key} in ${store.description} does not read back as it was written (${stored.length} bytes, ${body.length} written): the store cannot be trusted. Check it and start the backup again.`,
     );
   }
-  return { sha256: digest(body) };
+  return { sha256: sha256Of(body) };
 }
 
 /**
@@ -102,7 +102,7 @@ export async function readManifest(
 
 async function readOnce(store: Store, key: string, expected: readonly string[] | undefined, signal: AbortSignal) {
   const bytes = await getManifest(store, key, signal);
-  const sha256 = digest(bytes);
+  const sha256 = sha256Of(bytes);
   if (expected !== undefined && !expected.includes(sha256)) {
     throw terminal(
       'ChecksumMismatch',
@@ -203,8 +203,4 @@ export async function readStarted(store: Store, path: string, signal: AbortSigna
     if (error instanceof Failure && error.reason === 'NoSuchObject') return undefined;
     throw error;
   }
-}
-
-function digest(bytes: Buffer): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

@@ -1,6 +1,8 @@
 import { sameEncryption } from '../domain/encryption.ts';
 import { Failure } from '../domain/failure.ts';
 import { historyName, parseWalFileName } from '../domain/wal/file-name.ts';
+import { inOnePiece } from '../stream/in-one-piece.ts';
+import { largestInMemory, type WalContent } from './large-wal.ts';
 import type { CallOptions } from './store.ts';
 import { getStored, tellEncrypted } from './stored-wal.ts';
 import type { WalArchive } from './wal-archive.ts';
@@ -24,9 +26,24 @@ export async function copyWalFile(
     const done = await copyAsStored(name, from, to, options);
     if (done !== undefined) return done;
   }
-  const content = await from.get(name, options);
+  const content = isHistory ? await from.get(name, options) : await contentOf(name, from, options);
   if (content === undefined) return 'Absent';
   return (await to.put(name, content, options)) === 'Stored' ? 'Copied' : 'AlreadyThere';
+}
+
+/** Whole where it is small; what is large is read again as often as it is asked for. */
+async function contentOf(name: string, from: WalArchive, options: CallOptions): Promise<WalContent | undefined> {
+  const collect = async (pieces: AsyncIterable<Buffer>): Promise<WalContent> => {
+    const parts: Buffer[] = [];
+    let length = 0;
+    for await (const piece of pieces) {
+      parts.push(piece);
+      length += piece.length;
+      if (length > largestInMemory) return { read: () => from.read(name, options) };
+    }
+    return Buffer.concat(parts);
+  };
+  return from.readInto(name, collect, options);
 }
 
 /** undefined where it must be unpacked. */
@@ -90,10 +107,6 @@ export async function* lackingIn(
       await there.return?.();
     }
   }
-}
-
-async function* inOnePiece(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
-  yield bytes;
 }
 
 async function orUndefined<Found>(getting: Promise<Found>): Promise<Found | undefined> {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sha256Of, textOf } from '../stream/digest.ts';
 import { interruptible } from '../stream/interruptible.ts';
 import { type Part, rechunk } from '../stream/rechunk.ts';
 import { cancelled } from './attempts.ts';
@@ -81,7 +82,7 @@ export async function uploadInParts<Sent>(
 async function storeWhole<Sent>({ sink, stop, onProgress }: Upload<Sent>, body: Buffer): Promise<Uploaded> {
   await sink.storeWhole(body, stop.signal);
   onProgress(body.length);
-  return { size: body.length, sha256: `sha256:${createHash('sha256').update(body).digest('hex')}` };
+  return { size: body.length, sha256: sha256Of(body) };
 }
 
 async function storeParts<Sent>(upload: Upload<Sent>, first: Part, rest: AsyncIterable<Part>): Promise<Uploaded> {
@@ -140,7 +141,7 @@ async function sendAll<Sent>(
     // After a failure too: an abort of the upload while parts are under way may leave them behind.
     await Promise.all(sending);
   }
-  return { sent, sha256: `sha256:${hash.digest('hex')}` };
+  return { sent, sha256: textOf(hash) };
 }
 
 async function sendPart<Sent>(

@@ -1,6 +1,7 @@
 import { lstat, mkdir, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Failure, terminal, transient } from '../domain/failure.ts';
+import { inOnePiece } from '../stream/in-one-piece.ts';
 import { interruptible } from '../stream/interruptible.ts';
 import type { Store } from './store.ts';
 import { volumeFailure } from './volume-failure.ts';
@@ -41,7 +42,7 @@ export function volumeStore({ mount, path, claimName }: VolumeSettings): Store {
     put: (key, body, { ifAbsent, signal }) =>
       run('store', key, signal, async () => {
         await prepare();
-        await writeFile({ root, file: filePath(root, key), body: once(body), ifAbsent });
+        await writeFile({ root, file: filePath(root, key), body: inOnePiece(body), ifAbsent });
       }),
     async upload(key, body, { signal, onProgress }) {
       const source = tellApart(interruptible(body, signal));
@@ -180,8 +181,4 @@ async function* translated<Item>(
   } catch (error) {
     throw translate(error);
   }
-}
-
-async function* once(body: Buffer): AsyncGenerator<Buffer, void, void> {
-  yield body;
 }

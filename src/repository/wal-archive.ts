@@ -5,11 +5,12 @@ import { parseWalFileName } from '../domain/wal/file-name.ts';
 import { type Ancestor, parseTimelineHistory } from '../domain/wal/timeline-history.ts';
 import type { Compression } from '../stream/compress.ts';
 import type { Identity } from './identity.ts';
+import { largestInMemory, type WalContent } from './large-wal.ts';
 import { orFromAnother } from './mirrored-store.ts';
 import type { CallOptions, Store } from './store.ts';
 import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
-import { unpackWal } from './wal-content.ts';
-import { type CommitTimes, commitTimesIn, commitTimesOf, readIndex } from './wal-index.ts';
+import { readWal, unpackWal } from './wal-content.ts';
+import { type CommitTimes, commitTimesIn, commitTimesOf, commitTimesOfPieces, readIndex } from './wal-index.ts';
 import { putPacked, putPlainly } from './wal-put.ts';
 
 /** The WAL of one server in one repository. Names are those that PostgreSQL gives its files. */
@@ -25,11 +26,19 @@ export interface WalArchive {
    * Stores a file whole; it is durable when this resolves. A file that is there with the same content is AlreadyThere;
    * one with other content stays as it is, and the call rejects with a terminal WalConflict.
    */
-  put(name: string, content: Buffer, options: CallOptions): Promise<'Stored' | 'AlreadyThere'>;
+  put(name: string, content: WalContent, options: CallOptions): Promise<'Stored' | 'AlreadyThere'>;
   /** The file as the server wrote it; undefined only where the store has said that it does not exist. */
   get(name: string, options: CallOptions): Promise<Buffer | undefined>;
+  /** The same as it comes, for what is too large for the memory; rejects before the first byte where it is not there. */
+  read(name: string, options: CallOptions): AsyncIterable<Buffer>;
+  /** Has it taken as it comes, again from another repository where it is damaged in one; undefined where it is not there. */
+  readInto<Result>(
+    name: string,
+    take: (pieces: AsyncIterable<Buffer>) => Promise<Result>,
+    options: CallOptions,
+  ): Promise<Result | undefined>;
   /** Of a segment, also where it is encrypted; undefined where it is not there, or where nothing tells. */
-  commitTimes(name: string, options: CallOptions): Promise<CommitTimes | undefined>;
+  commitTimes(name: string, options: CommitTimesOptions): Promise<CommitTimes | undefined>;
   has(name: string, options: CallOptions): Promise<boolean>;
   /** What a timeline's folder holds, in the order of names: segments, .partial and .backup files. */
   list(timeline: number, options: CallOptions): AsyncIterable<ArchivedFile>;
@@ -37,6 +46,11 @@ export interface WalArchive {
   timelines(options: CallOptions): Promise<readonly number[]>;
   /** The ancestors of every timeline that has a history file. */
   histories(options: CallOptions): Promise<ReadonlyMap<number, readonly Ancestor[]>>;
+}
+
+export interface CommitTimesOptions extends CallOptions {
+  /** Bytes: large ones are not held whole. */
+  readonly segmentSize?: number;
 }
 
 export interface ArchivedFile {
@@ -70,8 +84,13 @@ export function openWalArchive(
   const indexKeyOf = (name: string) => walIndexPath(location, timelineOf(name), name);
   const encryptionOf = async (name: string, options: CallOptions) =>
     (await readIndex(store, indexKeyOf(name), options))?.encryption;
+  const opening = (name: string, options: CallOptions) => ({ identity, encryption: () => encryptionOf(name, options) });
   const unpacked = (name: string, bytes: Stored, options: CallOptions) =>
-    unpackWal({ bytes, store, key: keyOf(name) }, { identity, encryption: () => encryptionOf(name, options) }, options);
+    unpackWal({ bytes, store, key: keyOf(name) }, opening(name, options), options);
+  const read = async function* (name: string, options: CallOptions): AsyncGenerator<Buffer, void, void> {
+    const key = keyOf(name);
+    yield* readWal({ bytes: await getStored(store, key, options), store, key }, opening(name, options), options);
+  };
   const get = async (name: string, options: CallOptions) => {
     const key = keyOf(name);
     if (isHistory(name)) return await orUndefined(store.get(key, options));
@@ -87,16 +106,23 @@ export function openWalArchive(
     keysOf: (name) => ({ key: keyOf(name), indexKey: indexKeyOf(name) }),
     put(name, content, options) {
       const file = { store, key: keyOf(name), indexKey: indexKeyOf(name), name, content };
-      return isHistory(name) ? putPlainly(file, options) : putPacked(file, { compression, encryption }, options);
+      if (Buffer.isBuffer(content) && isHistory(name)) return putPlainly({ ...file, content }, options);
+      return putPacked(file, { compression, encryption }, options);
     },
     get,
-    async commitTimes(name, options) {
+    read,
+    readInto: (name, take, options) => orFromAnother(store, keyOf(name), () => orUndefined(take(read(name, options)))),
+    async commitTimes(name, { segmentSize = 0, ...options }) {
       const index = () => readIndex(store, indexKeyOf(name), options);
       const known = encryption === undefined ? undefined : await index();
       if (known !== undefined) return commitTimesOf(known);
       const there = await orUndefined(getStored(store, keyOf(name), options));
       if (there === undefined) return undefined;
       const { encrypted, stored, close } = await tellEncrypted(there);
+      if (encrypted === undefined && segmentSize > largestInMemory) {
+        const file = { bytes: stored, store, key: keyOf(name) };
+        return commitTimesOfPieces(name, readWal(file, opening(name, options), options));
+      }
       if (encrypted === undefined) return commitTimesIn(name, await unpacked(name, stored, options));
       await close();
       const told = await index();

@@ -1,11 +1,19 @@
 import type { Encryption, Scheme } from '../domain/encryption.ts';
 import type { Compression } from '../stream/compress.ts';
-import { decryptBytes, decryptor, encryptBytes, whyNotDecrypted } from '../stream/encrypt.ts';
+import {
+  decryptBytes,
+  decryptor,
+  encryptBytes,
+  encryptor,
+  failureOfEncrypting,
+  whyNotDecrypted,
+} from '../stream/encrypt.ts';
 import { runPipeline } from '../stream/pipeline.ts';
 import { type Identity, requireIdentityFile, wrongIdentity } from './identity.ts';
+import type { LargeWal } from './large-wal.ts';
 import type { CallOptions, Store } from './store.ts';
 import { type Stored, tellEncrypted } from './stored-wal.ts';
-import { damagedWal, pack, unpack } from './wal-packing.ts';
+import { damagedWal, pack, packer, unpack, unpackStream } from './wal-packing.ts';
 
 /** A WAL file as it is stored: packed with whatever its first bytes tell, in an age file or an OpenPGP message where the archive is encrypted. */
 export interface StoredWal {
@@ -28,6 +36,36 @@ export async function packWal(
 ): Promise<Buffer> {
   const packed = await pack(content, compression, signal);
   return encryption === undefined ? packed : encryptBytes(packed, encryption, signal);
+}
+
+/** As packWal(), of what is too large for the memory; it ends with what packWal() rejects with. */
+export async function* packWalStream(
+  content: LargeWal,
+  { compression, encryption }: { readonly compression: Compression; readonly encryption: Encryption | undefined },
+  { signal }: CallOptions,
+): AsyncGenerator<Buffer, void, void> {
+  const stages = [packer(compression), ...(encryption === undefined ? [] : [encryptor(encryption)])];
+  try {
+    yield* runPipeline(stages, { signal, input: content.read() }).output;
+  } catch (error) {
+    throw failureOfEncrypting(error) ?? error;
+  }
+}
+
+/** The file as the server wrote it, as it comes; ends with what unpackWal() rejects with. */
+export async function* readWal(
+  file: StoredWal,
+  open: OpenWith,
+  { signal }: CallOptions,
+): AsyncGenerator<Buffer, void, void> {
+  const { encrypted, stored, close } = await tellEncrypted(file.bytes);
+  try {
+    const packed =
+      encrypted === undefined ? stored : await decrypt({ ...file, bytes: stored }, encrypted, open, signal);
+    yield* unpackStream(packed, `${file.key} in ${file.store.description}`, signal);
+  } finally {
+    await close();
+  }
 }
 
 /** The file as the server wrote it. Rejects with ChecksumMismatch, IdentityMissing or WrongIdentity. */

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Encryption } from '../domain/encryption.ts';
 import { Failure, terminal } from '../domain/failure.ts';
 import { parseWalFileName } from '../domain/wal/file-name.ts';
-import { readSegment } from '../domain/wal/read-segment.ts';
+import { readSegment, readSegmentInPieces, scanInPieces } from '../domain/wal/read-segment.ts';
+import { sha256Of } from '../stream/digest.ts';
+import { digestOf, type LargeWal, type WalContent } from './large-wal.ts';
 import type { CallOptions, Store } from './store.ts';
 
 /**
@@ -27,20 +28,40 @@ export interface CommitTimes {
   readonly lastCommitTime: Date | undefined;
 }
 
-export function indexOf(name: string, content: Buffer, { scheme, recipients }: Encryption): WalIndex {
-  const { firstCommitTime, lastCommitTime } = commitTimesIfRead(name, content) ?? {};
+export async function indexOf(
+  name: string,
+  content: WalContent,
+  { scheme, recipients }: Encryption,
+): Promise<WalIndex> {
+  const { digest, times } = Buffer.isBuffer(content) ? whole(name, content) : await inPieces(name, content);
+  const { firstCommitTime, lastCommitTime } = times ?? {};
   return {
     format: 1,
-    size: content.length,
-    sha256: sha256Of(content),
+    ...digest,
     ...(firstCommitTime === undefined ? {} : { firstCommitTime: firstCommitTime.toISOString() }),
     ...(lastCommitTime === undefined ? {} : { lastCommitTime: lastCommitTime.toISOString() }),
     encryption: { scheme, recipients: [...recipients] },
   };
 }
 
-export function describes({ size, sha256 }: WalIndex, content: Buffer): boolean {
-  return size === content.length && sha256 === sha256Of(content);
+export async function describes({ size, sha256 }: WalIndex, content: WalContent): Promise<boolean> {
+  if (Buffer.isBuffer(content)) return size === content.length && sha256 === sha256Of(content);
+  const digest = await digestOf(content);
+  return size === digest.size && sha256 === digest.sha256;
+}
+
+function whole(name: string, content: Buffer) {
+  const digest = { size: content.length, sha256: sha256Of(content) };
+  return { digest, times: commitTimesIfRead(() => commitTimesIn(name, content)) };
+}
+
+async function inPieces(name: string, content: LargeWal) {
+  const scanning = scanInPieces(name);
+  let isSegment = true;
+  const digest = await digestOf(content, (piece) => {
+    if (isSegment) isSegment = commitTimesIfRead(() => scanning.push(piece) ?? true) ?? false;
+  });
+  return { digest, times: isSegment ? commitTimesIfRead(() => scanning.facts()) : undefined };
 }
 
 export function commitTimesOf({ firstCommitTime, lastCommitTime }: WalIndex): CommitTimes {
@@ -54,10 +75,19 @@ export function commitTimesIn(name: string, content: Buffer): CommitTimes | unde
   return readSegment(content, name);
 }
 
+/** The same of one that is too large for the memory. */
+export async function commitTimesOfPieces(
+  name: string,
+  pieces: AsyncIterable<Buffer>,
+): Promise<CommitTimes | undefined> {
+  const kind = parseWalFileName(name)?.kind;
+  return kind === 'Segment' || kind === 'Partial' ? await readSegmentInPieces(pieces, name) : undefined;
+}
+
 /** Whether the times can be told is no condition of archiving. */
-function commitTimesIfRead(name: string, content: Buffer): CommitTimes | undefined {
+function commitTimesIfRead<Read>(read: () => Read): Read | undefined {
   try {
-    return commitTimesIn(name, content);
+    return read();
   } catch {
     return undefined;
   }
@@ -100,10 +130,6 @@ export async function readIndex(store: Store, key: string, options: CallOptions)
       cause,
     );
   }
-}
-
-function sha256Of(content: Buffer): string {
-  return `sha256:${createHash('sha256').update(content).digest('hex')}`;
 }
 
 function asDate(time: string | undefined): Date | undefined {

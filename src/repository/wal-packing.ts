@@ -1,12 +1,14 @@
 import { constants, createZstdCompress, gunzip, gzip, zstdDecompress } from 'node:zlib';
 import { Failure, terminal, transient } from '../domain/failure.ts';
 import { type Compression, compressor } from '../stream/compress.ts';
+import { inOnePiece } from '../stream/in-one-piece.ts';
 import { packedWith, packedWithLength } from '../stream/packed-with.ts';
 import { peek } from '../stream/peek.ts';
-import { runPipeline } from '../stream/pipeline.ts';
+import { runPipeline, type Stage } from '../stream/pipeline.ts';
 import { StageFailed } from '../stream/stage-failed.ts';
 import { unpacked } from '../stream/unpack.ts';
 import { TrailingBytes } from '../stream/unpack-inside.ts';
+import { compareWith, type WalContent } from './large-wal.ts';
 import type { Stored } from './stored-wal.ts';
 import { contentSize } from './zstd-header.ts';
 
@@ -93,20 +95,42 @@ export function damagedWal(where: string, why: string, cause: unknown): Failure 
 }
 
 /** Whether this content was packed, with whatever it was. What cannot be unpacked is not the same. */
-export async function isPacked(stored: Stored, content: Buffer, signal: AbortSignal): Promise<boolean> {
+export async function isPacked(stored: Stored, content: WalContent, signal: AbortSignal): Promise<boolean> {
+  const comparison = compareWith(content);
   try {
-    let at = 0;
     let same = true;
-    await eachPiece(stored, signal, (piece) => {
-      const end = at + piece.length;
-      same &&= end <= content.length && piece.equals(content.subarray(at, end));
-      at = end;
-    });
-    return same && at === content.length;
+    for await (const piece of unpackPieces(stored, signal)) same &&= await comparison.isNext(piece);
+    return same && (await comparison.isAtEnd());
   } catch (error) {
     if (!isDamage(error, signal)) throw unusable(error, signal);
     return false;
+  } finally {
+    await comparison.close();
   }
+}
+
+/** What was packed, as it comes; ends with what unpack() rejects with. */
+export async function* unpackStream(
+  stored: Stored,
+  where: string,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, void> {
+  try {
+    yield* unpackPieces(stored, signal);
+  } catch (error) {
+    if (!isDamage(error, signal)) throw unusable(error, signal);
+    throw damagedWal(where, error.message, error);
+  }
+}
+
+/** As pack() does, of what is too large for the memory: in a process, with a checksum as well. */
+export function packer({ algorithm, level }: Compression): Stage {
+  if (algorithm === 'none') return { command: 'pigz', args: ['-q', '-c', '-p', '1', '-0'] };
+  // Of one thread: several would each hold megabytes of it.
+  if (algorithm === 'zstd') return { command: 'zstd', args: ['-q', '-c', '-T1', `-${level ?? defaultLevel}`] };
+  const stage = compressor({ algorithm, level: level ?? defaultLevel });
+  if (stage === undefined) throw new Error(`${algorithm} does not pack`);
+  return stage;
 }
 
 async function unpackAny(stored: Stored, signal: AbortSignal): Promise<Buffer> {
@@ -116,12 +140,12 @@ async function unpackAny(stored: Stored, signal: AbortSignal): Promise<Buffer> {
   }
   let content: Buffer = Buffer.alloc(0);
   let length = 0;
-  await eachPiece(stored, signal, (piece) => {
+  for await (const piece of unpackPieces(stored, signal)) {
     // In place: what comes in pieces is large, and is not to be held twice.
     if (length + piece.length > content.length) content = grown(content, length + piece.length);
     piece.copy(content, length);
     length += piece.length;
-  });
+  }
   return content.subarray(0, length);
 }
 
@@ -162,22 +186,22 @@ function grown(content: Buffer, least: number): Buffer {
   return larger;
 }
 
-async function eachPiece(stored: Stored, signal: AbortSignal, take: (piece: Buffer) => void): Promise<void> {
-  const { head, stream } = await peek(Buffer.isBuffer(stored) ? once(stored) : stored, packedWithLength);
+async function* unpackPieces(stored: Stored, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
+  const { head, stream } = await peek(Buffer.isBuffer(stored) ? inOnePiece(stored) : stored, packedWithLength);
   const algorithm = packedWith(head);
   if (algorithm === undefined) throw new RangeError('it is packed with neither zstd nor gzip nor lz4');
   let length = 0;
   for await (const piece of unpacked({ algorithm }, stream, signal)) {
     length += piece.length;
     if (length > largest) throw new RangeError('it is larger than a segment can be');
-    take(piece);
+    yield piece;
   }
 }
 
 async function lz4(content: Buffer, level: number, signal: AbortSignal): Promise<Buffer> {
   const stages = [compressor({ algorithm: 'lz4', level })].filter((stage) => stage !== undefined);
   const parts: Buffer[] = [];
-  for await (const part of runPipeline(stages, { signal, input: once(content) }).output) parts.push(part);
+  for await (const part of runPipeline(stages, { signal, input: inOnePiece(content) }).output) parts.push(part);
   return Buffer.concat(parts);
 }
 
@@ -197,8 +221,4 @@ function called<Result>(call: (done: (error: Error | null, result: Result) => vo
   return new Promise((resolve, reject) => {
     call((error, result) => (error === null ? resolve(result) : reject(error)));
   });
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
-  yield bytes;
 }

@@ -1,9 +1,10 @@
 import type { Encryption } from '../domain/encryption.ts';
 import { Failure, terminal } from '../domain/failure.ts';
 import type { Compression } from '../stream/compress.ts';
+import type { WalContent } from './large-wal.ts';
 import type { CallOptions, Store } from './store.ts';
 import { getStored, type Stored, tellEncrypted } from './stored-wal.ts';
-import { packWal } from './wal-content.ts';
+import { packWal, packWalStream } from './wal-content.ts';
 import { describes, indexOf, readIndex, writeIndex } from './wal-index.ts';
 import { free, isPacked } from './wal-packing.ts';
 
@@ -13,7 +14,7 @@ export interface WalFileToPut {
   /** Of what stands beside it where it is encrypted. */
   readonly indexKey: string;
   readonly name: string;
-  readonly content: Buffer;
+  readonly content: WalContent;
 }
 
 export interface WalPacking {
@@ -22,9 +23,12 @@ export interface WalPacking {
 }
 
 /** A history file: stored as it is. */
-export async function putPlainly(file: WalFileToPut, options: CallOptions): Promise<'Stored' | 'AlreadyThere'> {
-  const isSame = async (stored: Stored) => Buffer.isBuffer(stored) && stored.equals(file.content);
-  return putBody(file, file.content, isSame, options);
+export async function putPlainly(
+  { content, ...file }: WalFileToPut & { readonly content: Buffer },
+  options: CallOptions,
+): Promise<'Stored' | 'AlreadyThere'> {
+  const isSame = async (stored: Stored) => Buffer.isBuffer(stored) && stored.equals(content);
+  return putBody(file, inMemory(file, content, options), isSame, options);
 }
 
 /**
@@ -45,31 +49,61 @@ export async function putPacked(
       if (await isSame(await getStored(store, key, options))) return 'AlreadyThere';
       throw conflict(key, store);
     }
-    const written = await writeIndex(store, indexKey, indexOf(name, content, encryption), options);
+    const written = await writeIndex(store, indexKey, await indexOf(name, content, encryption), options);
     if (written === 'AlreadyThere' && !(await isDescribed(file, options))) throw conflict(indexKey, store);
   }
+  if (!Buffer.isBuffer(content)) {
+    const body = () => packWalStream(content, { compression, encryption }, options);
+    return putBody(file, asStream(file, body, options), isSame, options);
+  }
   const packed = await packWal(content, { compression, encryption }, options);
-  const result = await putBody(file, packed, isSame, options);
+  const result = await putBody(file, inMemory(file, packed, options), isSame, options);
   // Not after a failure: what was given up may read it still.
   free(packed);
   return result;
 }
 
+type Place = Pick<WalFileToPut, 'store' | 'key'>;
+
+/** How what is to be stored gets there. */
+interface Body {
+  /** Fails with ObjectExists where something is there. */
+  readonly store: () => Promise<unknown>;
+  /** In place of an object without any content. */
+  readonly replaceEmpty: () => Promise<unknown>;
+}
+
+function inMemory({ store, key }: Place, body: Buffer, options: CallOptions): Body {
+  const put = (ifAbsent: boolean) => store.put(key, body, { ...options, ifAbsent });
+  return { store: () => put(true), replaceEmpty: () => put(false) };
+}
+
+function asStream({ store, key }: Place, body: () => AsyncIterable<Buffer>, options: CallOptions): Body {
+  const upload = () => store.upload(key, body(), options);
+  return {
+    store: upload,
+    async replaceEmpty() {
+      await store.delete([key], options);
+      await upload();
+    },
+  };
+}
+
 async function putBody(
-  { store, key }: WalFileToPut,
-  body: Buffer,
+  { store, key }: Place,
+  body: Body,
   isSame: (stored: Stored) => Promise<boolean>,
   options: CallOptions,
 ): Promise<'Stored' | 'AlreadyThere'> {
   try {
-    await store.put(key, body, { ...options, ifAbsent: true });
+    await body.store();
     return 'Stored';
   } catch (error) {
     if (!(error instanceof Failure) || error.reason !== 'ObjectExists') throw error;
   }
   const stored = await getStored(store, key, options);
   // What a writer leaves that is killed between taking the name and giving it a content.
-  if (Buffer.isBuffer(stored) && stored.length === 0) await store.put(key, body, { ...options, ifAbsent: false });
+  if (Buffer.isBuffer(stored) && stored.length === 0) await body.replaceEmpty();
   else if (!(await isSame(stored))) throw conflict(key, store);
   return 'AlreadyThere';
 }
@@ -83,7 +117,7 @@ async function holdsSame(file: WalFileToPut, there: Stored, options: CallOptions
 
 async function isDescribed({ store, indexKey, content }: WalFileToPut, options: CallOptions): Promise<boolean> {
   const known = await readIndex(store, indexKey, options);
-  return known !== undefined && describes(known, content);
+  return known !== undefined && (await describes(known, content));
 }
 
 function conflict(key: string, store: Store): Failure {

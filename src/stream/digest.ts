@@ -1,10 +1,20 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { type Failure, transient } from '../domain/failure.ts';
 
 export interface Digest {
   readonly size: number;
   /** `sha256:` and the hex digest. */
   readonly sha256: string;
+}
+
+/** `sha256:` and the hex digest. */
+export function sha256Of(bytes: Buffer): string {
+  return textOf(createHash('sha256').update(bytes));
+}
+
+/** What a hash has come to, as it is written down. */
+export function textOf(hash: Hash): string {
+  return `sha256:${hash.digest('hex')}`;
 }
 
 /** Passes the bytes through and counts and hashes them. `digest()` is of what has passed so far. */
@@ -21,7 +31,7 @@ export function digesting(source: AsyncIterable<Buffer>): {
       yield chunk;
     }
   }
-  return { stream: pass(), digest: () => ({ size, sha256: `sha256:${hash.copy().digest('hex')}` }) };
+  return { stream: pass(), digest: () => ({ size, sha256: textOf(hash.copy()) }) };
 }
 
 /**

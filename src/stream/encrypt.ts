@@ -2,6 +2,7 @@ import type { Encryption, Scheme } from '../domain/encryption.ts';
 import { terminal, transient } from '../domain/failure.ts';
 import { environment, gpgDecryptor, gpgEncryptor, isOpenPgp, saidByGpg, whyGpgFailed } from './gpg.ts';
 import { isKeyring } from './gpg-keyring.ts';
+import { inOnePiece } from './in-one-piece.ts';
 import type { Stage } from './pipeline.ts';
 import { runPipeline } from './pipeline.ts';
 import { StageFailed } from './stage-failed.ts';
@@ -132,10 +133,6 @@ function saidBy({ stderr, message }: StageFailed): string {
 
 async function through(stage: Stage, bytes: Buffer, signal: AbortSignal): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const part of runPipeline([stage], { signal, input: once(bytes) }).output) parts.push(part);
+  for await (const part of runPipeline([stage], { signal, input: inOnePiece(bytes) }).output) parts.push(part);
   return Buffer.concat(parts);
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
-  yield bytes;
 }

@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { environment, gpg } from './gpg.ts';
+import { inOnePiece } from './in-one-piece.ts';
 import { runPipeline } from './pipeline.ts';
 import { StageFailed } from './stage-failed.ts';
 
@@ -45,7 +46,7 @@ async function makeHome(keys: Buffer, kind: 'public' | 'private'): Promise<strin
   const home = await mkdtemp(join(tmpdir(), 'tidemark-gpg-'));
   try {
     if (kind === 'private') await startAgent(home);
-    const input = once(keys);
+    const input = inOnePiece(keys);
     await runPipeline([gpg(home, ['--import'])], { signal: AbortSignal.timeout(patience), input, stdout: 'ignore' })
       .finished;
   } catch (error) {
@@ -94,8 +95,4 @@ async function startAgent(home: string): Promise<void> {
   for (const pipe of [agent.stdin, agent.stdout, agent.stderr]) {
     if ('unref' in pipe && typeof pipe.unref === 'function') pipe.unref();
   }
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
-  yield bytes;
 }

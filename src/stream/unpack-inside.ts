@@ -30,10 +30,16 @@ export async function* unpackInside(
   const packed = Readable.from(counted.stream, { objectMode: false, highWaterMark: pieceSize });
   const feeding = pipeline(packed, unpack, signal === undefined ? {} : { signal });
   feeding.catch(() => undefined);
+  let left = true;
   try {
     yield* unpack;
+    left = false;
+  } catch (error) {
+    left = false;
+    throw error;
   } finally {
-    await feeding;
+    // Who has read enough is told of nothing: that the rest was not unpacked is what was asked for.
+    await (left ? feeding.catch(() => undefined) : feeding);
   }
   if (!unpack.closed) await once(unpack, 'close');
   if (late !== undefined) throw late;

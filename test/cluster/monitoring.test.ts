@@ -4,7 +4,7 @@ import { type Prometheus, startPrometheus } from '../support/prometheus.ts';
 import { operatorNamespace } from '../support/tidemark/install.ts';
 import { backupRun } from '../support/tidemark/policy.ts';
 import { type PortForward, startPortForward } from '../support/tidemark/port-forward.ts';
-import { Clockwork, physicalRun, pitrRecovery, startArchiving } from '../support/tidemark/recovery.ts';
+import { archivingPolicy, Clockwork, physicalRun, pitrRecovery, startArchiving } from '../support/tidemark/recovery.ts';
 import { explainFailure, type Scenario, startScenario } from '../support/tidemark/scenario.ts';
 import { until } from '../support/tidemark/until.ts';
 
@@ -22,11 +22,12 @@ describe('the dashboard of the chart', () => {
     scenario = await startScenario('monitoring');
     const { kubectl, namespace } = scenario;
     const postgres = await scenario.postgres();
-    await startArchiving(scenario, 'Stream', {
+    const spec = {
       retention: { keepLast: 3 },
       schedules: [{ name: 'yearly', cron: '0 0 1 1 *', method: 'Physical' }],
       logical: { databases: { include: ['nowhere'] } },
-    });
+    };
+    await startArchiving(scenario, 'Stream', spec);
     const clockwork = new Clockwork(postgres);
     await clockwork.begin();
     await scenario.apply(physicalRun(namespace, 'base'), backupRun(namespace, 'failing'));
@@ -38,6 +39,12 @@ describe('the dashboard of the chart', () => {
     await scenario.apply(pitrRecovery(namespace, 'drill', drill));
     expect((await scenario.finished('pitrrecovery', 'drill')).status).toMatchObject({ phase: 'Completed', error: '' });
     await scenario.condition('backuppolicy', 'orders', { type: 'RetentionApplied', status: 'True' });
+    const checks = { verifyBackup: false, dataChecksums: false, amcheck: false, dump: false };
+    const verifying = (cron: string) =>
+      archivingPolicy(namespace, 'Stream', { ...spec, verification: { cron, checks } });
+    await scenario.apply(verifying('* * * * *'));
+    await scenario.condition('backuppolicy', 'orders', { type: 'Verified', status: 'True' }, 420);
+    await scenario.apply(verifying('0 0 1 1 *'));
 
     const pods = await kubectl.list('pods', operatorNamespace, 'app.kubernetes.io/name=tidemark');
     for (const { metadata } of pods)
@@ -75,6 +82,7 @@ describe('the dashboard of the chart', () => {
     expect(await value('wal_gaps')).toBe(0);
     expect(await value('drill_succeeded')).toBe(1);
     expect(await value('drill_objectives_met')).toBe(1);
+    expect(await value('verification_succeeded')).toBe(1);
     expect(await value('repository_ready', ',repository="offsite"')).toBe(1);
     expect(await value('backup_runs', ',phase="Failed"')).toBe(1);
     expect(await value('last_success_timestamp_seconds', ',method="Physical"')).toBeGreaterThan(

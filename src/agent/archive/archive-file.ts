@@ -1,7 +1,8 @@
 import { terminal, transient } from '../../domain/failure.ts';
 import { parseWalFileName, type WalFile } from '../../domain/wal/file-name.ts';
-import { checkSegment } from '../../domain/wal/read-segment.ts';
+import { checkSegment, segmentHeaderBytes } from '../../domain/wal/read-segment.ts';
 import { parseTimelineHistory } from '../../domain/wal/timeline-history.ts';
+import { exactly, largestInMemory } from '../../repository/large-wal.ts';
 import type { CallOptions } from '../../repository/store.ts';
 import type { Destinations } from './destinations.ts';
 import type { Spool } from './spool.ts';
@@ -37,12 +38,14 @@ export async function archiveFile(work: ArchiveWork, waiting: Waiting, options: 
     );
   }
   requireSize(file, name, size);
-  const content = await spool.read(name, size);
-  const { systemIdentifier, segmentSize } = await identify(work, file, name, content);
+  const isLarge = size > largestInMemory;
+  const begun = await spool.read(name, isLarge ? segmentHeaderBytes : size);
+  const { systemIdentifier, segmentSize } = await identify(work, file, { name, size, begun });
+  const content = isLarge ? { read: () => exactly(spool.stream(name), size, name) } : begun;
   await destinations.store({ name, content, systemIdentifier, segmentSize }, stored, options);
   await spool.markDone(name, systemIdentifier);
   // Not after a failure: what was given up may read it still.
-  spool.release(content);
+  spool.release(begun);
 }
 
 interface Identity {
@@ -54,11 +57,14 @@ interface Identity {
 async function identify(
   { spool, systemIdentifier }: ArchiveWork,
   file: WalFile,
-  name: string,
-  content: Buffer,
+  { name, size, begun }: { readonly name: string; readonly size: number; readonly begun: Buffer },
 ): Promise<Identity> {
-  if (file.kind === 'Segment' || file.kind === 'Partial') return checkSegment(content, name, { systemIdentifier });
-  if (file.kind === 'History') requireHistory(name, content);
+  if (file.kind === 'Segment' || file.kind === 'Partial') {
+    // What was cut short since it was looked at is no segment.
+    const length = size > largestInMemory ? size : begun.length;
+    return checkSegment(begun, name, { systemIdentifier }, length);
+  }
+  if (file.kind === 'History') requireHistory(name, begun);
   const own = await spool.systemIdentifier();
   if (own !== undefined && systemIdentifier !== undefined && own !== systemIdentifier) {
     throw terminal(

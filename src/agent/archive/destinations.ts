@@ -3,6 +3,7 @@ import type { ArchiveTask } from '../../domain/task.ts';
 import { formatLsn } from '../../domain/wal/lsn.ts';
 import { leftBefore } from '../../domain/wal/timeline-fence.ts';
 import type { Ancestor } from '../../domain/wal/timeline-history.ts';
+import type { WalContent } from '../../repository/large-wal.ts';
 import type { CallOptions } from '../../repository/store.ts';
 import { openWalArchive, type WalArchive } from '../../repository/wal-archive.ts';
 import { openRepositories, type Repository } from '../backup/targets.ts';
@@ -21,7 +22,7 @@ export interface Destinations {
 
 export interface Parcel {
   readonly name: string;
-  readonly content: Buffer;
+  readonly content: WalContent;
   readonly systemIdentifier: string;
   /** Where it is a segment. */
   readonly segmentSize?: number | undefined;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Failure, transient } from '../../domain/failure.ts';
 import { inArchiveOrder } from '../../domain/wal/archive-order.ts';
 import { parseWalFileName } from '../../domain/wal/file-name.ts';
+import { largestInMemory } from '../../repository/large-wal.ts';
 import type { AgentLog } from '../log.ts';
 import { type ArchiveWork, archiveFile } from './archive-file.ts';
 import { createTally, type Tally } from './tally.ts';
@@ -134,8 +135,13 @@ function isHeldBack(name: string, histories: ReadonlySet<number>): boolean {
 function fits({ options, running, failures }: State, size: number): boolean {
   if (running.size === 0) return true;
   if (failures > 0 || running.size >= options.maxParallel) return false;
-  const held = [...running.values()].reduce((sum, each) => sum + each.size, 0);
-  return 2 * (held + size) <= memory;
+  const held = [...running.values()].reduce((sum, each) => sum + inMemory(each.size), 0);
+  return 2 * (held + inMemory(size)) <= memory;
+}
+
+/** What is larger goes through it in pieces. */
+function inMemory(size: number): number {
+  return Math.min(size, largestInMemory);
 }
 
 async function archiveOne(state: State, name: string, size: number): Promise<void> {

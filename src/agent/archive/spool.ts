@@ -12,7 +12,10 @@ export interface Spool {
   waiting(): Promise<readonly string[]>;
   /** Bytes; undefined where it is gone, 0 where it is no file. */
   sizeOf(name: string): Promise<number | undefined>;
+  /** So many bytes of it, from its beginning. */
   read(name: string, size: number): Promise<Buffer>;
+  /** All of it as it comes. */
+  stream(name: string): AsyncIterable<Buffer>;
   /** Gives a content's memory back, once nobody reads it any more. */
   release(content: Buffer): void;
   /** The word that a file is stored everywhere. It survives this process; a node that fails takes the spool with it. */
@@ -48,6 +51,7 @@ export async function openSpool(root: string): Promise<Spool> {
       return found === undefined || found.isFile() ? found?.size : 0;
     },
     read: (name, size) => readWhole(incoming(name), free.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size)),
+    stream: (name) => streamOf(incoming(name)),
     release(content) {
       const alike = free.get(content.length) ?? [];
       // Segments alone are worth it, and all of a server's have one size.
@@ -112,6 +116,15 @@ async function readWhole(path: string, content: Buffer): Promise<Buffer> {
       length += bytesRead;
     }
     return content.subarray(0, length);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function* streamOf(path: string): AsyncGenerator<Buffer, void, void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    yield* handle.createReadStream({ highWaterMark: smallestSegment, autoClose: false });
   } finally {
     await handle.close();
   }

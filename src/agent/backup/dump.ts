@@ -17,7 +17,7 @@ export interface DumpJob {
   readonly tools: { readonly dump: Tool; readonly restore: Tool };
   readonly database: Database;
   readonly logical: Logical;
-  readonly compression: StreamCompression;
+  readonly compression: Compression;
   readonly targets: readonly Target[];
   readonly meter: Meter;
   /** For the meter's step, such as `dumping orders (2 of 5)`. */
@@ -26,9 +26,6 @@ export interface DumpJob {
   readonly scratch: string;
   readonly signal: AbortSignal;
 }
-
-/** What streams can be packed with. */
-export type StreamCompression = Compression;
 
 export interface Dumped {
   readonly objects: readonly StoredObject[];

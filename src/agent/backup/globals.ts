@@ -4,8 +4,8 @@ import type { LogicalManifest } from '../../domain/manifest.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
 import { withConnection } from '../../postgres/query.ts';
 import { conninfo, type LibpqFiles, libpqEnvironment, type Tool } from '../../postgres/tools.ts';
-import { compressedSuffix, compressor } from '../../stream/compress.ts';
-import { failureOfStage, type StreamCompression } from './dump.ts';
+import { type Compression, compressedSuffix, compressor } from '../../stream/compress.ts';
+import { failureOfStage } from './dump.ts';
 import { storeChecked } from './store-checked.ts';
 import type { Target } from './targets.ts';
 
@@ -18,7 +18,7 @@ export interface GlobalsJob {
   readonly files: LibpqFiles;
   readonly tool: Tool;
   readonly scope: Scope;
-  readonly compression: StreamCompression;
+  readonly compression: Compression;
   readonly targets: readonly Target[];
   readonly signal: AbortSignal;
 }

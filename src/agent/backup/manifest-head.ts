@@ -2,7 +2,7 @@ import type { Encryption } from '../../domain/encryption.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import type { BackupTask } from '../../domain/task.ts';
 import type { ServerIdentity } from '../../postgres/choose-server.ts';
-import type { StreamCompression } from './dump.ts';
+import type { Compression } from '../../stream/compress.ts';
 
 /** What is known of a backup, whatever its method. */
 export interface BackupInHand {
@@ -12,7 +12,7 @@ export interface BackupInHand {
   readonly startTime: Date;
   readonly completionTime: Date;
   readonly server: ServerIdentity;
-  readonly compression: StreamCompression;
+  readonly compression: Compression;
   readonly encryption: Encryption | undefined;
 }
 

@@ -12,12 +12,12 @@ import { type ChosenServer, chooseServer } from '../../postgres/choose-server.ts
 import { withConnection } from '../../postgres/query.ts';
 import { type LibpqFiles, type Tool, toolFor, toolVersion, writeLibpqFiles } from '../../postgres/tools.ts';
 import { sweepOrphans } from '../../repository/sweep-orphans.ts';
+import type { Compression } from '../../stream/compress.ts';
 import type { ActionContext, ActionOutcome } from '../action.ts';
 import { factsAtBegin, factsAtEnd, factsAtFailure, factsOfPending, summarize } from './backup-facts.ts';
 import { buildManifest, totalBytes } from './build-manifest.ts';
 import { commitEverywhere, failureOfSome } from './commit-everywhere.ts';
 import { chooseDatabases, type Database, listDatabases } from './databases.ts';
-import type { StreamCompression } from './dump.ts';
 import { type DumpedDatabases, dumpDatabases } from './dump-databases.ts';
 import { tellFailed } from './failed-databases.ts';
 import { dumpGlobals } from './globals.ts';
@@ -133,7 +133,7 @@ interface Work {
   readonly context: BackupContext;
   readonly server: ChosenServer;
   readonly tools: Tools;
-  readonly compression: StreamCompression;
+  readonly compression: Compression;
   readonly files: LibpqFiles;
   readonly scratch: string;
   readonly meter: Meter;

@@ -1,5 +1,5 @@
 import type { ListedBackup } from '../../domain/catalogue/compare.ts';
-import { backupsPath, holdName, manifestName, startedName } from '../../domain/layout.ts';
+import { backupsPath, badName, holdName, manifestName, startedName, verifiedName } from '../../domain/layout.ts';
 import type { SyncTask } from '../../domain/task.ts';
 import type { Store } from '../../repository/store.ts';
 import { Strangers } from './strangers.ts';
@@ -129,8 +129,10 @@ function* closed({ isStarted, ...backup }: Found, strangers: Strangers): Generat
   else yield backup;
 }
 
+const beside: ReadonlySet<string> = new Set([manifestName, startedName, holdName, verifiedName, badName]);
+
 /** What a backup's folder may hold (domain/layout.ts); what its manifest names is for retention to compare. */
 function isOurs(name: string, isFolder: boolean): boolean {
   if (isFolder) return name === 'databases' || name === 'base' || name === 'wal';
-  return name === manifestName || name === startedName || name === holdName || name.startsWith('globals.sql');
+  return beside.has(name) || name.startsWith('globals.sql');
 }

@@ -14,6 +14,7 @@ import { ApiError } from '../../kube/api-error.ts';
 import { readManifest } from '../../repository/backups.ts';
 import { isHeld } from '../../repository/holds.ts';
 import type { Store } from '../../repository/store.ts';
+import { readVerdict } from '../../repository/verdicts.ts';
 import type { CatalogueCluster } from './cluster.ts';
 
 /**
@@ -48,6 +49,7 @@ export async function makeKnown(listed: ListedBackup, surroundings: Surroundings
     ...read,
     path: listed.path,
     held: listed.held ?? (await isHeld(store, listed.path, signal)),
+    verdict: await readVerdict(store, listed.path, signal),
     repository,
     namespace,
   };

@@ -18,6 +18,7 @@ const content = z.object({ format: z.literal(1), objects: z.record(z.string(), s
 
 /** Milliseconds between two writes: what is lost by less is sent again. */
 const every = 2000;
+const lastWord = 10_000;
 
 export async function openJournal(store: Store, folder: string, signal: AbortSignal): Promise<Journal> {
   const key = `${folder}/${journalName}`;
@@ -26,7 +27,9 @@ export async function openJournal(store: Store, folder: string, signal: AbortSig
   const flush = async () => {
     written = performance.now();
     const body = Buffer.from(`${JSON.stringify({ format: 1, objects: Object.fromEntries(known) })}\n`);
-    await store.put(key, body, { ifAbsent: false, contentType: 'application/json', signal });
+    // Whoever is told to stop has to write it all the same: it is what the next attempt goes on from.
+    const within = signal.aborted ? AbortSignal.timeout(lastWord) : signal;
+    await store.put(key, body, { ifAbsent: false, contentType: 'application/json', signal: within });
   };
   return {
     find: (path) => known.get(path),

@@ -1,5 +1,5 @@
 import { terminal } from '../../domain/failure.ts';
-import { databasePath, holdName, manifestName, startedName } from '../../domain/layout.ts';
+import { badName, databasePath, holdName, manifestName, startedName, verifiedName } from '../../domain/layout.ts';
 import { objectsOf } from '../../domain/manifest-objects.ts';
 import type { DueBackup } from '../../domain/retention/plan.ts';
 import type { RepositoryBackup } from '../../domain/retention/repository-backup.ts';
@@ -72,10 +72,12 @@ async function isStored(store: Store, { path }: RepositoryBackup, signal: AbortS
   return (await store.head(`${path}/${manifestName}`, { signal })) !== undefined;
 }
 
+const beside = [manifestName, startedName, holdName, verifiedName, badName];
+
 /** All that lies in the folder: only what the manifest names, and what a database that failed has left. */
 async function knownKeys(store: Store, { path }: RepositoryBackup, signal: AbortSignal): Promise<readonly string[]> {
   const { manifest } = await readManifest(store, path, { signal });
-  const known = new Set([manifestName, startedName, holdName, ...objectsOf(manifest).map((object) => object.path)]);
+  const known = new Set([...beside, ...objectsOf(manifest).map((object) => object.path)]);
   const failed = manifest.method === 'Logical' ? (manifest.logical.failed ?? []) : [];
   const folders = failed.map(({ name }) => `${databasePath(name)}/`);
   const keys: string[] = [];

@@ -6,6 +6,7 @@ import type { ExpireTask } from '../../domain/task.ts';
 import { readManifest } from '../../repository/backups.ts';
 import { isHeld } from '../../repository/holds.ts';
 import type { Store } from '../../repository/store.ts';
+import { isBad } from '../../repository/verdicts.ts';
 import { openWalArchive } from '../../repository/wal-archive.ts';
 import { inParallel } from '../recover/plan/in-parallel.ts';
 import { listWal } from './list-wal.ts';
@@ -65,7 +66,8 @@ async function readBackups(store: Store, location: WalLocation, { held, failed }
     const manifest = await readOrDoubt(store, path, signal);
     if (manifest === undefined) return undefined;
     const isKept = held.has(backupID) || (await isHeld(store, path, signal));
-    const backup = repositoryBackup(manifest, path, isKept, failed.has(backupID));
+    const isFailed = failed.has(backupID) || (await isBad(store, path, signal));
+    const backup = repositoryBackup(manifest, path, isKept, isFailed);
     if (backup.backupID === backupID && backup.systemIdentifier === location.systemIdentifier) return backup;
     throw terminal(
       'UnreadableManifest',

@@ -1,5 +1,5 @@
 import type { Chunk, PackedStream } from '../../domain/manifest.ts';
-import type { StreamCompression } from '../backup/dump.ts';
+import type { Compression } from '../../stream/compress.ts';
 import type { Target } from '../backup/targets.ts';
 import { chunkTarget } from './chunk-target.ts';
 import { createTarCutter, type Owner, type TarCutter } from './cut-tar.ts';
@@ -33,7 +33,7 @@ export interface StoredArchives {
 
 export interface ArchiveSinkOptions {
   readonly targets: readonly Target[];
-  readonly compression: StreamCompression;
+  readonly compression: Compression;
   readonly signal: AbortSignal;
   /** Told of the first object that cannot be stored. */
   readonly fail: (error: unknown) => void;

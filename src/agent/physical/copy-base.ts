@@ -1,8 +1,7 @@
 import { transient } from '../../domain/failure.ts';
 import type { StoredObject } from '../../domain/manifest.ts';
 import type { ArchiveSource, BackupEvent, Position } from '../../postgres/replication/base-backup.ts';
-import { compressedSuffix, compressor } from '../../stream/compress.ts';
-import type { StreamCompression } from '../backup/dump.ts';
+import { type Compression, compressedSuffix, compressor } from '../../stream/compress.ts';
 import { storeStream } from '../backup/store-stream.ts';
 import { alive, type Target } from '../backup/targets.ts';
 import { createChunkSink, createStreamSink, type StoredArchives } from './archive-sinks.ts';
@@ -13,7 +12,7 @@ import type { Packing } from './packing.ts';
 
 export interface CopyOptions {
   readonly targets: readonly Target[];
-  readonly compression: StreamCompression;
+  readonly compression: Compression;
   /** Whether the tars come packed. */
   readonly packedBy: Packing['by'];
   /** Whether an increment may come to stand on it: then the list of its files is stored readable for that. */

@@ -4,7 +4,7 @@ import { formatLsn } from '../../domain/wal/lsn.ts';
 import type { ChosenServer } from '../../postgres/choose-server.ts';
 import { copyServer, type Position } from '../../postgres/replication/base-backup.ts';
 import { openReplication, type Replication } from '../../postgres/replication/connection.ts';
-import type { StreamCompression } from '../backup/dump.ts';
+import type { Compression } from '../../stream/compress.ts';
 import { createMeter, type Meter } from '../backup/meter.ts';
 import type { BackupContext } from '../backup/run-backup.ts';
 import type { Target } from '../backup/targets.ts';
@@ -21,7 +21,7 @@ export interface Work {
   readonly context: BackupContext;
   readonly server: ChosenServer;
   readonly settings: ServerSettings;
-  readonly compression: StreamCompression;
+  readonly compression: Compression;
   readonly targets: readonly Target[];
   readonly startTime: Date;
   readonly plan: BackupPlan;

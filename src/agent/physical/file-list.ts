@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { StoredObject } from '../../domain/manifest.ts';
-import { compressedSuffix, compressor } from '../../stream/compress.ts';
-import type { StreamCompression } from '../backup/dump.ts';
+import { type Compression, compressedSuffix, compressor } from '../../stream/compress.ts';
 import { storeStream } from '../backup/store-stream.ts';
 import type { Target } from '../backup/targets.ts';
 
 interface Options {
   readonly targets: readonly Target[];
-  readonly compression: StreamCompression;
+  readonly compression: Compression;
   readonly signal: AbortSignal;
 }
 

@@ -1,8 +1,7 @@
 import type { Physical } from '../../api/backup-policy.ts';
 import { Failure } from '../../domain/failure.ts';
 import { typedSince } from '../../postgres/replication/base-backup.ts';
-import { defaultLevels } from '../../stream/compress.ts';
-import type { StreamCompression } from '../backup/dump.ts';
+import { type Compression, defaultLevels } from '../../stream/compress.ts';
 
 /** Who packs a base backup. */
 export type Packing =
@@ -19,7 +18,7 @@ const workers = 1;
 /** What may be tried, best first. Whether a server was built with zstd, and with its threads, only it can tell. */
 export function packingsFor(
   { compress }: Pick<Physical, 'compress'>,
-  { algorithm, level = defaultLevels.zstd }: StreamCompression,
+  { algorithm, level = defaultLevels.zstd }: Compression,
   { major }: { readonly major: number },
 ): readonly Packing[] {
   if (compress === 'Client' || algorithm === 'none') return [{ by: 'Client' }];

@@ -7,6 +7,7 @@ import {
 } from '../../domain/increment/choose-parent.ts';
 import { requireIncrements } from '../../domain/increment/faulty-versions.ts';
 import type { ChosenServer } from '../../postgres/choose-server.ts';
+import { isBad } from '../../repository/verdicts.ts';
 import type { BackupContext } from '../backup/run-backup.ts';
 import type { Repository } from '../backup/targets.ts';
 import { fetchWhole } from '../recover/run/unpack-chunk.ts';
@@ -94,6 +95,13 @@ function createJudge(context: BackupContext, read: readonly RepositoryCandidates
   const damaged = new Set<StoredCandidate>();
   const distrusted = new Set<string>();
   const learned = new Set<string>();
+  const isMarked = async (backupID: string) => {
+    for (const { repository, backups } of read) {
+      const stored = backups.get(backupID);
+      if (stored !== undefined && (await isBad(repository.store, stored.path, signal))) return true;
+    }
+    return false;
+  };
   return {
     candidates: () =>
       read.map(({ repository: { name }, backups }) => ({
@@ -115,7 +123,7 @@ function createJudge(context: BackupContext, read: readonly RepositoryCandidates
           if (stored !== undefined && !(await isWhole(repository.store, stored, signal))) damaged.add(stored);
         }
         const run = read[0]?.backups.get(backupID)?.manifest.run ?? '';
-        if (await context.isDistrusted?.({ run, backupID })) distrusted.add(backupID);
+        if ((await isMarked(backupID)) || (await context.isDistrusted?.({ run, backupID }))) distrusted.add(backupID);
       }
       return damaged.size + distrusted.size > before;
     },

@@ -1,6 +1,5 @@
 import type { Chunk } from '../../domain/manifest.ts';
-import { compressedSuffix, compressor } from '../../stream/compress.ts';
-import type { StreamCompression } from '../backup/dump.ts';
+import { type Compression, compressedSuffix, compressor } from '../../stream/compress.ts';
 import type { Target } from '../backup/targets.ts';
 import { endOfTar } from './cut-tar.ts';
 import { createObjectWriter } from './store-in-turn.ts';
@@ -19,7 +18,7 @@ export interface ChunkStore {
 
 export interface ChunkStoreOptions {
   readonly targets: readonly Target[];
-  readonly compression: StreamCompression;
+  readonly compression: Compression;
   readonly signal: AbortSignal;
   /** Told of the first chunk that cannot be stored. */
   readonly fail: (error: unknown) => void;

@@ -13,6 +13,7 @@ import { whyNotDecrypted } from '../../stream/encrypt.ts';
 import { runPipeline } from '../../stream/pipeline.ts';
 import { StageFailed } from '../../stream/stage-failed.ts';
 import { unpackers } from '../../stream/unpack.ts';
+import { workThrough } from '../work-through.ts';
 import { StrangeTar, unpackTar } from './unpack-tar.ts';
 
 export interface BackupFolder {
@@ -67,25 +68,9 @@ async function fetchChunks(
   folder: string,
   options: FetchOptions,
 ): Promise<void> {
-  const stopping = new AbortController();
-  const linked = { ...options, signal: AbortSignal.any([options.signal, stopping.signal]) };
-  const waiting = [...objects];
-  const work = async () => {
-    for (let object = waiting.shift(); object !== undefined; object = waiting.shift()) {
-      await unpack(from, object, linked, (bytes, signal) => unpackTar(bytes, folder, signal));
-    }
-  };
-  const workers = Array.from({ length: concurrency }, async () => {
-    try {
-      await work();
-    } catch (error) {
-      stopping.abort(error);
-      throw error;
-    }
-  });
-  await Promise.allSettled(workers);
-  options.signal.throwIfAborted();
-  stopping.signal.throwIfAborted();
+  await workThrough(objects, { beside: concurrency, signal: options.signal }, (object, either) =>
+    unpack(from, object, { ...options, signal: either }, (bytes, signal) => unpackTar(bytes, folder, signal)),
+  );
 }
 
 /** A small object whole, such as globals. */

@@ -28,7 +28,8 @@ export async function runRestore(context: RestoreContext): Promise<ActionOutcome
     const work: Work = { context, from, manifest, target, temporary, scratch, mountRoot };
     const prepared = await prepare(work);
     const outcome = task.restore.dryRun ? planned(prepared) : await carryOut(work, prepared);
-    return { ...outcome, message: `${outcome.message}${opened.fallbacks()}` };
+    const fallbacks = opened.fallbacks();
+    return { ...outcome, message: `${outcome.message}${fallbacks}`, elsewhere: fallbacks !== '' };
   } catch (error) {
     throw signal.aborted && !(error instanceof Failure) ? signal.reason : error;
   } finally {

@@ -26,6 +26,8 @@ export interface Observed {
   readonly lastCommit: Date | undefined;
   readonly gaps: readonly WalGap[];
   readonly lagSeconds: number | undefined;
+  /** Of a policy that asks for heartbeats. */
+  readonly heartbeat?: WalStatus['heartbeat'];
   readonly mode:
     | { readonly kind: 'Archive'; readonly setting: SettingState; readonly archiver: ArchiverFacts }
     | { readonly kind: 'Stream'; readonly slot: Slot | undefined; readonly receiver: Readonly<ReceiverState> };
@@ -67,6 +69,7 @@ export function describeWal(observed: Observed, now: Date): WalStatus {
     gaps: gaps.slice(-64),
     ...(setting === undefined ? {} : { setting: { ...bounded(setting), systemIdentifier, time: now.toISOString() } }),
     ...(mode.kind === 'Stream' && mode.slot !== undefined ? { slot: slotOf(mode.slot) } : {}),
+    ...(observed.heartbeat === undefined ? {} : { heartbeat: observed.heartbeat }),
     report: bounded({ ...verdict(observed), time: now.toISOString() }),
   };
 }
@@ -172,7 +175,11 @@ function verdict(observed: Observed): Omit<Report, 'time'> {
   return {
     healthy: true,
     reason: mode.kind === 'Archive' ? 'Archiving' : 'Streaming',
-    message: [summary(observed), ...(mode.kind === 'Stream' ? [mode.receiver.switchDenied ?? ''] : [])]
+    message: [
+      summary(observed),
+      ...(mode.kind === 'Stream' ? [mode.receiver.switchDenied ?? ''] : []),
+      observed.heartbeat?.message ?? '',
+    ]
       .join(' ')
       .trim(),
   };

@@ -23,7 +23,7 @@ export function findCommits(archive: WalArchive): CommitFinder {
   let last: Date | undefined;
   const gaps = new Map<string, WalGap>();
   const timesOf = (history: ArchiveState['history'], at: Lsn, options: CallOptions) =>
-    archive.commitTimes(segmentNameOn(history, at), options);
+    archive.commitTimes(segmentNameOn(history, at), { ...options, segmentSize: history.segmentSize });
   return {
     async lastCommit({ end, from, history }, options) {
       if (end === undefined || end === readUntil) return last;

@@ -68,7 +68,13 @@ export async function runWatchWal(context: WatchContext): Promise<ActionOutcome>
 async function recall({ task, remembered, log, signal }: WatchContext): Promise<WalStatus> {
   if (task.mode === 'None') return {};
   try {
-    const { setting: _setting, slot: _slot, report: _report, ...facts } = (await remembered?.()) ?? {};
+    const {
+      setting: _setting,
+      slot: _slot,
+      heartbeat: _heartbeat,
+      report: _report,
+      ...facts
+    } = (await remembered?.()) ?? {};
     return facts;
   } catch (error) {
     signal.throwIfAborted();
@@ -92,8 +98,12 @@ function createPublisher({ reporter }: WatchContext, { report }: Pace): (wal: Wa
 }
 
 /** Without what moves all the time. */
-function essenceOf({ lagBytes: _bytes, lagSeconds: _seconds, slot, setting, report, ...rest }: WalStatus): string {
-  const untimed = { setting: { ...setting, time: undefined }, report: { ...report, time: undefined } };
+function essenceOf({ lagBytes: _bytes, lagSeconds: _seconds, slot, setting, heartbeat, report, ...rest }: WalStatus) {
+  const untimed = {
+    setting: { ...setting, time: undefined },
+    report: { ...report, time: undefined },
+    heartbeat: heartbeat?.reason,
+  };
   return JSON.stringify({ ...rest, ...untimed, slot: slot?.walStatus });
 }
 

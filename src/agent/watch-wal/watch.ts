@@ -9,6 +9,7 @@ import { setUpArchiving } from './apply-settings.ts';
 import { type NamedArchive, openArchives } from './archives.ts';
 import { type ArchiveAsker, createArchiveAsker, notAnswering } from './ask-archives.ts';
 import { describeOutage, describeWal, heldArchive, type Observed } from './describe.ts';
+import { createHeartbeat } from './heartbeat.ts';
 import { createLagClock } from './lag.ts';
 import { readArchiver, readPosition, type WalPosition } from './observe-server.ts';
 import type { Pace, WatchContext } from './run-watch.ts';
@@ -46,6 +47,7 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
   let proven = false;
   let told = recalled;
   const access = () => readAccess(task.server, task.namespace, folders?.access);
+  const heartbeat = createHeartbeat({ task, access, log, signal: context.signal });
 
   const remember = async (systemIdentifier: string): Promise<Memory> => {
     if (memory !== undefined) return memory;
@@ -107,6 +109,7 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
       });
       // Only now, since the look may have found that it must not.
       if (task.mode === 'Stream') receive(known);
+      if (isSetUp(mode)) heartbeat?.begin(expected);
       const { patience, latest } = waitFor(server, position, mode, signal);
       const found = await known.asker.ask({ server, position, mode }, patience, signal);
       if (!('archives' in found)) return describeOutage(told, latest(), found, position.segmentSize, new Date());
@@ -132,11 +135,15 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
               closedAfter: closedAfter(task, mode),
             });
       const { systemIdentifier } = known;
-      told = describeWal({ systemIdentifier, position, mode, lagSeconds, ...found }, new Date());
+      told = describeWal(
+        { systemIdentifier, position, mode, lagSeconds, heartbeat: heartbeat?.told(), ...found },
+        new Date(),
+      );
       return told;
     },
     async close() {
       ending.abort();
+      await heartbeat?.close();
       await receiving;
       await memory?.asker.close();
       await Promise.allSettled((memory?.archives ?? []).map(({ archive }) => archive.store.close()));

@@ -50,6 +50,9 @@ const physical: Documentation = {
   'walArchiving.maxParallel': 'Segments stored at once.',
   'walArchiving.minRepositories':
     'The server keeps WAL until this many of repositoryRefs have it; default: all of them. Those that lag are caught up by copying.',
+  'walArchiving.heartbeat':
+    'Writes a mark into the WAL from time to time, so that a drill can measure the data lost of an idle server too. Default: none.',
+  'walArchiving.heartbeat.intervalSeconds': 'Seconds between two of them.',
   'walArchiving.compression': 'How WAL is packed.',
   ...under('walArchiving.compression', {
     algorithm:

@@ -13,7 +13,6 @@ export interface SidecarParts {
   readonly repositories: readonly RepositoryTask[];
   readonly systemIdentifier: string;
   /** Bytes. */
-  readonly segmentSize: number | undefined;
   readonly agent: AgentSettings;
 }
 
@@ -42,7 +41,7 @@ export function buildSidecar(parts: SidecarParts): Desired {
       periodSeconds: 1,
       failureThreshold: 300,
     },
-    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: `${mostMemory(parts)}Mi` } },
+    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: `${mostMemory}Mi` } },
     securityContext: {
       runAsNonRoot: true,
       runAsUser: 65532,
@@ -95,10 +94,8 @@ function archiveTask({ policy, repositories, systemIdentifier }: SidecarParts): 
   };
 }
 
-/** MiB: several segments of 16 MiB at once, packed and unpacked; or one of those of 1 GiB that nothing makes smaller. */
-function mostMemory({ segmentSize = 0 }: SidecarParts): number {
-  return Math.max(768, 256 + (3 * segmentSize) / 1024 ** 2);
-}
+/** MiB: several segments of 16 MiB at once, packed and unpacked; large ones go through in pieces. */
+const mostMemory = 768;
 
 function presentImage({ pod }: ServerWorkload): string | undefined {
   return pod.initContainers?.find(({ name }) => name === sidecarName)?.image;

@@ -25,7 +25,7 @@ export function buildWatcher(parts: WatcherParts): Desired | Refusal {
   const { policy, agent } = parts;
   const { name, namespace } = policy.metadata;
   const own = policyLabels(name);
-  const job = buildJob({ task: watchTask(parts), template: templateOf(parts), agent, labels: own });
+  const job = buildJob({ task: watchTask(parts), template: policy.spec.jobTemplate, agent, labels: own });
   if (isRefusal(job)) return job;
   const { metadata, spec: pod } = job.spec['template'] as {
     readonly metadata: { readonly labels: object };
@@ -56,20 +56,6 @@ export function buildWatcher(parts: WatcherParts): Desired | Refusal {
   };
 }
 
-/**
- * Whoever says nothing of memory has enough of it for the server's segments too, once their size is known: in mode Stream
- * one that comes, and one that is packed and stored. Those of 64 MiB fit into what every agent has.
- */
-function templateOf({ policy, mode }: WatcherParts): BackupPolicy['spec']['jobTemplate'] {
-  const { jobTemplate } = policy.spec;
-  const { limits, requests } = jobTemplate.resources ?? {};
-  const megabytes = (policy.status?.wal?.segmentSize ?? 0) / 1024 ** 2;
-  const isSaid = limits?.['memory'] !== undefined || requests?.['memory'] !== undefined;
-  if (mode === 'None' || megabytes <= 64 || isSaid) return jobTemplate;
-  const memory = `${256 + 4 * megabytes}Mi`;
-  return { ...jobTemplate, resources: { ...jobTemplate.resources, limits: { ...limits, memory } } };
-}
-
 function watchTask({ policy, mode, server, repositories }: WatcherParts): WatchWalTask {
   const { metadata, spec } = policy;
   const { walArchiving } = spec;
@@ -85,6 +71,7 @@ function watchTask({ policy, mode, server, repositories }: WatcherParts): WatchW
     ...(walArchiving.minRepositories === undefined ? {} : { minRepositories: walArchiving.minRepositories }),
     compression: walArchiving.compression,
     summarizeWal: spec.schedules.some(({ type }) => type !== 'Full'),
+    ...(walArchiving.heartbeat === undefined ? {} : { heartbeatSeconds: walArchiving.heartbeat.intervalSeconds }),
     slot: slotName(metadata.namespace, metadata.name),
   };
 }

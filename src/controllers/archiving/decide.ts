@@ -152,9 +152,9 @@ function setUp(
   if (!ready || wal.systemIdentifier === undefined || !isFresh(wal, gathered.now))
     return { ...base, rollout: undefined };
   if (present === undefined && !isSaidOf(workload, wal)) return { ...base, rollout: undefined, lookAgainSoon: true };
-  const { systemIdentifier, segmentSize } = wal;
+  const { systemIdentifier } = wal;
   const { repositories } = parts;
-  const patch = buildSidecar({ policy, workload: server, repositories, systemIdentifier, segmentSize, agent });
+  const patch = buildSidecar({ policy, workload: server, repositories, systemIdentifier, agent });
   if (hashIn(patch) === present) return { ...base, rollout, lookAgainSoon: rollout.state !== 'Done' };
   return {
     ...base,

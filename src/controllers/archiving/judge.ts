@@ -65,7 +65,7 @@ export function continuousArchiving({ policy, wal, rollout, refusal, awaited, no
   return says(
     'True',
     'Archiving',
-    `Up to ${wal.lastArchivedSegment}, ${lag} s behind the server${pending(wal)}${missing(gaps)}`,
+    `Up to ${wal.lastArchivedSegment}, ${lag} s behind the server${pending(wal)}${missing(gaps)}${silentHeart(wal)}`,
   );
 }
 
@@ -84,6 +84,11 @@ function missing(gaps: readonly WalGap[]): string {
   if (last === undefined) return '';
   const others = gaps.length === 1 ? '' : ` and ${gaps.length - 1} gap${gaps.length === 2 ? '' : 's'} before`;
   return `; WAL is missing from ${last.fromWal} to ${last.toWal}${others} (status.restorable.gaps)`;
+}
+
+/** What was asked for and is not done, though WAL is archived all the same. */
+function silentHeart({ heartbeat }: WalStatus): string {
+  return heartbeat?.message === undefined ? '' : `. ${heartbeat.message}`;
 }
 
 function pending({ pendingSegments }: WalStatus): string {

@@ -2,6 +2,7 @@ import { type JobTemplate, jobTemplate } from '../../api/job-template.ts';
 import type { BackupPolicy, BackupRepository, PitrRecovery } from '../../api/kinds.ts';
 import type { WorkloadRef } from '../../api/postgres-server.ts';
 import type { PlanRecoveryTask, RepositoryTask } from '../../domain/task.ts';
+import { isPartial } from '../../domain/verification/verdict.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
 import { readTogether } from '../read-together.ts';
 import { isRefusal, missing, type Refusal, refused } from '../refusal.ts';
@@ -15,6 +16,8 @@ export interface RecoverySource {
   readonly template: JobTemplate;
   /** Backups that failed their verification, by what this cluster knows. */
   readonly passOver: readonly string[];
+  /** The policy leaves out parts of the databases. */
+  readonly partial?: boolean;
   /** Seconds of WAL that the archive lacks, where its watcher has looked just now. */
   readonly lagSeconds?: number | undefined;
 }
@@ -95,6 +98,7 @@ function ofPolicy(namespace: string, name: string, lookup: SourceLookup): Recove
     container: source.container,
     template,
     passOver: lookup.failed(name),
+    partial: isPartial(policy),
     lagSeconds: lookup.lagSeconds(name),
   };
 }

@@ -1,7 +1,9 @@
 import { basename } from 'node:path/posix';
 import type { PitrRecovery } from '../../api/kinds.ts';
 import type { RecoveryPlan } from '../../api/pitr-recovery.ts';
+import { labels } from '../../domain/labels.ts';
 import type { PlanRecoveryTask, RecoverTask } from '../../domain/task.ts';
+import { isDrill } from '../../domain/verification/drill-history.ts';
 import type { Place } from './place.ts';
 import { statedDataDirectory } from './server.ts';
 import { capacityOf, type Surroundings } from './surroundings.ts';
@@ -20,6 +22,7 @@ export function planTask(recovery: PitrRecovery, surroundings: Surroundings): Pl
     ...(source.passOver.length === 0 ? {} : { passOver: [...source.passOver] }),
     ...(capacity === undefined ? {} : { capacity }),
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
+    ...(isDrill(recovery) ? { drill: true } : {}),
     destination: destinationOf(recovery),
   };
 }
@@ -52,6 +55,7 @@ export function recoverTask(
     assertions: spec.assertions,
     ...(spec.checks === undefined ? {} : { checks: spec.checks }),
     ...(spec.target.ephemeral === undefined ? {} : { ephemeral: true }),
+    ...(metadata.labels?.[labels.verification] === undefined ? {} : { verdict: { partial: source.partial === true } }),
     ...(spec.target.ephemeral === undefined || source.lagSeconds === undefined
       ? {}
       : { lagSeconds: source.lagSeconds }),

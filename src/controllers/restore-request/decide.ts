@@ -171,7 +171,7 @@ function makeJob({ request, source, hosts, scratch, account, agent }: Gathered):
 
 function taskOf(
   { metadata, spec }: RestoreRequest,
-  { repository, others, backup }: RestoreSource,
+  { repository, others, backup, partial = false }: RestoreSource,
   hosts: readonly string[],
 ): RestoreTask {
   const { databases, globals, jobs, noOwner, noPrivileges, role, exitOnError, assertions, dryRun, target } = spec;
@@ -188,6 +188,7 @@ function taskOf(
     ...(target.server !== undefined
       ? {}
       : { ephemeral: { dataDirectory: scratchDataDirectory, ...(checks === undefined ? {} : { checks }) } }),
+    ...(metadata.labels?.[labels.verification] === undefined ? {} : { verdict: { partial } }),
     restore: { databases, globals, jobs, noOwner, noPrivileges, role, exitOnError, assertions, dryRun },
   };
 }

@@ -2,6 +2,7 @@ import type { BackupPolicy, BackupRepository, BackupRun, RestoreRequest } from '
 import { isStoredInSome } from '../../domain/stored-in-some.ts';
 import type { RepositoryTask } from '../../domain/task.ts';
 import { failedVerification } from '../../domain/verification/failed.ts';
+import { isPartial } from '../../domain/verification/verdict.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
 import { readTogether } from '../read-together.ts';
 import { missing, type Refusal, refused } from '../refusal.ts';
@@ -17,6 +18,8 @@ export interface RestoreSource {
     readonly checksum?: string;
     readonly otherChecksums?: string[];
   };
+  /** The policy leaves out parts of the databases. */
+  readonly partial?: boolean;
 }
 
 /** What the request's source may point at, looked up by whoever has the caches. */
@@ -97,7 +100,7 @@ export function newestOf(policy: string, method: string, lookup: Lookup): Backup
   )[0];
 }
 
-function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource | Refusal {
+function fromRun({ metadata, spec, status }: BackupRun, lookup: Lookup): RestoreSource | Refusal {
   const { namespace, name } = metadata;
   if (status?.phase === 'Expired')
     return refused(
@@ -124,8 +127,10 @@ function fromRun({ metadata, status }: BackupRun, lookup: Lookup): RestoreSource
   const rest = stored.filter((each) => each !== place && each.path === place.path);
   const others = readTogether(task, namespace, rest, (each) => lookup.repository(each));
   const otherChecksums = rest.flatMap(({ checksum }) => checksum ?? []);
+  const policy = lookup.policy(spec.policyRef.name);
   return {
     repository: task,
+    ...(policy !== undefined && isPartial(policy) ? { partial: true } : {}),
     ...(others.length === 0 ? {} : { others }),
     backup: {
       backupID: status.backupID,

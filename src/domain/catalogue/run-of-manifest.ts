@@ -18,6 +18,20 @@ export type RunObject = {
   readonly spec: BackupRunSpec;
 };
 
+/** `found` is missing where what was found out cannot be read. */
+export interface StoredVerdict {
+  readonly outcome: 'Good' | 'Bad';
+  readonly found:
+    | {
+        readonly time: string;
+        readonly by: string;
+        readonly restoreSeconds?: number | undefined;
+        readonly reason?: string | undefined;
+        readonly message?: string | undefined;
+      }
+    | undefined;
+}
+
 /** One backup as its repository has it. */
 export interface StoredBackup {
   readonly manifest: Manifest;
@@ -26,6 +40,8 @@ export interface StoredBackup {
   /** Of the manifest. */
   readonly checksum: string;
   readonly held: boolean;
+  /** What a verification has found out, as the repository says. */
+  readonly verdict?: StoredVerdict | undefined;
   /** The BackupRepository. */
   readonly repository: string;
   /** Where the BackupRun is to be. */
@@ -83,8 +99,41 @@ export function statusOfManifest(backup: StoredBackup): BackupRunStatus {
     ...(parent === undefined ? {} : { parentBackupID: parent }),
     repositories: [placeIn(backup)],
     ...(manifest.method === 'Physical' ? walOf(manifest) : databasesOf(manifest)),
+    ...verifiedOf(backup),
     report: { ...verdictOf(backup), startTime: seconds(startTime), completionTime: seconds(completionTime) },
   };
+}
+
+function verifiedOf({ verdict, repository }: StoredBackup): Pick<BackupRunStatus, 'verified' | 'conditions'> {
+  if (verdict === undefined) return {};
+  const { outcome, found } = verdict;
+  const { time, restoreSeconds, reason, message } = found ?? {};
+  const by = (found?.by ?? 'a verification that nobody can name any more').slice(0, 253);
+  const isGood = outcome === 'Good';
+  const where = `as the BackupRepository ${repository} says`;
+  const condition = {
+    type: 'Verified',
+    status: isGood ? ('True' as const) : ('False' as const),
+    reason: isGood
+      ? 'Verified'
+      : reason !== undefined && /^[A-Za-z]{1,128}$/.test(reason)
+        ? reason
+        : 'VerificationFailed',
+    message: isGood
+      ? `It was restored and found good by ${by}, ${where}`
+      : `It was found bad by ${by}, ${where}, and nothing rests on it any more: ${message ?? 'the reason cannot be read'}`.slice(
+          0,
+          4096,
+        ),
+    lastTransitionTime: seconds(time ?? new Date(0).toISOString()),
+    observedGeneration: 1,
+  };
+  const verified = {
+    ...(time === undefined ? {} : { time: seconds(time) }),
+    by,
+    ...(restoreSeconds === undefined ? {} : { restoreSeconds }),
+  };
+  return { conditions: [condition], ...(isGood ? { verified } : {}) };
 }
 
 /** The entry of status.repositories. */

@@ -28,6 +28,11 @@ const badWhereWhole: ReadonlySet<string> = new Set([
   'ToolFailed',
 ]);
 
+/** Whether a verification that ended for this reason has shown the backup to be bad. `partial`: it is a dump of parts. */
+export function provesBad(reason: string, partial: boolean): boolean {
+  return bad.has(reason) || (!partial && badWhereWhole.has(reason));
+}
+
 /** Whether the policy leaves out parts of databases. */
 export function isPartial({ spec }: Pick<BackupPolicy, 'spec'>): boolean {
   const { content, schemas, tables } = spec.logical;
@@ -64,7 +69,7 @@ export function verdictOf(
   const phase = status?.phase;
   if (phase !== 'Completed' && phase !== 'Failed' && phase !== 'Cancelled') return { ...base, ...about };
   const { reason = phase, message = '' } = findCondition(status?.conditions, 'Succeeded') ?? {};
-  const isBad = phase === 'Failed' && (bad.has(reason) || (!partial && badWhereWhole.has(reason)));
+  const isBad = phase === 'Failed' && provesBad(reason, partial);
   const outcome = phase === 'Completed' ? 'Good' : isBad ? 'Bad' : 'Unknown';
   const restoreSeconds = isRecovery(trial) ? trial.status?.measured?.rtoSeconds : trial.status?.restoreSeconds;
   return {

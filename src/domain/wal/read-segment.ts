@@ -1,7 +1,8 @@
 import { terminal } from '../failure.ts';
 import { parseWalFileName, startOfSegment } from './file-name.ts';
 import type { Lsn } from './lsn.ts';
-import { walkRecords } from './walk-records.ts';
+import { type SegmentScanner, scanSegment } from './scan-segment.ts';
+import { type Walked, walkRecords } from './walk-records.ts';
 
 /** What the first page of a segment says (PostgreSQL, XLogLongPageHeaderData). */
 export interface SegmentHeader {
@@ -31,6 +32,8 @@ export interface SegmentFacts extends SegmentHeader {
   readonly lastCommitMicroseconds: number | undefined;
   readonly commits: number;
   readonly restorePoints: readonly RestorePoint[];
+  /** Of the last heartbeat in it: every how many seconds there is one. */
+  readonly heartbeatSeconds: number | undefined;
   /** The end of the last record that ends in the segment; the segment's begin where none does, its end after a switch. */
   readonly endOfRecords: Lsn;
 }
@@ -51,13 +54,20 @@ const majors: ReadonlyMap<number, number> = new Map([
 ]);
 
 const longHeaderFlag = 0x0002;
-const longHeaderBytes = 40;
+/** So many bytes tell what segment it is. */
+export const segmentHeaderBytes = 40;
 
 /**
  * Reads the header of a segment or .partial file and holds it against the name. Rejects, with a terminal InvalidWal or
  * ForeignWal, what the server cannot have meant to be archived under it.
  */
-export function checkSegment(content: Buffer, name: string, expected: Expected = {}): SegmentHeader {
+export function checkSegment(
+  content: Buffer,
+  name: string,
+  expected: Expected = {},
+  /** Of the file, where `content` is its beginning alone. */
+  length: number = content.length,
+): SegmentHeader {
   const header = readHeader(content, name);
   if (expected.systemIdentifier !== undefined && header.systemIdentifier !== expected.systemIdentifier) {
     throw terminal(
@@ -68,8 +78,8 @@ export function checkSegment(content: Buffer, name: string, expected: Expected =
   if (expected.segmentSize !== undefined && header.segmentSize !== expected.segmentSize) {
     throw invalid(name, `is of a server with segments of ${header.segmentSize} bytes, not ${expected.segmentSize}`);
   }
-  if (content.length !== header.segmentSize) {
-    throw invalid(name, `has ${content.length} bytes, and its header says ${header.segmentSize}`);
+  if (length !== header.segmentSize) {
+    throw invalid(name, `has ${length} bytes, and its header says ${header.segmentSize}`);
   }
   return header;
 }
@@ -80,7 +90,51 @@ export function checkSegment(content: Buffer, name: string, expected: Expected =
  */
 export function readSegment(content: Buffer, name: string): SegmentFacts {
   const header = readHeader(content, name);
-  const found = walkRecords(content, header.begin, header.pageSize);
+  return factsOf(header, walkRecords(content, header.begin, header.pageSize));
+}
+
+/** The same of a segment that comes in pieces, in the memory of one page; and where its last whole record begins, at the latest. */
+export async function readSegmentInPieces(
+  pieces: AsyncIterable<Buffer>,
+  name: string,
+): Promise<SegmentFacts & { readonly lastRecord: Lsn | undefined }> {
+  const scanning = scanInPieces(name);
+  for await (const piece of pieces) scanning.push(piece);
+  return scanning.facts();
+}
+
+export interface Scanning {
+  push(piece: Buffer): void;
+  /** Of what has come. Rejects what begins like no segment. */
+  facts(): SegmentFacts & { readonly lastRecord: Lsn | undefined };
+}
+
+export function scanInPieces(name: string): Scanning {
+  let begun: { readonly header: SegmentHeader; readonly scanner: SegmentScanner } | undefined;
+  let head: Buffer = Buffer.alloc(0);
+  return {
+    push(piece) {
+      if (begun !== undefined) return begun.scanner.push(piece);
+      head = head.length === 0 ? piece : Buffer.concat([head, piece]);
+      if (head.length < segmentHeaderBytes) return;
+      const header = readHeader(head, name);
+      begun = { header, scanner: scanSegment(header.begin, header.pageSize) };
+      begun.scanner.push(head);
+    },
+    facts() {
+      if (begun === undefined) throw invalid(name, `has ${head.length} bytes, which is no segment`);
+      const { header, scanner } = begun;
+      const found = scanner.found();
+      const { lastRecord } = found;
+      return {
+        ...factsOf(header, found),
+        lastRecord: lastRecord === undefined ? undefined : header.begin + BigInt(lastRecord),
+      };
+    },
+  };
+}
+
+function factsOf(header: SegmentHeader, found: Walked): SegmentFacts {
   return {
     ...header,
     firstCommitTime: dateOf(found.firstCommit),
@@ -92,6 +146,7 @@ export function readSegment(content: Buffer, name: string): SegmentFacts {
       time: new Date(Math.floor(time / 1000)),
       lsn: header.begin + BigInt(end),
     })),
+    heartbeatSeconds: found.heartbeatSeconds,
     endOfRecords: header.begin + BigInt(found.end),
   };
 }
@@ -101,7 +156,7 @@ function readHeader(content: Buffer, name: string): SegmentHeader {
   if (file?.kind !== 'Segment' && file?.kind !== 'Partial') {
     throw terminal('NoWalFile', `${JSON.stringify(name)} is no name of a WAL segment.`);
   }
-  if (content.length < longHeaderBytes) throw invalid(name, `has ${content.length} bytes, which is no segment`);
+  if (content.length < segmentHeaderBytes) throw invalid(name, `has ${content.length} bytes, which is no segment`);
   const magic = content.readUInt16LE(0);
   const major = majors.get(magic);
   if (major === undefined || (content.readUInt16LE(2) & longHeaderFlag) === 0) {

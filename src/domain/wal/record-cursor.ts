@@ -28,6 +28,22 @@ const recordInfo = 16;
 const recordManager = 17;
 const alignment = 8;
 
+/** Of pages and records, for who reads them as they come (scan-segment.ts). */
+export const pageMarks = {
+  longHeader: longPageHeader,
+  shortHeader: shortPageHeader,
+  flags: pageFlags,
+  address: pageAddress,
+  remaining: pageRemaining,
+  continues,
+  overwrites: overwritesContinued,
+  recordHeader,
+  recordPrevious,
+  recordInfo,
+  recordManager,
+  alignment,
+} as const;
+
 /**
  * Reads as recovery does: every page must say that it is the one of this place, and every record must name the one before
  * it, so that what a recycled file holds after the end is not taken for WAL. Nothing is allocated for a record.

@@ -1,4 +1,5 @@
-import { recordCursor, recordHeader } from './record-cursor.ts';
+import { heartbeatOf } from './heartbeat-message.ts';
+import { type RecordCursor, recordCursor, recordHeader } from './record-cursor.ts';
 
 /** Offsets in the segment; times in microseconds since 1970. */
 export interface Walked {
@@ -6,6 +7,8 @@ export interface Walked {
   readonly lastCommit: number | undefined;
   readonly commits: number;
   readonly restorePoints: readonly FoundPoint[];
+  /** What the last heartbeat says: every how many seconds there is one. */
+  readonly heartbeatSeconds: number | undefined;
   /** Where the last record ends. */
   readonly end: number;
 }
@@ -16,7 +19,7 @@ export interface FoundPoint {
   readonly end: number;
 }
 
-// PostgreSQL: rmgrlist.h, pg_control.h (xlogManager), xact.h (transactionManager).
+// PostgreSQL: rmgrlist.h, pg_control.h (xlogManager), xact.h (transactionManager), message.h (logicalMessageManager).
 const xlogManager = 0;
 const xlogSwitch = 0x40;
 const xlogRestorePoint = 0x70;
@@ -24,6 +27,7 @@ const transactionManager = 1;
 const transactionKinds = 0x70;
 const commit = 0x00;
 const commitPrepared = 0x30;
+const logicalMessageManager = 21;
 
 // xlogrecord.h: what stands between a record's header and its data, where it refers to no block.
 const shortMainData = 0xff;
@@ -33,40 +37,76 @@ const toplevelTransaction = 0xfc;
 
 const timeBytes = 8;
 const restorePointName = 64;
-const longestWanted = recordHeader + 3 + 5 + 5 + timeBytes + restorePointName;
+/** Bytes of a record's beginning that anything of it is told by. */
+export const longestWanted = recordHeader + 3 + 5 + 5 + timeBytes + restorePointName;
 /** 2000-01-01 in microseconds since 1970. */
 const epoch = 946_684_800_000_000;
+
+/** What the records so far have told. */
+export interface RecordTally {
+  firstCommit: number | undefined;
+  lastCommit: number | undefined;
+  commits: number;
+  heartbeatSeconds: number | undefined;
+  readonly restorePoints: FoundPoint[];
+  readonly scratch: Buffer;
+}
+
+export function createTally(): RecordTally {
+  return {
+    firstCommit: undefined,
+    lastCommit: undefined,
+    commits: 0,
+    heartbeatSeconds: undefined,
+    restorePoints: [],
+    scratch: Buffer.alloc(longestWanted),
+  };
+}
 
 /** The commits and restore points of a segment. */
 export function walkRecords(content: Buffer, begin: bigint, pageSize: number): Walked {
   const cursor = recordCursor(content, begin, pageSize);
-  const scratch = Buffer.alloc(longestWanted);
-  const restorePoints: FoundPoint[] = [];
-  let firstCommit: number | undefined;
-  let lastCommit: number | undefined;
-  let commits = 0;
-  while (cursor.next()) {
-    const { manager, info } = cursor;
-    if (manager === transactionManager && isCommit(info & transactionKinds)) {
-      const data = mainData(scratch, cursor.copy(scratch));
-      if (data === undefined) continue;
-      const time = timeAt(scratch, data);
-      commits += 1;
-      if (firstCommit === undefined || time < firstCommit) firstCommit = time;
-      if (lastCommit === undefined || time > lastCommit) lastCommit = time;
-    } else if (manager === xlogManager && info === xlogRestorePoint) {
-      const data = mainData(scratch, cursor.copy(scratch));
-      if (data === undefined || data + timeBytes + restorePointName > scratch.length) continue;
-      restorePoints.push({
-        name: nameAt(scratch, data + timeBytes),
-        time: timeAt(scratch, data),
-        end: cursor.end,
-      });
-    } else if (manager === xlogManager && info === xlogSwitch) {
-      return { firstCommit, lastCommit, commits, restorePoints, end: content.length };
-    }
+  const tally = createTally();
+  while (cursor.next()) if (noteRecord(tally, cursor) === 'Switch') return walked(tally, content.length);
+  return walked(tally, cursor.end);
+}
+
+/** `end`: where the last record ends; after a switch, where the segment does. */
+export function walked({ scratch: _, ...told }: RecordTally, end: number): Walked {
+  return { ...told, end };
+}
+
+/** What nobody asks about is not even copied. After a switch the segment holds nothing more. */
+export function noteRecord(
+  tally: RecordTally,
+  record: Pick<RecordCursor, 'manager' | 'info' | 'end' | 'copy'>,
+): 'Switch' | undefined {
+  const { scratch } = tally;
+  const { manager, info } = record;
+  if (manager === transactionManager && isCommit(info & transactionKinds)) {
+    const data = mainData(scratch, record.copy(scratch));
+    if (data === undefined) return undefined;
+    const time = timeAt(scratch, data);
+    tally.commits += 1;
+    if (tally.firstCommit === undefined || time < tally.firstCommit) tally.firstCommit = time;
+    if (tally.lastCommit === undefined || time > tally.lastCommit) tally.lastCommit = time;
+  } else if (manager === xlogManager && info === xlogRestorePoint) {
+    const data = mainData(scratch, record.copy(scratch));
+    if (data === undefined || data + timeBytes + restorePointName > scratch.length) return undefined;
+    tally.restorePoints.push({
+      name: nameAt(scratch, data + timeBytes),
+      time: timeAt(scratch, data),
+      end: record.end,
+    });
+  } else if (manager === xlogManager && info === xlogSwitch) {
+    return 'Switch';
+  } else if (manager === logicalMessageManager) {
+    const length = record.copy(scratch);
+    const data = mainData(scratch, length);
+    if (data !== undefined)
+      tally.heartbeatSeconds = heartbeatOf(scratch.subarray(data, length)) ?? tally.heartbeatSeconds;
   }
-  return { firstCommit, lastCommit, commits, restorePoints, end: cursor.end };
+  return undefined;
 }
 
 function isCommit(operation: number): boolean {

@@ -83,12 +83,13 @@ function randomMoment(
 
 function describeDrill(ended: Kinds['PitrRecovery']): string {
   const { measured, assertions = [], conditions } = ended.status ?? {};
-  const rpo = measured?.rpoSeconds;
+  const { rpoSeconds: rpo, heartbeatSeconds } = measured ?? {};
+  const by = heartbeatSeconds === undefined ? '' : `, by a heartbeat every ${duration(heartbeatSeconds)}`;
   const passed = assertions.filter((each) => each.passed).length;
   const met = findCondition(conditions, 'ObjectivesMet');
   return [
     describeRecovery(ended),
-    ...(rpo === undefined ? [] : [`Lost of the time before the target: ${duration(rpo)}.`]),
+    ...(rpo === undefined ? [] : [`Lost of the time before the target: ${duration(rpo)}${by}.`]),
     ...(assertions.length === 0 ? [] : [`Assertions: ${passed} of ${assertions.length} hold.`]),
     ...(met === undefined ? [] : [`Objectives: ${met.reason}. ${oneLine(met.message)}`]),
   ].join('\n');

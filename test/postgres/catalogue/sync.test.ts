@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { badName } from '../../../src/domain/layout.ts';
+import { failedVerification } from '../../../src/domain/verification/failed.ts';
 import { removeBackup } from '../../../src/repository/backups.ts';
 import { isHeld } from '../../../src/repository/holds.ts';
+import { putVerdict } from '../../../src/repository/verdicts.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { content } from '../expire/manifest-of.ts';
 import { createWorld, pathOf, storeBackup, type World } from './world.ts';
@@ -59,6 +62,34 @@ describe.each(['a volume', 'S3'])('the catalogue of %s', (kind) => {
       0,
     );
     expect(world.status()).toMatchObject({ backups: 2, storedBytes: String(bytes), made: 2, lost: 0, unknown: 0 });
+  });
+
+  test('says again what verifications have found out of a backup', async () => {
+    const [good, bad, odd] = [await world.backUp(3), await world.backUp(2), await world.backUp(1)];
+    const found = { time: '2026-11-21T05:00:07.123Z', by: 'orders-verify-1', namespace: 'shop' };
+    const { store, cluster } = world;
+    await putVerdict(store, pathOf(good), 'Good', { ...found, restoreSeconds: 42 }, signal());
+    const why = { reason: 'VerificationFailed', message: 'Amcheck: the index by_side is damaged' };
+    await putVerdict(store, pathOf(bad), 'Bad', { ...found, ...why }, signal());
+    await store.put(`${pathOf(odd)}/${badName}`, Buffer.from('?'), { ifAbsent: true, signal: signal() });
+    await world.sync();
+    expect(cluster.get('run-1').status).toMatchObject({
+      verified: { time: '2026-11-21T05:00:07Z', restoreSeconds: 42, by: 'orders-verify-1' },
+      conditions: [{ type: 'Verified', status: 'True', lastTransitionTime: '2026-11-21T05:00:07Z' }],
+    });
+    expect(cluster.get('run-2').status).toMatchObject({
+      conditions: [
+        {
+          type: 'Verified',
+          status: 'False',
+          reason: 'VerificationFailed',
+          message: expect.stringContaining('by_side'),
+        },
+      ],
+    });
+    expect(cluster.get('run-2').status).not.toHaveProperty('verified');
+    expect(failedVerification(cluster.get('run-3'))).toBe(true);
+    expect(world.status()).toMatchObject({ backups: 3, unknown: 0 });
   });
 
   test('is at rest afterwards, and a BackupRun that was deleted does not come back by itself', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { manifestName } from '../../../src/domain/layout.ts';
 import type { Manifest } from '../../../src/domain/manifest.ts';
+import { putVerdict } from '../../../src/repository/verdicts.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { hour, system } from './manifest-of.ts';
 import { createWorld, lookInto, pathOf, type World, wal } from './world.ts';
@@ -78,6 +79,19 @@ describe.each([
     expect(world.cluster.status.nextDueTime).toBeUndefined();
     expect(await world.expire(window, { later: hour * 2 })).toMatchObject({ reason: 'Applied' });
     expect(world.cluster.removed).toEqual(['run-1']);
+  });
+
+  it('rests on nothing that the repository says is bad, and deletes it with its mark when its time has come', async () => {
+    const found = { time: new Date().toISOString(), by: 'orders-verify-1', namespace: 'shop' };
+    await putVerdict(world.store, pathOf(last), 'Bad', found, signal());
+    await putVerdict(world.store, pathOf(old), 'Bad', found, signal());
+    await putVerdict(world.store, pathOf(base), 'Good', found, signal());
+    const rules = { minBackups: 1, keepLast: 1 };
+    await world.expire(rules);
+    expect(planned(base)?.action).toBe('Keep');
+    expect(planned(old)?.action).toBe('Delete');
+    await world.expire(rules, { later: hour + 5000 });
+    expect([await has(old), await has(base)]).toEqual([false, true]);
   });
 
   it('lets a hold stop what was planned, and keeps the WAL with it', async () => {

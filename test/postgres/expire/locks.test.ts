@@ -5,8 +5,9 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { manifestName } from '../../../src/domain/layout.ts';
+import { badName, manifestName, verifiedName } from '../../../src/domain/layout.ts';
 import type { Manifest } from '../../../src/domain/manifest.ts';
+import { putVerdict, readVerdict } from '../../../src/repository/verdicts.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { hour } from './manifest-of.ts';
 import { createWorld, lookInto, pathOf, type World, wal } from './world.ts';
@@ -64,6 +65,32 @@ describe('objects that the store has locked', () => {
     expect(await world.keys()).toEqual(kept);
     expect(await world.expire(rules, { later: 2 * hour })).toMatchObject({ reason: 'Locked' });
     expect(await world.keys()).toEqual(kept);
+  });
+
+  it('keep what verifications have said, and nothing is said to be good that is marked bad', async () => {
+    const said = { time: new Date().toISOString(), by: 'orders-verify-1', namespace: 'shop' };
+    const { store } = world;
+    const signal = AbortSignal.timeout(30_000);
+    const tell = (outcome: 'Good' | 'Bad', by: string) =>
+      putVerdict(store, pathOf(old), outcome, { ...said, by }, signal);
+    const told = () => readVerdict(store, pathOf(old), signal);
+    await tell('Good', 'first');
+    await retain(`${pathOf(old)}/${verifiedName}`);
+    // This server has no versions, and refuses to write over what it has locked.
+    await tell('Good', 'second');
+    expect(await told()).toMatchObject({ outcome: 'Good', found: { by: 'first' } });
+    await tell('Bad', 'third');
+    await retain(`${pathOf(old)}/${badName}`);
+    await tell('Bad', 'fourth');
+    expect(await told()).toMatchObject({ outcome: 'Bad', found: { by: 'third' } });
+    await expect(tell('Good', 'fifth')).rejects.toMatchObject({ retryable: false });
+    expect(await told()).toMatchObject({ outcome: 'Bad' });
+    const before = await world.keys();
+    expect(await world.expire(rules, due)).toMatchObject({ failed: false, reason: 'Locked' });
+    expect(await has(old)).toBe(true);
+    expect((await world.keys()).filter((key) => key.startsWith(pathOf(old)))).toEqual(
+      before.filter((key) => key.startsWith(pathOf(old))),
+    );
   });
 
   it('without an end are tried again every day, and go when the lock has gone', async () => {

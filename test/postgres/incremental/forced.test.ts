@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { runDelete } from '../../../src/agent/delete.ts';
 import { listBackups } from '../../../src/repository/find-backup.ts';
+import { putVerdict } from '../../../src/repository/verdicts.ts';
 import { recordingReporter, volumeRepository } from '../backup/setting.ts';
 import { createWorld, type Made, type World } from './world.ts';
 
@@ -125,6 +126,17 @@ it('where a verification of the parent has failed it is full', async () => {
     'ParentFailedVerification',
     /failed/,
   );
+});
+
+it('where the repository says that the parent is bad it is full, whatever the cluster knows', async () => {
+  const signal = AbortSignal.timeout(20_000);
+  const found = { time: new Date().toISOString(), by: 'orders-verify-1', namespace: 'shop' };
+  await putVerdict(world.source.store, full.path, 'Bad', found, signal);
+  try {
+    await expectFull(await world.backUp('Incremental'), 'ParentFailedVerification', /failed/);
+  } finally {
+    await putVerdict(world.source.store, full.path, 'Good', found, signal);
+  }
 });
 
 it('refused on a minor version that makes bad increments, with nothing stored', async () => {

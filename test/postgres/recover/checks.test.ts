@@ -4,6 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CheckResult } from '../../../src/api/checks.ts';
 import type { PhysicalManifest } from '../../../src/domain/manifest.ts';
 import type { RecoverTask } from '../../../src/domain/task.ts';
+import { removeBackup } from '../../../src/repository/backups.ts';
+import { putVerdict, readVerdict } from '../../../src/repository/verdicts.ts';
+import { planOf } from '../recover-plan/plan-of.ts';
 import { recover } from './recovery.ts';
 import { createSource, ownedFolder, planFor, type Source, taskFor } from './source.ts';
 
@@ -13,10 +16,12 @@ let end: string;
 let number = 0;
 
 const everything = { verifyBackup: true, dataChecksums: true, amcheck: true, dump: true };
+const pathOf = (manifest: PhysicalManifest) => planFor(manifest, '0/0').backupPath;
 const good = { database: 'shop', query: 'SELECT count(*) FROM orders', expect: '1000' };
 
 beforeAll(async () => {
-  source = await createSource({}, { dataChecksums: true });
+  // What vacuum writes anew is damaged no more.
+  source = await createSource({ autovacuum: 'off' }, { dataChecksums: true });
   const location = await ownedFolder(join(source.root, 'elsewhere'), source.account);
   await source.server.psql(`CREATE TABLESPACE elsewhere LOCATION '${location}'`);
   await source.server.psql('CREATE DATABASE shop');
@@ -82,6 +87,49 @@ describe('a backup that is verified', () => {
     expect(messageOf(checks, 'VerifyBackup')).toMatch(/checksum mismatch for file "PG_VERSION"/);
     expect(found.failure).toMatchObject({ reason: 'VerificationFailed', retryable: false });
     expect(found.log).not.toMatch(/starting PostgreSQL/);
+  });
+
+  it('has what was found out beside it in the repository, and a plan goes by that', async () => {
+    const verdict = { partial: false };
+    const { found } = await ask(sound, { verdict, checks: { ...everything, amcheck: false, dump: false } });
+    expect(found.failure, found.log).toBeUndefined();
+    const signal = AbortSignal.timeout(20_000);
+    const { rtoSeconds } = found.status.measured as { readonly rtoSeconds: number };
+    expect(await readVerdict(source.store, pathOf(sound), signal)).toEqual({
+      outcome: 'Good',
+      found: {
+        time: expect.any(String),
+        by: 'before-the-delete',
+        namespace: 'shop',
+        restoreSeconds: rtoSeconds,
+      },
+    });
+    await source.ship();
+    const before = (await planOf(source, {})).backupID;
+    const altered = await source.backUp({ alter: (folder) => scribble(join(folder, 'PG_VERSION'), 0, '51') });
+    await source.ship();
+    expect((await planOf(source, {})).backupID).toBe(altered.backupID);
+    await ask(altered, { verdict });
+    expect(await readVerdict(source.store, pathOf(altered), signal)).toMatchObject({
+      outcome: 'Bad',
+      found: { reason: 'VerificationFailed', message: expect.stringContaining('PG_VERSION') },
+    });
+    const plan = await planOf(source, {});
+    expect(plan.backupID).toBe(before);
+    expect(plan.steps.join(' ')).toContain(`Pass over ${altered.backupID}, which failed its verification`);
+    const named = await planOf(source, { backupID: altered.backupID });
+    expect(named.steps.join(' ')).toContain(`Use backup ${altered.backupID} though it failed its verification`);
+    // A drill, or a verification that ends for another reason, says nothing.
+    await putVerdict(
+      source.store,
+      pathOf(altered),
+      'Good',
+      { time: new Date().toISOString(), by: 'x', namespace: 'shop' },
+      signal,
+    );
+    await ask(altered);
+    expect(await readVerdict(source.store, pathOf(altered), signal)).toMatchObject({ outcome: 'Good' });
+    await removeBackup(source.store, pathOf(altered), signal);
   });
 
   it('fails for each of what is wrong with it, by name', async () => {

@@ -1,6 +1,7 @@
 import type { RecoverPatience } from '../../../src/agent/recover/run/context.ts';
 import { readMountPoints } from '../../../src/agent/recover/run/place.ts';
 import { runRecover } from '../../../src/agent/recover/run/run-recover.ts';
+import { tellingVerdict } from '../../../src/agent/verify/tell-verdict.ts';
 import { Failure, transient } from '../../../src/domain/failure.ts';
 import type { RecoverTask } from '../../../src/domain/task.ts';
 
@@ -34,7 +35,7 @@ process.on('SIGTERM', () => stopping.abort(transient('Cancelled', 'It was cancel
 const log = (fields: object, message?: string) => process.stderr.write(`${JSON.stringify(fields)} ${message ?? ''}\n`);
 const { credentials } = given;
 
-const told = await runRecover({
+const context: Parameters<typeof runRecover>[0] = {
   task: given.task,
   log: { info: log, warn: log, error: log },
   signal: stopping.signal,
@@ -55,7 +56,10 @@ const told = await runRecover({
     mountPoints: async () => new Set([...(await readMountPoints()), ...given.mountPoints]),
   },
   patience: given.patience,
-}).then(
+};
+const { source, plan, recovery } = given.task;
+const place = { repository: source.repository, path: plan.backupPath, by: recovery.name, mountRoot: given.mountRoot };
+const told = await tellingVerdict(context, place, (reporter) => runRecover({ ...context, reporter })).then(
   (outcome): Told => ({ outcome, status, stages }),
   (error: unknown): Told => ({
     failure:

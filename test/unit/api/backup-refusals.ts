@@ -73,6 +73,7 @@ export const backupRefusals: readonly Refusal[] = [
     'level goes up to',
   ),
   refusal('outside', 'walArchiving', { mode: 'Archive' }, '', 'for a host use mode: Stream'),
+  refusal('outside', 'walArchiving', { mode: 'None', heartbeat: {} }, '', 'so it needs mode Archive or Stream'),
   refusal('orders', 'walArchiving.minRepositories', 4, '', 'cannot be more than there are in repositoryRefs'),
   refusal('orders', 'walArchiving.mode', 'None', '', 'a Physical schedule with physical.walMethod: Archive needs'),
   refusal('orders', 'retention.recoveryWindow', '14 days', 'retention.recoveryWindow', 'must be a number and a unit'),

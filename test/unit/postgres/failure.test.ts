@@ -201,6 +201,23 @@ describe('what a tool writes', () => {
     });
   });
 
+  test.each(['could not connect to database "postgres"', 'could not connect to database'])(
+    'is no reason where it got no memory: %s',
+    (said) => {
+      const stderr = `pg_dumpall: error: ${said}\n`;
+      const failure = failureOfTool({ tool: 'pg_dumpall', how: 'exited with code 1', stderr }, context);
+      expect(failure).toMatchObject({ reason: 'OutOfMemory', retryable: true });
+      expect(failure.message).toMatch(/got no memory to connect to db:5432 with.*It is tried again.*limits\.memory/);
+    },
+  );
+
+  test('and a reason that there is counts', () => {
+    const stderr =
+      'pg_dumpall: error: could not connect to database "postgres": FATAL:  database "postgres" does not exist\n';
+    const failure = failureOfTool({ tool: 'pg_dumpall', how: 'exited with code 1', stderr }, context);
+    expect(failure.reason).toBe('DatabaseNotFound');
+  });
+
   test('is told from its first error on, and briefly', () => {
     const chatter = Array.from({ length: 500 }, (_, index) => `pg_dump: dumping table ${index}`).join('\n');
     expect(errorLines(`${chatter}\npg_dump: error: it broke\npg_dump: detail: here`)).toBe(

@@ -24,12 +24,19 @@ export interface Followed {
 
 type Target = PlanRecoveryTask['target'];
 
+interface FollowOptions {
+  /** Backups that are taken where nothing else leads to the target. */
+  readonly passOver?: readonly string[];
+  /** Whether it is to be found out if the source writes heartbeats. */
+  readonly heartbeat?: boolean;
+}
+
 /** Finds the backup and the WAL that lead to the target, or refuses with the nearest one that can be had. */
 export async function followTarget(
   target: Target,
   catalogue: ReadCatalogue,
   signal: AbortSignal,
-  passOver: readonly string[] = [],
+  { passOver = [], heartbeat = false }: FollowOptions = {},
 ): Promise<Followed> {
   const wanted = { ...wantedOf(target), passOver };
   const candidates = chooseBackups(wanted, catalogue);
@@ -39,7 +46,7 @@ export async function followTarget(
   const first = follow(newest);
   if (first.wal.end < newest.backup.end) throw await inconsistent(first, candidates, follow);
   if (target.targetName !== undefined) return followName(target.targetName, candidates, follow);
-  const end = await readEnd(first.wal, first.reader);
+  const end = await readEnd(first.wal, first.reader, heartbeat);
   const reach = { ...first, ...end };
   const followed = { ...first, end, targetTime: wanted.time };
   if (wanted.time !== undefined) return { ...followed, stop: await stopAtTime(wanted.time, target, reach) };

@@ -7,13 +7,15 @@ import { formatMoment } from '../../../domain/recovery/moment.ts';
 import type { PlanRecoveryTask } from '../../../domain/task.ts';
 import { historyName } from '../../../domain/wal/file-name.ts';
 import { formatLsn } from '../../../domain/wal/lsn.ts';
+import { largestInMemory } from '../../../repository/large-wal.ts';
 import { openEncrypted } from '../../../repository/open-encrypted.ts';
 import type { ActionContext, ActionOutcome } from '../../action.ts';
 import { openMirrored } from '../../restore-sources.ts';
 import { type BackupWithWal, openWalSource } from '../run/wal-source.ts';
 import { describePlan, sizeOf } from './describe-plan.ts';
 import { findSystem } from './find-system.ts';
-import { type Followed, followTarget } from './follow-target.ts';
+import type { Followed } from './follow-target.ts';
+import { followTrusted } from './follow-trusted.ts';
 import { type ReadCatalogue, readCatalogue } from './read-catalogue.ts';
 import { type ChainMember, isBroken, readParents } from './read-chain.ts';
 import { beginOf } from './read-wal.ts';
@@ -31,8 +33,9 @@ export async function runPlanRecovery({ task, reporter, log, signal, folders }: 
   const { store, identity, fallbacks } = await openMirrored([repository, ...others], folders?.mountRoot ?? '', log);
   try {
     const location = await findSystem(store, task, { log, signal });
+    const readTime = new Date();
     const catalogue = await readCatalogue(store, location, { log, signal, identity });
-    const plan = await planPatiently(task, catalogue, { signal, log });
+    const plan = await planPatiently(task, catalogue, { signal, log, readTime });
     await reporter.facts({ plan });
     const { steps } = plan;
     return { reason: 'Planned', message: `${steps.join(' ')}${fallbacks()}` };
@@ -45,21 +48,21 @@ export async function runPlanRecovery({ task, reporter, log, signal, folders }: 
 async function planPatiently(
   task: PlanRecoveryTask,
   catalogue: ReadCatalogue,
-  { signal, log }: Pick<PlanContext, 'signal' | 'log'>,
+  { signal, log, readTime }: Pick<PlanContext, 'signal' | 'log'> & { readonly readTime: Date },
 ) {
-  const failed = withIncrements(task.passOver, catalogue);
-  const followed = await followTarget(task.target, catalogue, signal, failed);
+  const follower = followTrusted(task, catalogue, signal);
   const passedOver: string[] = [];
-  for (let rest = catalogue, next = followed; ; ) {
+  for (let rest = catalogue.backups, next = await follower.follow(rest); ; ) {
     try {
-      return await makePlan(task, catalogue, { followed: next, passedOver }, signal);
+      const chosen = { followed: next, passedOver, readTime, failed: follower.failed() };
+      return await makePlan(task, catalogue, chosen, signal);
     } catch (error) {
       if (!isBroken(error) || task.target.backupID !== '') throw error;
       const { backup } = next.candidate;
       log.warn({ backup: backup.backupID }, error.message);
       passedOver.push(backup.backupID);
-      rest = { ...rest, backups: rest.backups.filter((each) => each !== backup) };
-      const older = await followTarget(task.target, rest, signal, failed).catch(() => undefined);
+      rest = rest.filter((each) => each !== backup);
+      const older = await follower.follow(rest).catch(() => undefined);
       if (older === undefined) throw error;
       next = older;
     }
@@ -87,12 +90,16 @@ interface Chosen {
   readonly followed: Followed;
   /** Newer backups whose chains are broken. */
   readonly passedOver: readonly string[];
+  /** When the archive was listed. */
+  readonly readTime: Date;
+  /** Those that failed their verification. */
+  readonly failed: readonly string[];
 }
 
 async function makePlan(
   task: PlanRecoveryTask,
   catalogue: ReadCatalogue,
-  { followed, passedOver }: Chosen,
+  { followed, passedOver, readTime, failed }: Chosen,
   signal: AbortSignal,
 ) {
   const { backup, path } = followed.candidate;
@@ -112,7 +119,7 @@ async function makePlan(
   checkSpace(task, chain, walBytes);
   const dataDirectory = task.dataDirectory ?? physical.dataDirectory;
   const settings = floorsOf(physical);
-  const { lastCommit, endOfRecords } = followed.end;
+  const { lastCommit, endOfRecords, heartbeatSeconds } = followed.end;
   const recovery: RecoveryPlan = recoveryPlan.parse({
     backupID: backup.backupID,
     backupPath: backup.path,
@@ -129,6 +136,8 @@ async function makePlan(
     ...(stop === undefined ? {} : { targetLSN: formatLsn(stop) }),
     endOfArchive: formatLsn(endOfRecords ?? backup.end),
     ...(lastCommit === undefined ? {} : { endOfArchiveTime: formatMoment(lastCommit) }),
+    readTime: readTime.toISOString(),
+    ...(heartbeatSeconds === undefined ? {} : { heartbeatSeconds }),
     bytes: String(stagedBytes(chain) + resultBytes(chain)),
     dataDirectory,
     uid: physical.owner.uid,
@@ -146,7 +155,7 @@ async function makePlan(
     walBytes,
     settings,
     newTimeline,
-    failed: failedOf(task, catalogue, backup),
+    failed: failedOf(task, failed, catalogue, backup),
   });
   return {
     backupID: backup.backupID,
@@ -161,24 +170,13 @@ async function makePlan(
   };
 }
 
-/** Of those that failed their verification: they, and the increments that stand on them. */
-function withIncrements(ids: readonly string[] = [], { backups, manifests }: ReadCatalogue): readonly string[] {
-  const failed = new Set(ids);
-  // The oldest first: what an increment stands on comes before it.
-  for (const backup of backups.toReversed()) {
-    const { parentBackupID } = manifests.get(backup) ?? {};
-    if (parentBackupID !== undefined && failed.has(parentBackupID)) failed.add(backup.backupID);
-  }
-  return [...failed];
-}
-
 /** The newer ones of them, or the chosen one itself where nothing else leads to the target. */
 function failedOf(
-  { target, passOver }: PlanRecoveryTask,
+  { target }: PlanRecoveryTask,
+  ids: readonly string[],
   catalogue: ReadCatalogue,
   chosen: CataloguedBackup,
 ): readonly string[] {
-  const ids = withIncrements(passOver, catalogue);
   const failed = catalogue.backups.filter(({ backupID }) => ids.includes(backupID));
   if (failed.includes(chosen)) return [chosen.backupID];
   return target.backupID === '' ? failed.filter(({ time }) => time > chosen.time).map(({ backupID }) => backupID) : [];
@@ -213,8 +211,15 @@ async function checkDecryption(
   if (isPlain) return;
   const source = openWalSource(archive, stored);
   for (const name of new Set([segments[0], segments.at(-1)])) {
-    if (name !== undefined) await source.get(name, { signal });
+    if (name === undefined) continue;
+    if (stored.manifest.physical.segmentSize <= largestInMemory) await source.get(name, { signal });
+    else await source.readInto(name, readBeginning, { signal });
   }
+}
+
+/** So much tells whether the identity fits. */
+async function readBeginning(pieces: AsyncIterable<Buffer>): Promise<void> {
+  for await (const _ of pieces) return;
 }
 
 /** PostgreSQL takes the first one behind the target's that has no history file. */

@@ -12,25 +12,47 @@ export interface WalEnd {
   /** Where the last record begins: the last LSN that can be a target. */
   readonly lastRecord: Lsn | undefined;
   readonly lastCommit: Moment | undefined;
+  /** Every how many seconds the source writes a heartbeat, where one was found near the end. */
+  readonly heartbeatSeconds?: number | undefined;
 }
 
 const width = 4;
 
-/** Reads backwards until the last commit is found. */
-export async function readEnd({ segments, end }: NeededWal, reader: WalReader): Promise<WalEnd> {
+/** Segments before the last commit's that are read for a heartbeat: a busy server fills several between two of them. */
+const furtherForHeartbeat = 4;
+
+/** Reads backwards until the last commit is found, and a little further where `heartbeat` is asked about. */
+export async function readEnd(wal: NeededWal, reader: WalReader, heartbeat = false): Promise<WalEnd> {
+  const { segments, end } = wal;
   let endOfRecords: Lsn | undefined;
   let lastRecord: Lsn | undefined;
   for (let until = segments.length, step = 1; until > 0; until -= step, step = width) {
     const names = segments.slice(Math.max(0, until - step), until).reverse();
-    for (const facts of await inParallel(names, width, (name) => reader.read(name, end))) {
+    for (const [index, facts] of (await inParallel(names, width, (name) => reader.read(name, end))).entries()) {
       if (facts?.lastRecord !== undefined) {
         lastRecord ??= facts.lastRecord;
         endOfRecords ??= facts.endOfRecords;
       }
-      if (facts?.lastCommit !== undefined) return { endOfRecords, lastRecord, lastCommit: facts.lastCommit };
+      if (facts?.lastCommit === undefined) continue;
+      const { lastCommit, heartbeatSeconds } = facts;
+      const found = { endOfRecords, lastRecord, lastCommit };
+      if (!heartbeat) return found;
+      return { ...found, heartbeatSeconds: heartbeatSeconds ?? (await findHeartbeat(wal, reader, until - 1 - index)) };
     }
   }
   return { endOfRecords, lastRecord, lastCommit: undefined };
+}
+
+async function findHeartbeat(
+  { segments, end }: NeededWal,
+  reader: WalReader,
+  before: number,
+): Promise<number | undefined> {
+  for (const name of segments.slice(Math.max(0, before - furtherForHeartbeat), before).reverse()) {
+    const said = (await reader.read(name, end))?.heartbeatSeconds;
+    if (said !== undefined) return said;
+  }
+  return undefined;
 }
 
 /**

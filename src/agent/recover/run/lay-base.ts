@@ -1,13 +1,12 @@
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Failure } from '../../../domain/failure.ts';
 import type { Chunk, PhysicalManifest } from '../../../domain/manifest.ts';
 import { orFromAnother } from '../../../repository/mirrored-store.ts';
 import type { Store } from '../../../repository/store.ts';
+import { workThrough } from '../../work-through.ts';
 import { checkFiles } from './check-files.ts';
-import { corrupted } from './corrupted.ts';
+import { fetchPatiently } from './fetch-patiently.ts';
 import { layStreams } from './lay-stream.ts';
 import type { Tablespaces } from './prepare-place.ts';
 import { fetchWhole, unpackChunk } from './unpack-chunk.ts';
@@ -37,8 +36,6 @@ export interface LayOptions {
   /** Milliseconds before a chunk is fetched again. */
   readonly pause?: number;
 }
-
-const attempts = 3;
 
 /**
  * Lays a base backup, checked against its manifest and the server's own list of files. Durable it becomes when the server
@@ -78,52 +75,19 @@ export async function finishDirectory({ manifest }: Pick<BaseBackup, 'manifest'>
 }
 
 async function unpackAll(base: BaseBackup, place: BasePlace, options: LayOptions): Promise<void> {
-  const stopping = new AbortController();
-  const linked = { ...options, signal: AbortSignal.any([options.signal, stopping.signal]) };
   // The largest first, so that no long one is left for the end.
-  const waiting = [...base.manifest.physical.chunks].sort((one, other) => other.size - one.size);
-  const workers = Array.from({ length: Math.max(2, availableParallelism()) }, async () => {
-    try {
-      for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
-        await unpackPatiently(base, chunk, folderOf(chunk, place), linked);
-      }
-    } catch (error) {
-      stopping.abort(error);
-      throw error;
-    }
-  });
-  await Promise.allSettled(workers);
-  options.signal.throwIfAborted();
-  stopping.signal.throwIfAborted();
+  const chunks = [...base.manifest.physical.chunks].sort((one, other) => other.size - one.size);
+  const how = { beside: Math.max(2, availableParallelism()), signal: options.signal };
+  await workThrough(chunks, how, (chunk, signal) =>
+    // tar writes its files anew.
+    fetchPatiently(base, chunk, { ...options, signal }, (fetching) =>
+      unpackChunk(base, chunk, folderOf(chunk, place), fetching),
+    ),
+  );
 }
 
 function folderOf({ tablespace }: Pick<Chunk, 'tablespace'>, { dataDirectory, tablespaces }: BasePlace): string {
   return tablespace === undefined ? dataDirectory : join(tablespaces.folder, tablespace);
-}
-
-/** A chunk that was cut short on its way is whole when it is fetched again; tar writes its files anew. */
-async function unpackPatiently(base: BaseBackup, chunk: Chunk, folder: string, options: LayOptions): Promise<void> {
-  const { signal, onBytes, pause = 2000 } = options;
-  for (let attempt = 1; ; attempt += 1) {
-    let come = 0;
-    try {
-      const counting = (bytes: number) => {
-        come += bytes;
-        onBytes(bytes);
-      };
-      return await orFromAnother(base.store, `${base.path}/${chunk.path}`, () => {
-        if (come > 0) onBytes(-come);
-        come = 0;
-        return unpackChunk(base, chunk, folder, { signal, onBytes: counting });
-      });
-    } catch (error) {
-      signal.throwIfAborted();
-      onBytes(-come);
-      if (!(error instanceof Failure) || !error.retryable) throw error;
-      if (attempt === attempts) throw error.reason === 'ChecksumMismatch' ? corrupted(error.message, error) : error;
-      await delay(pause * attempt, undefined, { signal });
-    }
-  }
 }
 
 async function listOfFiles(base: BaseBackup, signal: AbortSignal): Promise<string> {

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../../domain/failure.ts';
 import type { PackedStream, StoredObject } from '../../../domain/manifest.ts';
-import { orFromAnother } from '../../../repository/mirrored-store.ts';
 import { verified } from '../../../stream/digest.ts';
 import { decrypted } from '../../../stream/encrypt.ts';
 import { extractTar } from '../../../stream/extract-tar.ts';
+import { workThrough } from '../../work-through.ts';
 import { corrupted } from './corrupted.ts';
+import { fetchPatiently } from './fetch-patiently.ts';
 import type { BaseBackup, LayOptions } from './lay-base.ts';
 import { counted, failureOf } from './unpack-chunk.ts';
 
@@ -15,7 +15,6 @@ const memory = 128 * 1024 ** 2;
 /** One is unpacked while another comes. */
 const fewest = 2;
 const most = 8;
-const attempts = 3;
 
 /** Unpacks what the server packed: the streams beside one another, the parts of each in their order. */
 export async function layStreams(
@@ -24,23 +23,11 @@ export async function layStreams(
   folderOf: (stream: PackedStream) => string,
   options: LayOptions,
 ): Promise<void> {
-  const stopping = new AbortController();
-  const linked = { ...options, signal: AbortSignal.any([options.signal, stopping.signal]) };
-  const waiting = streams.toSorted((one, other) => other.bytes - one.bytes);
   const beside = Math.min(streams.length, Math.max(2, availableParallelism()));
-  const workers = Array.from({ length: beside }, async () => {
-    try {
-      for (let stream = waiting.shift(); stream !== undefined; stream = waiting.shift()) {
-        await layStream(base, stream, folderOf(stream), { ...linked, memory: memory / beside });
-      }
-    } catch (error) {
-      stopping.abort(error);
-      throw error;
-    }
-  });
-  await Promise.allSettled(workers);
-  options.signal.throwIfAborted();
-  stopping.signal.throwIfAborted();
+  const largestFirst = streams.toSorted((one, other) => other.bytes - one.bytes);
+  await workThrough(largestFirst, { beside, signal: options.signal }, (stream, signal) =>
+    layStream(base, stream, folderOf(stream), { ...options, signal, memory: memory / beside }),
+  );
 }
 
 interface StreamOptions extends LayOptions {
@@ -58,7 +45,9 @@ async function layStream(
   const ahead = Math.min(most, Math.max(fewest, Math.floor(bytes / largest)));
   const stopping = new AbortController();
   const either = AbortSignal.any([signal, stopping.signal]);
-  const input = inOrder(stream.parts, ahead, (part) => fetchPatiently(base, part, { ...options, signal: either }));
+  const input = inOrder(stream.parts, ahead, (part) =>
+    fetchPatiently(base, part, { ...options, signal: either }, (fetching) => fetchPart(base, part, fetching)),
+  );
   try {
     await extractTar(input, { folder, compression: base.manifest.compression, signal });
   } catch (error) {
@@ -95,30 +84,6 @@ async function* inOrder(
     const [first] = coming;
     if (first !== undefined) yield* await first;
     coming.shift();
-  }
-}
-
-async function fetchPatiently(base: BaseBackup, part: StoredObject, options: LayOptions): Promise<readonly Buffer[]> {
-  const { signal, onBytes, pause = 2000 } = options;
-  for (let attempt = 1; ; attempt += 1) {
-    let come = 0;
-    try {
-      const counting = (bytes: number) => {
-        come += bytes;
-        onBytes(bytes);
-      };
-      return await orFromAnother(base.store, `${base.path}/${part.path}`, () => {
-        if (come > 0) onBytes(-come);
-        come = 0;
-        return fetchPart(base, part, { signal, onBytes: counting });
-      });
-    } catch (error) {
-      signal.throwIfAborted();
-      onBytes(-come);
-      if (!(error instanceof Failure) || !error.retryable) throw error;
-      if (attempt === attempts) throw error.reason === 'ChecksumMismatch' ? corrupted(error.message, error) : error;
-      await delay(pause * attempt, undefined, { signal });
-    }
   }
 }
 

@@ -3,14 +3,17 @@ import { join } from 'node:path';
 import type { Lsn } from '../../../domain/wal/lsn.ts';
 import { positionOf, segmentsAfter, type WalRange } from './wal-range.ts';
 
+/** A file of WAL, or where it lies under another name until it is complete and wanted. */
+export type Fetched = Buffer | { readonly file: string };
+
 export interface PrefetchOptions {
   readonly folder: string;
   readonly range: WalRange;
   readonly until: Lsn;
   readonly signal: AbortSignal;
   /** Checked; undefined for what is not there. */
-  readonly fetch: (name: string) => Promise<Buffer | undefined>;
-  readonly keep: (name: string, content: Buffer) => Promise<void>;
+  readonly fetch: (name: string) => Promise<Fetched | undefined>;
+  readonly keep: (name: string, fetched: Fetched) => Promise<void>;
 }
 
 export interface Prefetch {
@@ -56,10 +59,14 @@ export function createPrefetch(options: PrefetchOptions): Prefetch {
   };
   const load = async (name: string): Promise<boolean> => {
     try {
-      const content = await options.fetch(name);
-      if (content === undefined || !files.has(name)) return false;
-      await options.keep(name, content);
-      return true;
+      const fetched = await options.fetch(name);
+      if (fetched === undefined) return false;
+      if (files.has(name)) {
+        await options.keep(name, fetched);
+        return true;
+      }
+      if (!Buffer.isBuffer(fetched)) await rm(fetched.file, { force: true });
+      return false;
     } catch {
       return false;
     }

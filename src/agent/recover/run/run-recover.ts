@@ -80,7 +80,8 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
       told.say({ stage: 'Stopping', percent: 100 });
       await told.flush();
       const outcome = outcomeOf(context, followed.reached, extracted, questioning);
-      return { ...outcome, message: `${outcome.message}${source.fallbacks()}` };
+      const fallbacks = source.fallbacks();
+      return { ...outcome, message: `${outcome.message}${fallbacks}`, elsewhere: fallbacks !== '' };
     } finally {
       await service?.stop();
       await source.store.close();

@@ -5,11 +5,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Failure, terminal, transient } from '../../../domain/failure.ts';
 import { parseWalFileName } from '../../../domain/wal/file-name.ts';
 import type { Lsn } from '../../../domain/wal/lsn.ts';
-import { checkSegment } from '../../../domain/wal/read-segment.ts';
+import { largestInMemory } from '../../../repository/large-wal.ts';
 import type { AgentLog } from '../../log.ts';
-import { createPrefetch, type Prefetch } from './prefetch.ts';
+import { createPrefetch, type Fetched, type Prefetch } from './prefetch.ts';
 import { isRequired, positionOf, type WalRange } from './wal-range.ts';
 import type { WalSource } from './wal-source.ts';
+import { requireSegment, writeFetched } from './write-fetched.ts';
 
 export interface ServeOptions {
   /** The folder that get-wal.sh lies in. */
@@ -164,7 +165,7 @@ async function answerRequest(state: State, name: string): Promise<void> {
 }
 
 /** undefined where the file is proven not to be there. Rejects after the patience is over. */
-async function fetchPatiently(options: ServeOptions, name: string): Promise<Buffer | undefined> {
+async function fetchPatiently(options: ServeOptions, name: string): Promise<Fetched | undefined> {
   const { patience, signal, range, local } = options;
   const deadline = performance.now() + patience;
   let misses = 0;
@@ -185,8 +186,16 @@ async function fetchPatiently(options: ServeOptions, name: string): Promise<Buff
 }
 
 /** Checked: what the server would take for the end of the WAL must not reach it. */
-async function fetchFile(options: ServeOptions, name: string): Promise<Buffer | undefined> {
+async function fetchFile(options: ServeOptions, name: string): Promise<Fetched | undefined> {
   const { source, signal, systemIdentifier, range } = options;
+  const isLarge = range.segmentSize > largestInMemory && parseWalFileName(name)?.kind === 'Segment';
+  if (isLarge)
+    return await source.readInto(
+      name,
+      (pieces) =>
+        writeFetched({ folder: options.folder, systemIdentifier, segmentSize: range.segmentSize }, name, pieces),
+      { signal },
+    );
   const content = await source.get(name, { signal });
   if (content !== undefined && parseWalFileName(name)?.kind === 'Segment') {
     requireSegment(content, name, { systemIdentifier, segmentSize: range.segmentSize });
@@ -194,23 +203,9 @@ async function fetchFile(options: ServeOptions, name: string): Promise<Buffer | 
   return content;
 }
 
-function requireSegment(content: Buffer, name: string, expected: Parameters<typeof checkSegment>[2]): void {
-  try {
-    checkSegment(content, name, expected);
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const [what = ''] = error.message.split('. ');
-    throw terminal(
-      error.reason,
-      `${what.replace(/,? whose WAL is archived here$/, '')}. Recover to a moment before it, or bring the segment back from a copy of the repository.`,
-      error,
-    );
-  }
-}
-
-async function keep(folder: string, name: string, content: Buffer): Promise<void> {
-  const unfinished = join(folder, 'have', `.${name}`);
-  await writeFile(unfinished, content, { mode: 0o600 });
+async function keep(folder: string, name: string, fetched: Fetched): Promise<void> {
+  const unfinished = Buffer.isBuffer(fetched) ? join(folder, 'have', `.${name}`) : fetched.file;
+  if (Buffer.isBuffer(fetched)) await writeFile(unfinished, fetched, { mode: 0o600 });
   await rename(unfinished, join(folder, 'have', name));
 }
 

@@ -4,13 +4,15 @@ import type { Identity } from '../../../repository/identity.ts';
 import { orFromAnother } from '../../../repository/mirrored-store.ts';
 import type { CallOptions, Store } from '../../../repository/store.ts';
 import type { WalArchive } from '../../../repository/wal-archive.ts';
-import { unpackWal } from '../../../repository/wal-content.ts';
+import { readWal, unpackWal } from '../../../repository/wal-content.ts';
 import { verified } from '../../../stream/digest.ts';
 
 /** Where replay's WAL comes from. */
 export interface WalSource {
   /** The file as the server wrote it; undefined only where the store has said that it does not exist. */
   get(name: string, options: CallOptions): Promise<Buffer | undefined>;
+  /** Has it taken as it comes, for what is too large for the memory; maybe a second time, from another repository. */
+  readInto: WalArchive['readInto'];
 }
 
 export interface BackupWithWal {
@@ -33,6 +35,13 @@ export function openWalSource(archive: WalArchive, backup: BackupWithWal): WalSo
       const object = own.get(name);
       return object === undefined ? archive.get(name, options) : getOwn(backup, object, options);
     },
+    async readInto(name, take, options) {
+      if (parseWalFileName(name)?.kind !== 'Segment') return undefined;
+      const object = own.get(name);
+      if (object === undefined) return archive.readInto(name, take, options);
+      const { store, path } = backup;
+      return orFromAnother(store, `${path}/${object.path}`, () => take(readOwn(backup, object, options)));
+    },
   };
 }
 
@@ -54,4 +63,14 @@ async function getOwn(
     const bytes = Buffer.concat(parts);
     return unpackWal({ bytes, store, key }, { identity, encryption: async () => encryption }, options);
   });
+}
+
+async function* readOwn(
+  { store, path, identity, manifest: { encryption } }: BackupWithWal,
+  object: StoredObject,
+  options: CallOptions,
+): AsyncGenerator<Buffer, void, void> {
+  const key = `${path}/${object.path}`;
+  const bytes = verified(await store.download(key, options), object, `${key} in ${store.description}`);
+  yield* readWal({ bytes, store, key }, { identity, encryption: async () => encryption }, options);
 }

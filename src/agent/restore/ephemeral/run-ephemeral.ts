@@ -51,7 +51,7 @@ async function restoreBeside(context: EphemeralContext, recovery: string): Promi
   const patience = { ...usualPatience, ...context.patience };
   const dataDirectory = task.ephemeral?.dataDirectory ?? '';
   const begun = performance.now();
-  const { store, identity } = await openMirrored([task.repository, ...(task.others ?? [])], mountRoot, log);
+  const { store, identity, fallbacks } = await openMirrored([task.repository, ...(task.others ?? [])], mountRoot, log);
   const temporary = await mkdtemp(join(folders.temporary, 'scratch-server-'));
   try {
     const { from, manifest } = await findSource(store, task, { identity, signal });
@@ -60,18 +60,20 @@ async function restoreBeside(context: EphemeralContext, recovery: string): Promi
       await makeTablespaces(from, manifest, access, { folder: join(dirname(dataDirectory), 'tablespaces'), signal });
       const list = createCheckList(reporter, log);
       const inner = { ...context, task: taskInto(task, access, manifest) };
+      let elsewhere = false;
       await list.ask('Restore', async () => {
-        const { message } = await runRestore({
+        const restored = await runRestore({
           ...inner,
           folders: { ...folders, access: await credentials(temporary) },
         });
-        return { outcome: 'Passed', message: `${message}${withoutGlobals(manifest)}` };
+        elsewhere = restored.elsewhere === true;
+        return { outcome: 'Passed', message: `${restored.message}${withoutGlobals(manifest)}` };
       });
       await reporter.facts({ restoreSeconds: Math.round((performance.now() - begun) / 1000) });
       await question(context, access, temporary, list, manifest);
       const failure = failureOf(list.results(), manifest.backupID);
       if (failure !== undefined) throw failure;
-      return outcomeOf(manifest, list);
+      return { ...outcomeOf(manifest, list), elsewhere: elsewhere || fallbacks() !== '' };
     });
   } finally {
     await rm(temporary, { recursive: true, force: true });

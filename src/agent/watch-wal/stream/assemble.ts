@@ -1,4 +1,7 @@
+import { segmentNameAt } from '../../../domain/wal/file-name.ts';
 import type { Lsn } from '../../../domain/wal/lsn.ts';
+import { readSegment, segmentHeaderBytes } from '../../../domain/wal/read-segment.ts';
+import type { WalContent } from '../../../repository/large-wal.ts';
 
 /** Puts what comes in pieces into whole segments. */
 export interface Assembly {
@@ -8,21 +11,27 @@ export interface Assembly {
   add(start: Lsn, data: Buffer): readonly Assembled[];
   /** The segment that is not complete, with zeros after its last byte; undefined at a boundary. */
   tail(): Tail | undefined;
-  /** Takes back a segment's memory that nobody reads any more. */
-  reuse(content: Buffer): void;
+  /** Whether a commit is in the segment that is not complete. */
+  holdsCommit(): boolean;
+  /** Takes back a segment's memory, or its file, that nobody reads any more. */
+  reuse(content: WalContent): void;
+  close(): void;
 }
 
 export interface Assembled {
   readonly begin: Lsn;
-  readonly content: Buffer;
+  readonly content: WalContent;
+  /** Its beginning, by which it is told what segment it is, and how many bytes it has. */
+  readonly head: Buffer;
+  readonly size: number;
 }
 
 export interface Tail extends Assembled {
   readonly length: number;
 }
 
-/** `start` is the beginning of a segment. */
-export function assembleSegments(start: Lsn, segmentSize: number): Assembly {
+/** In memory. `start` is the beginning of a segment. */
+export function assembleSegments(start: Lsn, segmentSize: number, timeline = 1): Assembly {
   const free: Buffer[] = [];
   let position = start;
   let open: Buffer | undefined;
@@ -40,7 +49,7 @@ export function assembleSegments(start: Lsn, segmentSize: number): Assembly {
         read += copied;
         position += BigInt(copied);
         if (offset + copied < segmentSize) continue;
-        complete.push({ begin: position - BigInt(segmentSize), content: open });
+        complete.push({ begin: position - BigInt(segmentSize), content: open, head: open, size: segmentSize });
         open = undefined;
       }
       return complete;
@@ -49,10 +58,18 @@ export function assembleSegments(start: Lsn, segmentSize: number): Assembly {
       const length = offsetOf(position);
       if (open === undefined) return undefined;
       open.fill(0, length);
-      return { begin: position - BigInt(length), content: open, length };
+      return { begin: position - BigInt(length), content: open, head: open, size: segmentSize, length };
+    },
+    holdsCommit() {
+      const length = offsetOf(position);
+      if (open === undefined || length <= segmentHeaderBytes) return false;
+      open.fill(0, length);
+      const name = segmentNameAt(timeline, position - BigInt(length), segmentSize);
+      return readSegment(open, name).lastCommitTime !== undefined;
     },
     reuse(content) {
-      free.push(content);
+      if (Buffer.isBuffer(content)) free.push(content);
     },
+    close: () => undefined,
   };
 }

@@ -1,6 +1,4 @@
-import { segmentNameAt } from '../../../domain/wal/file-name.ts';
 import type { Lsn } from '../../../domain/wal/lsn.ts';
-import { readSegment } from '../../../domain/wal/read-segment.ts';
 import { quoteIdentifier } from '../../../postgres/advice.ts';
 import { withConnection } from '../../../postgres/query.ts';
 import { isDenied } from '../apply-settings.ts';
@@ -9,8 +7,6 @@ import type { StreamOptions } from './stream-timeline.ts';
 
 /** Milliseconds between two looks into the open segment. */
 const lookEvery = 2000;
-/** Bytes of a segment's first page header: before they are there, there is nothing to read. */
-const pageHeader = 40;
 
 /**
  * Has the server close a segment that holds commits and was open for longer than the archive timeout: what it receives
@@ -24,12 +20,6 @@ export function closeSegments(options: StreamOptions, assembly: Assembly): { rea
   let lookedAt = Number.NEGATIVE_INFINITY;
   let seen: Lsn | undefined;
   let closing = false;
-  const holdsCommit = () => {
-    const tail = assembly.tail();
-    if (tail === undefined || tail.length <= pageHeader) return false;
-    const name = segmentNameAt(start.timeline, tail.begin, start.segmentSize);
-    return readSegment(tail.content, name).lastCommitTime !== undefined;
-  };
   return {
     look() {
       const now = performance.now();
@@ -45,7 +35,7 @@ export function closeSegments(options: StreamOptions, assembly: Assembly): { rea
         return;
       lookedAt = now;
       seen = position;
-      if (!holdsCommit()) return;
+      if (!assembly.holdsCommit()) return;
       closing = true;
       void switchSegment(options)
         .then((denied) => {

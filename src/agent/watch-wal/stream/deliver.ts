@@ -1,9 +1,13 @@
 import type { Lsn } from '../../../domain/wal/lsn.ts';
+import type { WalContent } from '../../../repository/large-wal.ts';
 
 /** A file of WAL, and the end of what it holds. */
 export interface Parcel {
   readonly name: string;
-  readonly content: Buffer;
+  readonly content: WalContent;
+  /** Its beginning, and the bytes of all of it. */
+  readonly head: Buffer;
+  readonly size: number;
   readonly end: Lsn;
 }
 
@@ -14,6 +18,8 @@ export interface Delivery {
   idle(): boolean;
   /** Resolves when all are stored. */
   drain(): Promise<void>;
+  /** Resolves when nothing is under way, whatever came of it. */
+  settled(): Promise<void>;
 }
 
 /**
@@ -27,14 +33,18 @@ export function deliverInOrder(options: {
 }): Delivery {
   const { store, atOnce, onDurable } = options;
   const pending: Promise<void>[] = [];
+  const storing = new Set<Promise<void>>();
   let previous: Promise<void> = Promise.resolve();
   const finished = (promise: Promise<void>) => {
     pending.splice(pending.indexOf(promise), 1);
   };
   return {
     async push(parcel) {
-      const storing = store(parcel);
-      const told = Promise.all([previous, storing]).then(() => onDurable(parcel));
+      const stored = store(parcel);
+      storing.add(stored);
+      const forget = () => storing.delete(stored);
+      stored.then(forget, forget);
+      const told = Promise.all([previous, stored]).then(() => onDurable(parcel));
       previous = told;
       pending.push(told);
       told.then(
@@ -47,6 +57,9 @@ export function deliverInOrder(options: {
     idle: () => pending.length === 0,
     async drain() {
       await Promise.all(pending);
+    },
+    async settled() {
+      await Promise.allSettled(storing);
     },
   };
 }

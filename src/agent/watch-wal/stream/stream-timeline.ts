@@ -7,11 +7,13 @@ import { quoteIdentifier } from '../../../postgres/advice.ts';
 import type { ChosenServer } from '../../../postgres/choose-server.ts';
 import { withConnection } from '../../../postgres/query.ts';
 import type { CopyBoth, Replication } from '../../../postgres/replication/connection.ts';
+import { largestInMemory } from '../../../repository/large-wal.ts';
 import type { CallOptions } from '../../../repository/store.ts';
 import { createQuorum, type Quorum } from '../../archive/quorum.ts';
 import type { AgentLog } from '../../log.ts';
 import type { NamedArchive } from '../archives.ts';
 import { assembleSegments } from './assemble.ts';
+import { assembleInFiles } from './assemble-in-files.ts';
 import { closeSegments } from './close-segments.ts';
 import { deliverInOrder, type Parcel } from './deliver.ts';
 import { decodeFrame, encodeStatus } from './frames.ts';
@@ -70,6 +72,7 @@ export async function streamTimeline(options: StreamOptions): Promise<StreamStar
   } finally {
     clearInterval(timer);
     state.streaming = false;
+    await stream.close();
   }
 }
 
@@ -78,11 +81,16 @@ interface Stream {
   /** Says how far it is, looks whether the server lives, and closes a segment that has waited for long enough. */
   readonly beat: () => void;
   readonly storeTail: () => Promise<void>;
+  /** Leaves nothing of the segments behind. */
+  readonly close: () => Promise<void>;
 }
 
 function openStream(options: StreamOptions, copy: CopyBoth): Stream {
   const { start, state, session, broken } = options;
-  const assembly = assembleSegments(start.begin, start.segmentSize);
+  const isLarge = start.segmentSize > largestInMemory;
+  const ending = new AbortController();
+  const storing = AbortSignal.any([session, ending.signal]);
+  const assembly = (isLarge ? assembleInFiles : assembleSegments)(start.begin, start.segmentSize, start.timeline);
   const closing = closeSegments(options, assembly);
   const quorum = createQuorum({ minimum: options.archives[0]?.minimum, log: options.log });
   let flushed = start.durable ?? 0n;
@@ -95,9 +103,9 @@ function openStream(options: StreamOptions, copy: CopyBoth): Stream {
     atOnce: Math.max(1, Math.min(options.task.maxParallel, Math.floor(inFlight / start.segmentSize))),
     store: async (parcel) => {
       try {
-        await storeInMost(parcel, options, quorum);
+        await storeInMost(parcel, { ...options, session: storing }, quorum);
       } catch (error) {
-        broken.abort(error);
+        if (!ending.signal.aborted) broken.abort(error);
         throw error;
       }
     },
@@ -128,9 +136,9 @@ function openStream(options: StreamOptions, copy: CopyBoth): Stream {
         if (frame.serverEnd <= assembly.position() && flushed < assembly.position()) await leaveIfEnding(options);
         return;
       }
-      for (const { begin, content } of assembly.add(frame.start, frame.data)) {
+      for (const { begin, ...segment } of assembly.add(frame.start, frame.data)) {
         const name = segmentNameAt(start.timeline, begin, start.segmentSize);
-        await push({ name, content, end: begin + BigInt(start.segmentSize) });
+        await push({ ...segment, name, end: begin + BigInt(start.segmentSize) });
       }
       state.received = assembly.position();
     },
@@ -153,16 +161,28 @@ function openStream(options: StreamOptions, copy: CopyBoth): Stream {
       const tail = assembly.tail();
       if (tail === undefined) return;
       const name = `${segmentNameAt(start.timeline, tail.begin, start.segmentSize)}.partial`;
-      await delivery.push({ name, content: tail.content, end: assembly.position() });
+      const { content, head, size } = tail;
+      await delivery.push({ name, content, head, size, end: assembly.position() });
       await delivery.drain();
+    },
+    async close() {
+      if (!isLarge) return;
+      // Their files go only when nobody reads them any more.
+      ending.abort(transient('ConnectionLost', 'The connection that brought this segment has ended; it comes again.'));
+      await delivery.settled();
+      assembly.close();
     },
   };
 }
 
-async function storeInMost({ name, content }: Parcel, options: StreamOptions, quorum: Quorum): Promise<void> {
+async function storeInMost(
+  { name, content, head, size }: Parcel,
+  options: StreamOptions,
+  quorum: Quorum,
+): Promise<void> {
   const { archives, session: signal, systemIdentifier, start, log } = options;
   const partial = name.endsWith('.partial');
-  checkSegment(content, name, { systemIdentifier, segmentSize: start.segmentSize });
+  checkSegment(head, name, { systemIdentifier, segmentSize: start.segmentSize }, size);
   const put = async ({ archive }: NamedArchive, call: CallOptions) => {
     try {
       await archive.put(name, content, call);

@@ -3,7 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { deliverInOrder, type Parcel } from '../../../../src/agent/watch-wal/stream/deliver.ts';
 
-const parcel = (number: number): Parcel => ({ name: `${number}`, content: Buffer.alloc(0), end: BigInt(number) });
+const nothing = Buffer.alloc(0);
+const parcel = (number: number): Parcel => ({
+  ...{ name: `${number}`, content: nothing, head: nothing, size: 0 },
+  end: BigInt(number),
+});
 
 describe('segments that are stored several at once', () => {
   test('are told in order, whichever is stored first, and never more than so many are under way', async () => {

@@ -134,8 +134,7 @@ test.each<[number | undefined, object, string]>([
   [undefined, {}, '512Mi'],
   [16, {}, '512Mi'],
   [64, {}, '512Mi'],
-  [128, {}, '768Mi'],
-  [1024, {}, '4352Mi'],
+  [1024, {}, '512Mi'],
   [1024, { limits: { memory: '2Gi' } }, '2Gi'],
   [1024, { requests: { memory: '1Gi' } }, '1Gi'],
 ])('with segments of %j MiB and resources %j it has up to %s of memory', (megabytes, resources, memory) => {

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkSegment, readSegment } from '../../../../src/domain/wal/read-segment.ts';
+import { lastRecordBegin } from '../../../../src/domain/recovery/last-record.ts';
+import {
+  checkSegment,
+  readSegment,
+  readSegmentInPieces,
+  scanInPieces,
+} from '../../../../src/domain/wal/read-segment.ts';
 import {
   commitRecord,
   otherRecord,
@@ -172,5 +178,76 @@ describe('the records', () => {
   test('of a file that ends early are read up to there', () => {
     const { content, ends } = writeSegment({ name, records: commits(1000) });
     expect(readSegment(content.subarray(0, ends[499]), name)).toMatchObject({ commits: 500 });
+  });
+});
+
+describe('a segment that comes in pieces', () => {
+  const factsOf = async (content: Buffer, cuts: readonly number[]) => {
+    async function* pieces() {
+      const places = [0, ...cuts.map((cut) => cut % (content.length + 1)).toSorted((one, other) => one - other)];
+      for (const [index, from] of places.entries()) yield content.subarray(from, places[index + 1] ?? content.length);
+    }
+    return readSegmentInPieces(pieces(), name);
+  };
+  const expectSame = async (content: Buffer, cuts: readonly number[]) => {
+    const { lastRecord, ...facts } = await factsOf(content, cuts);
+    const whole = readSegment(content, name);
+    expect(facts).toEqual(whole);
+    expect(lastRecord).toBe(lastRecordBegin(content, whole.begin, whole.pageSize));
+  };
+  const cuts = fc.array(fc.nat(2 ** 20), { maxLength: 12 });
+
+  test('says what the whole of it says, wherever it is cut and wherever it ends', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(record, { maxLength: 120 }),
+        fc.integer({ min: 0, max: 30_000 }),
+        fc.boolean(),
+        fc.integer({ min: 40, max: 2 ** 20 }),
+        cuts,
+        async (records, carried, isSwitched, length, places) => {
+          const all = isSwitched ? [...records, switchRecord] : records;
+          const { content } = writeSegment({ name, records: all, carried });
+          await expectSame(content, places);
+          await expectSame(content.subarray(0, length), places);
+        },
+      ),
+      { numRuns: 80 },
+    );
+  });
+
+  test('also where something else was written over it', async () => {
+    const records = Array.from({ length: 900 }, (_, index) => commitRecord(now + index, { extra: index % 300 }));
+    const { content } = writeSegment({ name, records });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(400_000), fc.uint8Array({ minLength: 1, maxLength: 40 })), { maxLength: 6 }),
+        // The flags of a page: goes on, long, given up.
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.nat(15)), { maxLength: 4 }),
+        cuts,
+        async (noise, flags, places) => {
+          const spoilt = Buffer.from(content);
+          for (const [at, bytes] of noise) Buffer.from(bytes).copy(spoilt, 40 + at);
+          for (const [page, flag] of flags) spoilt.writeUInt16LE(flag, page * 8192 + 2);
+          await expectSame(spoilt, places);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  test('is asked on its way without being disturbed', () => {
+    const records = Array.from({ length: 50 }, (_, index) => commitRecord(now + index * 1000));
+    const { content } = writeSegment({ name, records });
+    const scanning = scanInPieces(name);
+    const seen: number[] = [];
+    for (let at = 0; at < 8192; at += 500) {
+      scanning.push(content.subarray(at, Math.min(at + 500, 8192)));
+      seen.push(scanning.facts().commits);
+    }
+    expect(seen).toEqual(seen.toSorted((one, other) => one - other));
+    scanning.push(content.subarray(8192));
+    const { lastRecord: _, ...facts } = scanning.facts();
+    expect(facts).toEqual(readSegment(content, name));
   });
 });

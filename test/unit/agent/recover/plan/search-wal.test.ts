@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { ReadFacts, WalReader } from '../../../../../src/agent/recover/plan/read-wal.ts';
 import { findStop, readEnd } from '../../../../../src/agent/recover/plan/search-wal.ts';
 
-const readerOf = (commits: readonly (number | undefined)[]) => {
+const readerOf = (commits: readonly (number | undefined)[], beats: readonly (number | undefined)[] = []) => {
   let reads = 0;
   const known = new Set<string>();
   const reader: WalReader = {
@@ -11,7 +11,13 @@ const readerOf = (commits: readonly (number | undefined)[]) => {
       if (!known.has(name)) reads += 1;
       known.add(name);
       const lastCommit = commits[Number(name)];
-      return { lastCommit, restorePoints: [], endOfRecords: BigInt(name), lastRecord: BigInt(name) };
+      return {
+        lastCommit,
+        restorePoints: [],
+        heartbeatSeconds: beats[Number(name)],
+        endOfRecords: BigInt(name),
+        lastRecord: BigInt(name),
+      };
     },
   };
   return { reader, reads: () => reads };
@@ -48,4 +54,18 @@ it('reads backwards for the last commit, and keeps where the records end', async
   const { reader } = readerOf([5, 7, undefined, undefined, undefined, undefined, undefined]);
   expect(await readEnd(walOf(7), reader)).toEqual({ endOfRecords: 6n, lastRecord: 6n, lastCommit: 7 });
   expect((await readEnd(walOf(0), reader)).lastCommit).toBeUndefined();
+});
+
+it('looks for a heartbeat only where it is asked to, and not far', async () => {
+  const commits = Array.from({ length: 12 }, (_, index) => index);
+  const beats = commits.map((index) => (index === 8 ? 10 : undefined));
+  const asked = readerOf(commits, beats);
+  expect(await readEnd(walOf(12), asked.reader, true)).toMatchObject({ lastCommit: 11, heartbeatSeconds: 10 });
+  expect(asked.reads()).toBe(4);
+  const unasked = readerOf(commits, beats);
+  expect(await readEnd(walOf(12), unasked.reader)).not.toHaveProperty('heartbeatSeconds');
+  expect(unasked.reads()).toBe(1);
+  const none = readerOf(commits);
+  expect((await readEnd(walOf(12), none.reader, true)).heartbeatSeconds).toBeUndefined();
+  expect(none.reads()).toBe(5);
 });

@@ -35,3 +35,24 @@ it('says what would be lost: before the target time, or what the archive lacks',
   expect(measure(task({}), without, times)).not.toHaveProperty('rpoSeconds');
   expect(measure(task({ targetImmediate: true }, { lagSeconds: 40 }), reached, times)).not.toHaveProperty('rpoSeconds');
 });
+
+it('goes by the heartbeats where there are some: all since the last one that the archive had then is lost', () => {
+  const beating = (target: Partial<RecoverTask['target']> = {}, lagSeconds = 40) => {
+    const { plan, ...rest } = task(target, { lagSeconds });
+    return { ...rest, plan: { ...plan, readTime: at(25).toISOString(), heartbeatSeconds: 10 } };
+  };
+  expect(measure(beating(), { ...reached, time: at(0).toISOString() }, times)).toMatchObject({
+    rpoSeconds: 25,
+    heartbeatSeconds: 10,
+  });
+  // Replay ended early.
+  expect(measure(beating(), reached, times).rpoSeconds).toBe(28);
+  // WAL that came after the disaster would have come is none of what was saved.
+  expect(measure(beating(), { ...reached, time: at(90).toISOString() }, times).rpoSeconds).toBe(25);
+  expect(measure(beating({ targetTime: at(4).toISOString() }), reached, times)).toMatchObject({
+    rpoSeconds: 7,
+    heartbeatSeconds: 10,
+  });
+  expect(measure(beating({ targetImmediate: true }), reached, times)).not.toHaveProperty('rpoSeconds');
+  expect(measure(task({}, { lagSeconds: 40 }), reached, times)).not.toHaveProperty('heartbeatSeconds');
+});
