@@ -56,6 +56,10 @@ export interface OpenClient {
 }
 
 const closeTimeout = 2000;
+/** A network that loses packets closes no connection: the kernel asks the other side after this time of silence. */
+const keepAliveAfter = 60_000;
+/** A server that hangs does not keep to its own statement_timeout, so that the client gives up after this time more. */
+const answerGrace = 10_000;
 
 /** One attempt at a connection: without TLS (false), or with it under these options. */
 type Attempt = false | ConnectionOptions;
@@ -99,7 +103,8 @@ async function connectOnce(
     application_name: 'tidemark',
     connectionTimeoutMillis: connectTimeout,
     keepAlive: true,
-    ...(replication ? { replication: 'true' } : { statement_timeout: statementTimeout }),
+    keepAliveInitialDelayMillis: keepAliveAfter,
+    ...(replication ? { replication: 'true' } : timeouts(statementTimeout)),
   });
   // A connection that breaks while no statement runs is noticed by the next one.
   client.on('error', () => undefined);
@@ -114,6 +119,10 @@ async function connectOnce(
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+function timeouts(statement: number): { readonly statement_timeout: number; readonly query_timeout?: number } {
+  return { statement_timeout: statement, ...(statement === 0 ? {} : { query_timeout: statement + answerGrace }) };
 }
 
 /** A server that has gone cannot say goodbye. */

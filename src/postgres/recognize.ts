@@ -118,7 +118,7 @@ const textRules: readonly Rule[] = [
   ['HostNotFound', /could not translate host name|Name or service not known|Temporary failure in name resolution/],
   ['ConnectionRefused', /Connection refused/],
   ['HostUnreachable', /No route to host|Network is unreachable/],
-  ['ConnectionTimedOut', /timeout expired|Connection timed out|connection timeout/],
+  ['ConnectionTimedOut', /timeout expired|Connection timed out|connection timeout|Query read timeout/],
   ['TlsRefused', /does not support SSL/],
   ['CertificateNameMismatch', /does not match host name|ERR_TLS_CERT_ALTNAME_INVALID/],
   [

@@ -57,7 +57,7 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
   const receive = ({ systemIdentifier, archives }: Memory) => {
     const pauses = pace.reconnect === undefined ? {} : { pauses: pace.reconnect };
     receiving ??= receiveWal(
-      { task, systemIdentifier, access, archives, log, ...pauses },
+      { task, systemIdentifier, access, archives, log, quiet: pace.quiet, ...pauses },
       receiver,
       AbortSignal.any([context.signal, ending.signal]),
     );

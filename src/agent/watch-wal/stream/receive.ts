@@ -17,7 +17,7 @@ import { readPosition, type WalPosition } from '../observe-server.ts';
 import { type ArchiveState, trackArchive } from '../track-archive.ts';
 import { fetchHistory } from './history.ts';
 import { createSlot, readSlot, requireStreaming, type Slot, slotLost } from './slot.ts';
-import { type StreamStart, streamTimeline } from './stream-timeline.ts';
+import { type Quiet, type StreamStart, streamTimeline } from './stream-timeline.ts';
 
 /** What the receiver tells; it is read at every tick. */
 export interface ReceiverState {
@@ -47,6 +47,7 @@ export interface ReceiverOptions {
   readonly log: AgentLog;
   /** Milliseconds. */
   readonly pauses?: { readonly first: number; readonly longest: number };
+  readonly quiet?: Quiet | undefined;
 }
 
 export function createReceiverState(): ReceiverState {
