@@ -15,6 +15,8 @@ export interface ConnectionLimits {
   readonly statementTimeout?: number;
   /** Speaks the replication protocol: simple queries only, such as IDENTIFY_SYSTEM. */
   readonly replication?: boolean;
+  /** Settings of the session, which a role may have otherwise. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -89,7 +91,7 @@ async function connectOnce(
   database: string,
   ssl: Attempt,
   signal: AbortSignal,
-  { connectTimeout = 15_000, statementTimeout = 60_000, replication = false }: ConnectionLimits,
+  { connectTimeout = 15_000, statementTimeout = 60_000, replication = false, settings = {} }: ConnectionLimits,
 ): Promise<OpenClient> {
   const socket = new Socket();
   const client = new Client({
@@ -105,6 +107,7 @@ async function connectOnce(
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveAfter,
     ...(replication ? { replication: 'true' } : timeouts(statementTimeout)),
+    ...optionsOf(settings),
   });
   // A connection that breaks while no statement runs is noticed by the next one.
   client.on('error', () => undefined);
@@ -119,6 +122,11 @@ async function connectOnce(
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+function optionsOf(settings: Readonly<Record<string, string>>): { readonly options?: string } {
+  const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+  return options.length === 0 ? {} : { options: options.join(' ') };
 }
 
 function timeouts(statement: number): { readonly statement_timeout: number; readonly query_timeout?: number } {

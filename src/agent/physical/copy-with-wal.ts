@@ -47,7 +47,7 @@ export async function copyWithWal(work: Work): Promise<Copied> {
   try {
     if (task.physical.walMethod === 'Stream') {
       const quiet = context.patience?.silence;
-      receiver = await openWalReceiver({ access: server.access, targets, compression, log, signal, quiet });
+      receiver = await openWalReceiver({ server, targets, compression, log, signal, quiet });
     }
     const copied = await copyAsPossible(work, { signal, fail, receiver, warnings });
     return { ...copied, wal: (await receiver?.finish(copied.end.lsn)) ?? [] };
@@ -72,7 +72,8 @@ interface Parts {
 async function copyAsPossible(work: Work, parts: Parts): Promise<Omit<Copied, 'wal'>> {
   const { context, server, compression } = work;
   const { patience } = context;
-  const limits = patience === undefined ? {} : { silence: patience.silence };
+  const { major } = server.facts;
+  const limits = patience === undefined ? { major } : { major, silence: patience.silence };
   const replication = await openReplication(server.access, parts.signal, limits);
   let packings = packingsFor(context.task.physical, compression, server.facts);
   try {

@@ -4,6 +4,7 @@ import type { StoredObject } from '../../domain/manifest.ts';
 import { historyName, segmentNameAt } from '../../domain/wal/file-name.ts';
 import { formatLsn, type Lsn } from '../../domain/wal/lsn.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
+import type { ChosenServer } from '../../postgres/choose-server.ts';
 import type { Position } from '../../postgres/replication/base-backup.ts';
 import { type CopyBoth, openReplication, type Replication } from '../../postgres/replication/connection.ts';
 import { type Compression, compressedSuffix, compressor } from '../../stream/compress.ts';
@@ -23,7 +24,7 @@ export interface WalReceiver {
 }
 
 export interface WalReceiverOptions {
-  readonly access: ServerAccess;
+  readonly server: ChosenServer;
   readonly targets: readonly Target[];
   /** Of the backup. */
   readonly compression: Compression;
@@ -35,9 +36,10 @@ export interface WalReceiverOptions {
 
 /** Opened before the backup begins: from then on the server keeps its WAL for the temporary slot. */
 export async function openWalReceiver(options: WalReceiverOptions): Promise<WalReceiver> {
-  const { access, targets, log, signal, quiet = 60_000 } = options;
+  const { targets, log, signal, quiet = 60_000 } = options;
+  const { access, facts } = options.server;
   const packing = packingOf(options.compression);
-  const replication = await openReplication(access, signal);
+  const replication = await openReplication(access, signal, { major: facts.major });
   const slot = await makeSlot(replication, log, signal);
   const stored: StoredObject[] = [];
   let receiving: Receiving | undefined;

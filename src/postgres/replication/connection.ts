@@ -39,7 +39,12 @@ interface Wire extends EventEmitter {
 export interface ReplicationLimits extends Pick<ConnectionLimits, 'connectTimeout'> {
   /** Milliseconds without a byte of a copyOut that has begun, after which it is given up; default 600,000. */
   readonly silence?: number;
+  /** Of the server, where it is known: then a time-out that the role has for idle sessions does not count here. */
+  readonly major?: number;
 }
+
+/** The first version with idle_session_timeout: it would end a connection that waits for its part in a backup. */
+const idleTimeoutSince = 14;
 
 /** Milliseconds for the answer to a query, which no copy follows. */
 const queryTimeout = 70_000;
@@ -48,10 +53,11 @@ const queryTimeout = 70_000;
 export async function openReplication(
   access: ServerAccess,
   signal: AbortSignal,
-  { silence = 600_000, ...limits }: ReplicationLimits = {},
+  { silence = 600_000, major = 0, ...limits }: ReplicationLimits = {},
 ): Promise<Replication> {
   const context = { access, database: 'replication' };
-  const open = await connect(access, 'postgres', signal, { ...limits, replication: true }).catch((error: unknown) => {
+  const settings: Readonly<Record<string, string>> = major >= idleTimeoutSince ? { idle_session_timeout: '0' } : {};
+  const open = await connect(access, 'postgres', signal, { ...limits, settings, replication: true }).catch((error: unknown) => {
     throw explainReplication(error, context);
   });
   const { client, socket } = open;

@@ -205,7 +205,7 @@ describe('while WAL is streamed', () => {
       await server.psql(`ALTER ROLE agent SET ${name} = '50ms'`);
     await breakOff();
     await expectOnward();
-    const physical = physicalTask(server, { walMethod: 'Fetch', maxRate: '32M' });
+    const physical = physicalTask(server, { walMethod: 'Stream', checkpoint: 'Spread', maxRate: '32M' });
     expect((await backUpPhysically(setting, physical)).error).toBeUndefined();
     const logical = { format: 'Directory', jobs: 2 };
     await expect(backUp(setting, backupTask(server, { logical }))).resolves.toMatchObject({

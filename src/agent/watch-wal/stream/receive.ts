@@ -102,7 +102,7 @@ async function receiveOnce(options: ReceiverOptions, state: ReceiverState, signa
   const slot = await provideSlot(server, options, state, signal);
   const broken = new AbortController();
   const session = AbortSignal.any([signal, broken.signal]);
-  const replication = await openReplication(server.access, session);
+  const replication = await openReplication(server.access, session, { major: server.facts.major });
   try {
     const [identity] = await replication.query<{ readonly systemid: string; readonly timeline: number | string }>(
       'IDENTIFY_SYSTEM',
