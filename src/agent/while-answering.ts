@@ -33,11 +33,10 @@ export async function whileAnswering<Context extends ActionContext<Task>, Result
   const silent = new AbortController();
   const over = new AbortController();
   let heard = performance.now();
-  let told = '';
+  let told: Progress = {};
   const progress = (now: Progress) => {
-    const saying = JSON.stringify(now);
-    if (saying !== told) heard = performance.now();
-    told = saying;
+    if (isForward(told, now)) heard = performance.now();
+    told = now;
     context.reporter.progress(now);
   };
   const watch = async () => {
@@ -58,6 +57,12 @@ export async function whileAnswering<Context extends ActionContext<Task>, Result
     over.abort();
     await watching;
   }
+}
+
+/** The rate is an average over the last seconds: it falls for a while after everything stands still. */
+function isForward(before: Progress, { bytesPerSecond: rate = '0', ...now }: Progress): boolean {
+  const { bytesPerSecond: rateBefore = '0', ...then } = before;
+  return BigInt(rate) > BigInt(rateBefore) || JSON.stringify(now) !== JSON.stringify(then);
 }
 
 /** What is said of a server that says nothing itself. */

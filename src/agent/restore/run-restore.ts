@@ -32,7 +32,7 @@ export async function runRestore(context: RestoreContext): Promise<ActionOutcome
       const prepared = await prepare(work);
       return task.restore.dryRun ? planned(prepared) : await carryOut(work, prepared);
     };
-    const outcome = await whileAnswering(context, asked, restore, context.patience);
+    const outcome = await whileAnswering(context, asked, restore, context.serverPatience);
     return { ...outcome, message: `${outcome.message}${opened.fallbacks()}` };
   } catch (error) {
     throw signal.aborted && !(error instanceof Failure) ? signal.reason : error;

@@ -11,7 +11,7 @@ import { readTargetServer, type TargetServer } from './target-server.ts';
 export interface RestoreContext extends ActionContext<RestoreTask> {
   readonly folders?: Folders;
   /** How long the target server may say nothing; tests have less of it. */
-  readonly patience?: Patience;
+  readonly serverPatience?: Patience;
 }
 
 /** What the stages of a restore share. */

@@ -57,9 +57,11 @@ export async function openReplication(
 ): Promise<Replication> {
   const context = { access, database: 'replication' };
   const settings: Readonly<Record<string, string>> = major >= idleTimeoutSince ? { idle_session_timeout: '0' } : {};
-  const open = await connect(access, 'postgres', signal, { ...limits, settings, replication: true }).catch((error: unknown) => {
-    throw explainReplication(error, context);
-  });
+  const open = await connect(access, 'postgres', signal, { ...limits, settings, replication: true }).catch(
+    (error: unknown) => {
+      throw explainReplication(error, context);
+    },
+  );
   const { client, socket } = open;
   const wire = (client as unknown as { readonly connection: Wire }).connection;
   const onAbort = () => socket.destroy();

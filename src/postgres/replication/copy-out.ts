@@ -50,11 +50,15 @@ export async function* readCopies(
   const deaf = listen(wire, push);
   let begun = false;
   let waitingSince: number | undefined;
-  const timer = watchFor(silence, () => (begun ? waitingSince : undefined), (error) => {
-    outcome ??= { error };
-    breakOff();
-    wake();
-  });
+  const timer = watchFor(
+    silence,
+    () => (begun ? waitingSince : undefined),
+    (error) => {
+      outcome ??= { error };
+      breakOff();
+      wake();
+    },
+  );
   start().then(
     () => {
       outcome = {};

@@ -1,7 +1,14 @@
 import { expect } from 'vitest';
 import { nextSegmentName, parseWalFileName } from '../../../src/domain/wal/file-name.ts';
+import {
+  archivedNames,
+  openArchive,
+  serverSegments,
+  systemIdentifierOf,
+  type World,
+  within,
+} from '../../postgres/watch-wal/world.ts';
 import type { TestServer } from '../../support/postgres/server.ts';
-import { archivedNames, openArchive, serverSegments, systemIdentifierOf, type World, within } from '../../postgres/watch-wal/world.ts';
 
 const size = 16 * 1024 ** 2;
 

@@ -41,7 +41,7 @@ export function breakable(server: TestServer): Breakable {
     process.once('exit', killOnExit);
     const exited = once(child, 'exit').then(() => process.removeListener('exit', killOnExit));
     if (!ready) return;
-    for (const begun = Date.now(); (await stateOf(dataFolder)) !== 'ready'; await delay(20)) {
+    for (const begun = Date.now(); !(await isReady(dataFolder, child.pid)); await delay(20)) {
       const over = await Promise.race([exited.then(() => true), delay(0, false)]);
       if (over || Date.now() - begun > 60_000) throw new Error('PostgreSQL did not start again');
     }
@@ -81,8 +81,10 @@ async function postmasterOf(dataFolder: string): Promise<number | undefined> {
   return pid > 0 && (await isAlive(pid)) ? pid : undefined;
 }
 
-async function stateOf(dataFolder: string): Promise<string | undefined> {
-  return (await readFile(join(dataFolder, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[7]?.trim();
+/** The file of one that died stays there, and says that it is ready. */
+async function isReady(dataFolder: string, pid: number | undefined): Promise<boolean> {
+  const lines = (await readFile(join(dataFolder, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
+  return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
 }
 
 async function childrenOf(pid: number): Promise<readonly number[]> {

@@ -71,7 +71,10 @@ test('a moment after it was set right is not promised: replay stops at the first
     (error: Error) => error.message,
   );
   process.stdout.write(`${asked}\n`);
-  const found = await recover(source, taskFor(planFor(backup, end), { targetTime: moment }, join(source.root, 'moment')));
+  const found = await recover(
+    source,
+    taskFor(planFor(backup, end), { targetTime: moment }, join(source.root, 'moment')),
+  );
   process.stdout.write(`${JSON.stringify(found.outcome ?? found.failure)} ${JSON.stringify(found.status)}\n`);
   void refusalOf;
 });

@@ -17,6 +17,7 @@ import {
 } from '../../postgres/backup/setting.ts';
 import { backUpPhysically, physicalTask, settings } from '../../postgres/physical/physical-setting.ts';
 import { createWorld, quickPace, startWatch, watchTask, writeSegments } from '../../postgres/watch-wal/world.ts';
+import { bounded } from '../../support/faults.ts';
 import { type Breakable, freezeProcess, startBreakable } from './breakable.ts';
 import { dumping, toolsRunning, whenCopying } from './moments.ts';
 import { restoreTaskFor } from './restoring.ts';
@@ -24,7 +25,7 @@ import { type Service, startService } from './service.ts';
 
 const patience = { every: 200, answer: 500, silence: 2000 };
 /** Far more than the patience, and far less than for ever. */
-const bound = 20_000;
+const bound = 45_000;
 let server: Breakable;
 let setting: Setting;
 let goOn: (() => void) | undefined;
@@ -72,7 +73,7 @@ async function freezeAt(moment: Promise<unknown>): Promise<void> {
 }
 
 describe('a server that hangs without closing a connection', () => {
-  test.each(['Custom', 'Directory'] as const)('ends a dump in format %s, and the next one is whole', async (format) => {
+  test.each((['Directory', 'Custom'] as const).slice(0, bounded(1, 2)))('ends a dump in format %s, and the next one is whole', async (format) => {
     const logical = { format, databases: { include: ['big'] }, ...(format === 'Directory' ? { jobs: 2 } : {}) };
     const task = backupTask(server, { logical });
     const [result] = await Promise.all([within(backUp(setting, task, { patience })), freezeAt(dumping(format))]);
@@ -85,7 +86,7 @@ describe('a server that hangs without closing a connection', () => {
     await expect(backUp(setting, task, { patience })).resolves.toMatchObject({ outcome: { reason: 'BackupStored' } });
   });
 
-  test.each(['Fetch', 'Stream'])('ends a base backup with its WAL by %s', async (walMethod) => {
+  test.each(['Stream', 'Fetch'].slice(0, bounded(1, 2)))('ends a base backup with its WAL by %s', async (walMethod) => {
     const task = physicalTask(server, { walMethod, maxRate: '4M' });
     let frozen: Promise<void> | undefined;
     const log = whenCopying(() => {
@@ -107,7 +108,7 @@ describe('a server that hangs without closing a connection', () => {
       const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
       const signal = AbortSignal.timeout(60_000);
       const { folders } = setting;
-      return runRestore({ task, log, signal, folders, patience, reporter: { ...recording, progress } });
+      return runRestore({ task, log, signal, folders, serverPatience: patience, reporter: { ...recording, progress } });
     };
     const result = await within(
       restore((step) => {
@@ -246,7 +247,12 @@ describe('a network that loses everything', () => {
     const access = await readAccess(backupTask(server).server, 'shop', setting.folders.access);
     service.swallow(what);
     const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-    const context = { task: backupTask(server), reporter: recordingReporter(), log, signal: AbortSignal.timeout(60_000) };
+    const context = {
+      task: backupTask(server),
+      reporter: recordingReporter(),
+      log,
+      signal: AbortSignal.timeout(60_000),
+    };
     const begun = performance.now();
     const work = whileAnswering(
       context,

@@ -15,7 +15,14 @@ import {
   volumeRepository,
 } from '../../postgres/backup/setting.ts';
 import { backUpPhysically, physicalTask, settings } from '../../postgres/physical/physical-setting.ts';
-import { createWorld, type Running, startWatch, type World, watchTask, writeSegments } from '../../postgres/watch-wal/world.ts';
+import {
+  createWorld,
+  type Running,
+  startWatch,
+  type World,
+  watchTask,
+  writeSegments,
+} from '../../postgres/watch-wal/world.ts';
 import { expectWhole, lastWhole } from './archive-of.ts';
 import { type Breakable, startBreakable } from './breakable.ts';
 
@@ -28,7 +35,9 @@ beforeAll(async () => {
   server = await startBreakable({
     settings: { ...settings, max_wal_senders: '2', max_connections: '12', wal_keep_size: '1GB' },
   });
-  await server.psql("CREATE ROLE agent LOGIN REPLICATION PASSWORD 'first'; GRANT pg_read_all_data, pg_monitor TO agent");
+  await server.psql(
+    "CREATE ROLE agent LOGIN REPLICATION PASSWORD 'first'; GRANT pg_read_all_data, pg_monitor TO agent",
+  );
   await server.psql('GRANT EXECUTE ON FUNCTION pg_switch_wal() TO agent');
   await server.psql('CREATE TABLE orders AS SELECT i FROM generate_series(1, 100000) i');
 });
@@ -86,7 +95,11 @@ describe('what is used up', () => {
   });
 
   test('connections: said with the setting, nothing stays, and the next attempt is whole', async () => {
-    for (let full = false; !full; ) full = await connect().then(() => false, () => true);
+    for (let full = false; !full; )
+      full = await connect().then(
+        () => false,
+        () => true,
+      );
     await expect(backUp(setting, backupTask(server))).rejects.toMatchObject({
       reason: 'TooManyConnections',
       retryable: true,
@@ -146,7 +159,9 @@ describe('while WAL is streamed', () => {
     await watch.until(({ report }) => report?.reason === 'Streaming');
     await writeSegments(server, 2);
     const last = await lastWhole(server);
-    const wal = await watch.until(({ lastArchivedSegment, report }) => (lastArchivedSegment ?? '') >= last && report?.healthy);
+    const wal = await watch.until(
+      ({ lastArchivedSegment, report }) => (lastArchivedSegment ?? '') >= last && report?.healthy,
+    );
     expect(wal.gaps).toEqual([]);
     await expectWhole(world, server);
   }
@@ -155,7 +170,10 @@ describe('while WAL is streamed', () => {
     await server.psql("ALTER ROLE agent PASSWORD 'second'");
     await writeSegments(server, 1);
     const told = await watch.until(({ report }) => report?.reason === 'WrongPassword');
-    expect(told.report).toMatchObject({ healthy: false, message: expect.stringContaining('Secret shop/orders-db-backup') });
+    expect(told.report).toMatchObject({
+      healthy: false,
+      message: expect.stringContaining('Secret shop/orders-db-backup'),
+    });
     await breakOff();
     await writeSegments(server, 1);
     await world.setRole('agent', 'second');
@@ -201,17 +219,24 @@ describe('while WAL is streamed', () => {
   });
 
   test('the role has time-outs of its own: they end nothing', async () => {
-    for (const name of ['statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'lock_timeout'])
+    for (const name of [
+      'statement_timeout',
+      'idle_in_transaction_session_timeout',
+      'idle_session_timeout',
+      'lock_timeout',
+    ])
       await server.psql(`ALTER ROLE agent SET ${name} = '50ms'`);
     await breakOff();
     await expectOnward();
-    const physical = physicalTask(server, { walMethod: 'Stream', checkpoint: 'Spread', maxRate: '32M' });
+    // The checkpoint of the backup has something to write, while the connection for its WAL waits.
+    await server.psql('CREATE TABLE dirty AS SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 60000) i');
+    const physical = physicalTask(server, { walMethod: 'Stream' });
     expect((await backUpPhysically(setting, physical)).error).toBeUndefined();
     const logical = { format: 'Directory', jobs: 2 };
     await expect(backUp(setting, backupTask(server, { logical }))).resolves.toMatchObject({
       outcome: { reason: 'BackupStored' },
     });
-    await server.psql('ALTER ROLE agent RESET ALL');
+    await server.psql('ALTER ROLE agent RESET ALL; DROP TABLE dirty');
   });
 });
 
@@ -249,9 +274,15 @@ test('WAL that is removed before it was sent ends a base backup with walMethod F
     warn: quiet,
     error: quiet,
   };
-  const { error } = await backUpPhysically(setting, physicalTask(server, { walMethod: 'Fetch', maxRate: '8M' }), { log });
+  const { error } = await backUpPhysically(setting, physicalTask(server, { walMethod: 'Fetch', maxRate: '8M' }), {
+    log,
+  });
   await load;
-  expect(error).toMatchObject({ reason: 'WalRemoved', retryable: true, message: expect.stringContaining('wal_keep_size') });
+  expect(error).toMatchObject({
+    reason: 'WalRemoved',
+    retryable: true,
+    message: expect.stringContaining('wal_keep_size'),
+  });
   await isEmpty();
   await server.psql('ALTER SYSTEM RESET ALL');
   await server.psql('SELECT pg_reload_conf()');

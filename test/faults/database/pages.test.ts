@@ -1,8 +1,21 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { backUp, backupTask, createSetting, inventory, openRepository, type Setting, volumeRepository } from '../../postgres/backup/setting.ts';
-import { backUpPhysically, physicalManifestOf, physicalTask, settings } from '../../postgres/physical/physical-setting.ts';
+import {
+  backUp,
+  backupTask,
+  createSetting,
+  inventory,
+  openRepository,
+  type Setting,
+  volumeRepository,
+} from '../../postgres/backup/setting.ts';
+import {
+  backUpPhysically,
+  physicalManifestOf,
+  physicalTask,
+  settings,
+} from '../../postgres/physical/physical-setting.ts';
 import { type Breakable, startBreakable } from './breakable.ts';
 
 let server: Breakable;
@@ -11,7 +24,9 @@ let setting: Setting;
 beforeAll(async () => {
   server = await startBreakable({ settings });
   setting = await createSetting(server);
-  await server.psql('CREATE TABLE sound AS SELECT 1 AS one; CREATE TABLE orders AS SELECT i FROM generate_series(1, 10000) i');
+  await server.psql(
+    'CREATE TABLE sound AS SELECT 1 AS one; CREATE TABLE orders AS SELECT i FROM generate_series(1, 10000) i',
+  );
   const file = await server.psql("SELECT pg_relation_filepath('orders')");
   await server.shutDown();
   const handle = await open(join(server.dataFolder, file), 'r+');

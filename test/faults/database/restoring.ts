@@ -1,7 +1,7 @@
 import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
 import { type RestoreTask, task as taskSchema } from '../../../src/domain/task.ts';
-import type { TestServer } from '../../support/postgres/server.ts';
 import { volumeRepository } from '../../postgres/backup/setting.ts';
+import type { TestServer } from '../../support/postgres/server.ts';
 
 /** Brings one database of a backup back under another name. */
 export function restoreTaskFor(

@@ -10,7 +10,12 @@ import {
   type Setting,
   volumeRepository,
 } from '../../postgres/backup/setting.ts';
-import { backUpPhysically, physicalManifestOf, physicalTask, settings } from '../../postgres/physical/physical-setting.ts';
+import {
+  backUpPhysically,
+  physicalManifestOf,
+  physicalTask,
+  settings,
+} from '../../postgres/physical/physical-setting.ts';
 import { createWorld, startWatch, watchTask, writeSegments } from '../../postgres/watch-wal/world.ts';
 import { startPostgres } from '../../support/postgres/server.ts';
 import { expectWhole, lastWhole } from './archive-of.ts';
@@ -28,7 +33,10 @@ beforeAll(async () => {
   const more = { max_wal_senders: '10', wal_keep_size: '1GB', autovacuum: 'off' };
   primary = await startBreakable({ settings: { ...settings, ...more } });
   await primary.psql('CREATE DATABASE big');
-  await primary.psql('CREATE TABLE rows AS SELECT i, repeat(md5(i::text), 16) FROM generate_series(1, 200000) i', 'big');
+  await primary.psql(
+    'CREATE TABLE rows AS SELECT i, repeat(md5(i::text), 16) FROM generate_series(1, 200000) i',
+    'big',
+  );
   standby = await startStandby(primary, '127.0.0.2', { max_standby_streaming_delay: '0' });
   successor = await startStandby(primary, '127.0.0.3');
 });

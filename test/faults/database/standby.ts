@@ -25,9 +25,13 @@ export async function startStandby(
   const dataFolder = join(folder, 'data');
   const { port, superuser, password, bin } = primary;
   const where = ['-h', primary.host, '-p', String(port), '-U', superuser];
-  await execa(join(bin, 'pg_basebackup'), ['-D', dataFolder, '-R', '-X', 'stream', '-c', 'fast', '--no-sync', ...where], {
-    env: { PGPASSWORD: password },
-  });
+  await execa(
+    join(bin, 'pg_basebackup'),
+    ['-D', dataFolder, '-R', '-X', 'stream', '-c', 'fast', '--no-sync', ...where],
+    {
+      env: { PGPASSWORD: password },
+    },
+  );
   const own = { listen_addresses: host, unix_socket_directories: folder, hot_standby: 'on', ...settings };
   const lines = Object.entries(own).map(([name, value]) => `${name} = '${value}'`);
   await appendFile(join(dataFolder, 'postgresql.conf'), `\n${lines.join('\n')}\n`);

@@ -2,7 +2,14 @@ import { mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promise
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { backUp, backupTask, createSetting, inventory, openRepository, volumeRepository } from '../../postgres/backup/setting.ts';
+import {
+  backUp,
+  backupTask,
+  createSetting,
+  inventory,
+  openRepository,
+  volumeRepository,
+} from '../../postgres/backup/setting.ts';
 import { writeSegments } from '../../postgres/watch-wal/world.ts';
 import { serverAccount } from '../../support/postgres/account.ts';
 import { runFolder } from '../../support/postgres/run-folder.ts';
