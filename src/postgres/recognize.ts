@@ -133,7 +133,8 @@ const textRules: readonly Rule[] = [
   ['PermissionDenied', /permission denied|must be (owner|superuser)|Only roles with|user may lack SELECT privilege/],
   ['TooManyLocks', /max_locks_per_transaction/],
   ['RecoveryConflict', /conflict with recovery/],
-  ['LockTimeout', /lock timeout|could not obtain lock/],
+  // pg_dump bounds its wait for locks by the time-out of statements.
+  ['LockTimeout', /lock timeout|could not obtain lock|statement timeout[^]*Query was: LOCK TABLE/],
   ['StatementTimeout', /statement timeout/],
   [
     'DataCorrupted',

@@ -73,18 +73,21 @@ async function freezeAt(moment: Promise<unknown>): Promise<void> {
 }
 
 describe('a server that hangs without closing a connection', () => {
-  test.each((['Directory', 'Custom'] as const).slice(0, bounded(1, 2)))('ends a dump in format %s, and the next one is whole', async (format) => {
-    const logical = { format, databases: { include: ['big'] }, ...(format === 'Directory' ? { jobs: 2 } : {}) };
-    const task = backupTask(server, { logical });
-    const [result] = await Promise.all([within(backUp(setting, task, { patience })), freezeAt(dumping(format))]);
-    expect(result).toMatchObject({
-      status: 'rejected',
-      reason: { reason: 'ServerSilent', retryable: true, message: expect.stringContaining('it hangs') },
-    });
-    await nothingStays();
-    goOn?.();
-    await expect(backUp(setting, task, { patience })).resolves.toMatchObject({ outcome: { reason: 'BackupStored' } });
-  });
+  test.each((['Directory', 'Custom'] as const).slice(0, bounded(1, 2)))(
+    'ends a dump in format %s, and the next one is whole',
+    async (format) => {
+      const logical = { format, databases: { include: ['big'] }, ...(format === 'Directory' ? { jobs: 2 } : {}) };
+      const task = backupTask(server, { logical });
+      const [result] = await Promise.all([within(backUp(setting, task, { patience })), freezeAt(dumping(format))]);
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { reason: 'ServerSilent', retryable: true, message: expect.stringContaining('it hangs') },
+      });
+      await nothingStays();
+      goOn?.();
+      await expect(backUp(setting, task, { patience })).resolves.toMatchObject({ outcome: { reason: 'BackupStored' } });
+    },
+  );
 
   test.each(['Stream', 'Fetch'].slice(0, bounded(1, 2)))('ends a base backup with its WAL by %s', async (walMethod) => {
     const task = physicalTask(server, { walMethod, maxRate: '4M' });
