@@ -134,7 +134,7 @@ const textRules: readonly Rule[] = [
   ['TooManyLocks', /max_locks_per_transaction/],
   ['RecoveryConflict', /conflict with recovery/],
   // pg_dump bounds its wait for locks by the time-out of statements.
-  ['LockTimeout', /lock timeout|could not obtain lock|statement timeout[^]*Query was: LOCK TABLE/],
+  ['LockTimeout', /lock timeout|could not obtain lock|statement timeout[\s\S]*Query was: LOCK TABLE/],
   ['StatementTimeout', /statement timeout/],
   [
     'DataCorrupted',

@@ -9,6 +9,7 @@ import { setUpArchiving } from './apply-settings.ts';
 import { type NamedArchive, openArchives } from './archives.ts';
 import { type ArchiveAsker, createArchiveAsker, notAnswering } from './ask-archives.ts';
 import { describeOutage, describeWal, heldArchive, type Observed } from './describe.ts';
+import { leftTimeline } from './fence.ts';
 import { createLagClock } from './lag.ts';
 import { readArchiver, readPosition, type WalPosition } from './observe-server.ts';
 import type { Pace, WatchContext } from './run-watch.ts';
@@ -107,6 +108,7 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
       });
       // Only now, since the look may have found that it must not.
       if (task.mode === 'Stream') receive(known);
+      await requireNoStepBack(told, position, known.archives, signal);
       const { patience, latest } = waitFor(server, position, mode, signal);
       const found = await known.asker.ask({ server, position, mode }, patience, signal);
       if (!('archives' in found)) return describeOutage(told, latest(), found, position.segmentSize, new Date());
@@ -142,6 +144,18 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
       await Promise.allSettled((memory?.archives ?? []).map(({ archive }) => archive.store.close()));
     },
   };
+}
+
+/** An old primary that came back may be found before the one whose WAL is archived: what it says of itself is not told. */
+async function requireNoStepBack(
+  { timeline: before = 0 }: WalStatus,
+  position: WalPosition,
+  archives: readonly NamedArchive[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (position.timeline >= before) return;
+  const left = await leftTimeline(position, archives, { signal });
+  if (left !== undefined) throw terminal(left.reason, left.message);
 }
 
 /** Who closes a segment that is not full. */

@@ -39,7 +39,7 @@ interface Wire extends EventEmitter {
 export interface ReplicationLimits extends Pick<ConnectionLimits, 'connectTimeout'> {
   /** Milliseconds without a byte of a copyOut that has begun, after which it is given up; default 600,000. */
   readonly silence?: number;
-  /** Of the server, where it is known: then a time-out that the role has for idle sessions does not count here. */
+  /** Of the server, where it is known: then its time-out for idle sessions does not count here. */
   readonly major?: number;
 }
 

@@ -27,7 +27,7 @@ function advice(reason: string, role: string, server: string): string | undefine
 /** The server lumps two limits together, and what to raise is another. */
 function explainSenders(error: Failure, server: string): Failure {
   if (!error.message.includes('max_wal_senders')) return error;
-  const said = /\(It said: [^]*\)$/.exec(error.message)?.[0] ?? '';
+  const said = /\(It said: [\s\S]*\)$/.exec(error.message)?.[0] ?? '';
   return new Failure(
     error.reason,
     `No WAL sender is free on ${server}. Raise max_wal_senders (a backup needs one, walMethod Stream two) and restart the server. ${said}`,

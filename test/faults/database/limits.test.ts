@@ -217,10 +217,12 @@ describe('while WAL is streamed', () => {
     expect(await server.psql(`SELECT count(*) FROM pg_replication_slots WHERE slot_name = '${slot}'`)).toBe('1');
   });
 
-  test('the role has time-outs of its own: they end nothing', async () => {
+  test('role and server have time-outs for what waits: they end nothing', async () => {
     for (const name of ['statement_timeout', 'idle_in_transaction_session_timeout', 'lock_timeout'])
       await server.psql(`ALTER ROLE agent SET ${name} = '50ms'`);
-    await server.psql("ALTER ROLE agent SET idle_session_timeout = '1s'");
+    // A role's own does not hold for a physical walsender, the server's does.
+    await server.psql("ALTER SYSTEM SET idle_session_timeout = '1s'");
+    await server.psql('SELECT pg_reload_conf()');
     await breakOff();
     await expectOnward();
     // The connection for the backup's WAL waits for its checkpoint, which may take long.
@@ -236,6 +238,8 @@ describe('while WAL is streamed', () => {
       outcome: { reason: 'BackupStored' },
     });
     await server.psql('ALTER ROLE agent RESET ALL');
+    await server.psql('ALTER SYSTEM RESET ALL');
+    await server.psql('SELECT pg_reload_conf()');
   });
 });
 

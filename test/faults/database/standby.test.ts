@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseLsn } from '../../../src/domain/wal/lsn.ts';
 import {
@@ -18,6 +19,7 @@ import {
 } from '../../postgres/physical/physical-setting.ts';
 import { createWorld, startWatch, watchTask, writeSegments } from '../../postgres/watch-wal/world.ts';
 import { startPostgres } from '../../support/postgres/server.ts';
+import { startServerOf } from '../../support/wal/small-segments.ts';
 import { expectWhole, lastWhole } from './archive-of.ts';
 import { type Breakable, startBreakable } from './breakable.ts';
 import { dumping, whenCopying } from './moments.ts';
@@ -53,6 +55,22 @@ afterAll(async () => {
 
 const dumpOf = (server: Standby) =>
   backupTask(server, { logical: { databases: { include: ['big'] } }, server: { role: 'PreferStandby' } });
+
+/** A server that initdb made anew, and so of another system identifier. */
+async function startOther() {
+  const service = await startService(primary);
+  const { port } = service;
+  await service.stop();
+  const other = await startServerOf(16, { listen_addresses: '127.0.0.1', port: String(port) });
+  const psql = async (sql: string) => {
+    const client = new Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' });
+    await client.connect();
+    const { rows } = await client.query({ text: sql, rowMode: 'array' });
+    await client.end();
+    return String(rows[0]?.[0]);
+  };
+  return { host: '127.0.0.1', port, psql, stop: other.stop };
+}
 
 async function isEmpty(): Promise<void> {
   const store = await openRepository(setting, volumeRepository);
@@ -119,7 +137,8 @@ describe('a standby', () => {
 
 describe('the WAL of a primary', () => {
   test('behind a name that leads to another server: nothing of that one is stored, and the right one goes on by itself', async () => {
-    const other = await startPostgres({ settings: { ...settings, password_encryption: 'scram-sha-256' } });
+    const other = await startOther();
+    const copy = await startPostgres({ settings });
     const service = await startService(primary);
     const world = await createWorld(primary);
     const watch = startWatch(world, watchTask(service));
@@ -129,8 +148,11 @@ describe('the WAL of a primary', () => {
       service.cut();
       const told = await watch.until(({ report }) => report?.reason === 'OtherServer');
       expect(told.report).toMatchObject({ healthy: false, message: expect.stringContaining('system identifier') });
-      await writeSegments(other, 2);
       await writeSegments(primary, 1);
+      // One that was made from the same template has the same identifier, and is an older state.
+      service.leadTo(copy);
+      service.cut();
+      await watch.until(({ report }) => report?.reason === 'WalConflict');
       service.leadTo(primary);
       service.cut();
       await watch.until(({ report }) => report?.reason === 'Streaming');
@@ -139,11 +161,13 @@ describe('the WAL of a primary', () => {
       const wal = await watch.until(({ lastArchivedSegment }) => (lastArchivedSegment ?? '') >= last);
       expect(wal.gaps).toEqual([]);
       await expectWhole(world, primary);
-      expect(await other.psql('SELECT count(*) FROM pg_replication_slots')).toBe('0');
+      for (const each of [other, copy]) {
+        expect(await each.psql('SELECT count(*) FROM pg_replication_slots')).toBe('0');
+      }
     } finally {
       await watch.stop();
       await service.stop();
-      await other.stop();
+      await Promise.all([other.stop(), copy.stop()]);
       await world.remove();
       await primary.psql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active');
     }
