@@ -63,7 +63,7 @@ test('a clock that is a day ahead: its times are told as the server gives them, 
 });
 
 test('a moment after it was set right: replay stops at the first commit that is later, and what that leaves out is told', async () => {
-  const end = await source.ship();
+  await source.ship();
   const moment = new Date().toISOString();
   await server.psql("INSERT INTO said VALUES ('last')");
   const last = await source.ship();
@@ -80,6 +80,6 @@ test('a moment after it was set right: replay stops at the first commit that is 
   const { reached } = found.status as { readonly reached: { readonly time: string } };
   expect(Date.parse(reached.time)).toBeLessThan(Date.parse(moment));
   expect(found.outcome?.message).toContain(`last commit ${reached.time}`);
-  const whole = taskFor(planFor(backup, end), {}, join(source.root, 'whole'), words('after ahead before'));
+  const whole = taskFor(planFor(backup, last), {}, join(source.root, 'whole'), words('after ahead before last'));
   expect((await recover(source, whole)).failure).toBeUndefined();
 });
