@@ -77,7 +77,7 @@ const pass: Partial<Record<Fault, Say>> = {
   ConnectionRefused: ({ server }) =>
     `Nothing listens at ${server}. Check that the server runs, the port, and listen_addresses.`,
   ConnectionTimedOut: ({ server }) =>
-    `The server ${server} did not answer in time. Check the address, network policies and firewalls.`,
+    `The server ${server} did not answer in time. Check the address, network policies and firewalls, and whether the server hangs (its disk, a stopped process).`,
   ConnectionLost: ({ server }) =>
     `The connection to the server ${server} broke. Look at the server's log for the cause.`,
   TooManyConnections: ({ server, roleName }) =>
@@ -89,7 +89,7 @@ const pass: Partial<Record<Fault, Say>> = {
   DiskFull: ({ server }) => `The disk of the server ${server} is full. Give it room.`,
   OutOfMemory: ({ server }) => `There was not enough memory for what was asked of ${server}.`,
   LockTimeout: ({ database }) =>
-    `Somebody held a lock in database ${database} for too long (a migration, VACUUM FULL, TRUNCATE). Run the backup at a quieter time.`,
+    `Somebody held a lock in database ${database} for too long (a migration, VACUUM FULL, TRUNCATE, a session that was forgotten). See who: SELECT pid, state, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted); and end it, or run the backup at a quieter time.`,
   StatementTimeout: ({ server, roleName }) =>
     `The server ${server} cancelled a statement. If the role has a statement_timeout, lift it: ALTER ROLE ${roleName} SET statement_timeout = 0.`,
   RecoveryConflict: ({ server }) =>

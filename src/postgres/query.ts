@@ -15,6 +15,8 @@ export interface ConnectionLimits {
   readonly statementTimeout?: number;
   /** Speaks the replication protocol: simple queries only, such as IDENTIFY_SYSTEM. */
   readonly replication?: boolean;
+  /** Settings of the session, which a role may have otherwise. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -56,6 +58,10 @@ export interface OpenClient {
 }
 
 const closeTimeout = 2000;
+/** A network that loses packets closes no connection: the kernel asks the other side after this time of silence. */
+const keepAliveAfter = 60_000;
+/** A server that hangs does not keep to its own statement_timeout, so that the client gives up after this time more. */
+const answerGrace = 10_000;
 
 /** One attempt at a connection: without TLS (false), or with it under these options. */
 type Attempt = false | ConnectionOptions;
@@ -85,7 +91,7 @@ async function connectOnce(
   database: string,
   ssl: Attempt,
   signal: AbortSignal,
-  { connectTimeout = 15_000, statementTimeout = 60_000, replication = false }: ConnectionLimits,
+  { connectTimeout = 15_000, statementTimeout = 60_000, replication = false, settings = {} }: ConnectionLimits,
 ): Promise<OpenClient> {
   const socket = new Socket();
   const client = new Client({
@@ -99,7 +105,9 @@ async function connectOnce(
     application_name: 'tidemark',
     connectionTimeoutMillis: connectTimeout,
     keepAlive: true,
-    ...(replication ? { replication: 'true' } : { statement_timeout: statementTimeout }),
+    keepAliveInitialDelayMillis: keepAliveAfter,
+    ...(replication ? { replication: 'true' } : timeouts(statementTimeout)),
+    ...optionsOf(settings),
   });
   // A connection that breaks while no statement runs is noticed by the next one.
   client.on('error', () => undefined);
@@ -114,6 +122,15 @@ async function connectOnce(
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+function optionsOf(settings: Readonly<Record<string, string>>): { readonly options?: string } {
+  const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+  return options.length === 0 ? {} : { options: options.join(' ') };
+}
+
+function timeouts(statement: number): { readonly statement_timeout: number; readonly query_timeout?: number } {
+  return { statement_timeout: statement, ...(statement === 0 ? {} : { query_timeout: statement + answerGrace }) };
 }
 
 /** A server that has gone cannot say goodbye. */

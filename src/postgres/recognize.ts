@@ -118,7 +118,7 @@ const textRules: readonly Rule[] = [
   ['HostNotFound', /could not translate host name|Name or service not known|Temporary failure in name resolution/],
   ['ConnectionRefused', /Connection refused/],
   ['HostUnreachable', /No route to host|Network is unreachable/],
-  ['ConnectionTimedOut', /timeout expired|Connection timed out|connection timeout/],
+  ['ConnectionTimedOut', /timeout expired|Connection timed out|connection timeout|Query read timeout/],
   ['TlsRefused', /does not support SSL/],
   ['CertificateNameMismatch', /does not match host name|ERR_TLS_CERT_ALTNAME_INVALID/],
   [
@@ -133,7 +133,8 @@ const textRules: readonly Rule[] = [
   ['PermissionDenied', /permission denied|must be (owner|superuser)|Only roles with|user may lack SELECT privilege/],
   ['TooManyLocks', /max_locks_per_transaction/],
   ['RecoveryConflict', /conflict with recovery/],
-  ['LockTimeout', /lock timeout|could not obtain lock/],
+  // pg_dump bounds its wait for locks by the time-out of statements.
+  ['LockTimeout', /lock timeout|could not obtain lock|statement timeout[\s\S]*Query was: LOCK TABLE/],
   ['StatementTimeout', /statement timeout/],
   [
     'DataCorrupted',

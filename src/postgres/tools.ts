@@ -44,9 +44,11 @@ export async function toolVersion({ path }: Tool): Promise<string> {
   return stdout.trim();
 }
 
-/** The files that libpq wants to be private: both in a folder of the caller's, which removes it. */
+/** What libpq takes from files only; the private ones are why they are in a folder of the caller's, which removes it. */
 export interface LibpqFiles {
   readonly passfile: string;
+  /** How soon the death of a connection is noticed, for which libpq has no environment variables. */
+  readonly serviceFile?: string;
   readonly keyFile?: string;
 }
 
@@ -56,13 +58,19 @@ export async function writeLibpqFiles(server: ServerAccess, folder: string): Pro
   await writeFile(passfile, server.password === undefined ? '' : passfileLine(server.password, server.secret), {
     mode,
   });
-  if (server.tls.keyFile === undefined) return { passfile };
+  const serviceFile = join(folder, 'pg_service.conf');
+  await writeFile(serviceFile, serviceText, { mode });
+  if (server.tls.keyFile === undefined) return { passfile, serviceFile };
   // libpq refuses a key that others may read, as a mounted Secret's often is.
   const keyFile = join(folder, 'client.key');
   await copyFile(server.tls.keyFile, keyFile);
   await chmod(keyFile, mode);
-  return { passfile, keyFile };
+  return { passfile, serviceFile, keyFile };
 }
+
+const service = 'tidemark';
+/** Dead after 60 + 8 × 15 seconds without a sign; the kernel's own settings are hours (PostgreSQL, "Parameter Key Words"). */
+const serviceText = `[${service}]\nkeepalives_idle=60\nkeepalives_interval=15\nkeepalives_count=8\n`;
 
 /**
  * The whole environment of a PostgreSQL tool (it replaces the agent's own, which holds the task). Every value goes to
@@ -85,6 +93,7 @@ export function libpqEnvironment(server: ServerAccess, database: string, files: 
     PGGSSENCMODE: 'disable',
     PGCONNECT_TIMEOUT: '30',
     PGAPPNAME: 'tidemark',
+    ...(files.serviceFile === undefined ? {} : { PGSERVICE: service, PGSERVICEFILE: files.serviceFile }),
     ...(caFile === undefined ? {} : { PGSSLROOTCERT: caFile }),
     ...(certFile === undefined ? {} : { PGSSLCERT: certFile }),
     ...(files.keyFile === undefined ? {} : { PGSSLKEY: files.keyFile }),

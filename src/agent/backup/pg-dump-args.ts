@@ -6,6 +6,12 @@ export type DumpTarget =
   | { readonly format: 'Directory'; readonly folder: string };
 
 /**
+ * A lock that is never given back would hold the backup until its deadline, and with it all the locks that it has got so
+ * far. In milliseconds; the same option in extraArgs comes later, and counts.
+ */
+const lockWait = `--lock-wait-timeout=${3600 * 1000}`;
+
+/**
  * pg_dump's arguments for a policy's choices. Connection and database come by the environment; every value stands behind
  * its option's `=`, so that no name can be read as an option. Compression is left to the stream.
  */
@@ -14,6 +20,7 @@ export function pgDumpArgs(logical: Logical, into: DumpTarget): readonly string[
   return [
     '--no-password',
     '--compress=0',
+    lockWait,
     ...formatArgs(logical, into),
     ...contentArgs(logical),
     ...schemas.include.map((pattern) => `--schema=${pattern}`),

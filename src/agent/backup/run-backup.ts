@@ -14,6 +14,7 @@ import { type LibpqFiles, type Tool, toolFor, toolVersion, writeLibpqFiles } fro
 import { sweepOrphans } from '../../repository/sweep-orphans.ts';
 import type { Compression } from '../../stream/compress.ts';
 import type { ActionContext, ActionOutcome } from '../action.ts';
+import { type Patience, whileAnswering } from '../while-answering.ts';
 import { factsAtBegin, factsAtEnd, factsAtFailure, factsOfPending, summarize } from './backup-facts.ts';
 import { buildManifest, totalBytes } from './build-manifest.ts';
 import { commitEverywhere, failureOfSome } from './commit-everywhere.ts';
@@ -40,6 +41,8 @@ export interface BackupContext extends ActionContext<BackupTask> {
   /** Whether a verification of a backup has failed. */
   readonly isDistrusted?: (made: { readonly run: string; readonly backupID: string }) => Promise<boolean>;
   readonly folders?: Folders;
+  /** How long a server may say nothing; tests have less of it. */
+  readonly patience?: Patience;
 }
 
 /** Where the pod has what; tests have it elsewhere. */
@@ -56,12 +59,18 @@ export interface Folders {
  * where some repositories cannot be written to, the others have it (StoredInSome).
  */
 export async function runBackup(context: BackupContext): Promise<ActionOutcome> {
+  const { task, signal, folders, patience } = context;
+  const access = await readAccess(task.server, task.namespace, folders?.access);
+  const server = await chooseServer(task.server, access, signal);
+  const asked = { access: server.access, database: task.server.database };
+  return whileAnswering(context, asked, (watched) => backUp(watched, server), patience);
+}
+
+async function backUp(context: BackupContext, server: ChosenServer): Promise<ActionOutcome> {
   const { task, signal, reporter } = context;
   const folders = context.folders ?? { scratch: mounts.scratch, temporary: mounts.temporary };
   const { compression } = task;
   const startTime = new Date();
-  const access = await readAccess(task.server, task.namespace, folders.access);
-  const server = await chooseServer(task.server, access, signal);
   const tools = await findTools(server.facts.major);
   const databases = chooseDatabases(await readDatabases(server, task, signal), task.logical.databases);
   const repositories = await openRepositories(task.repositories, folders.mountRoot);

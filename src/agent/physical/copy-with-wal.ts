@@ -46,7 +46,8 @@ export async function copyWithWal(work: Work): Promise<Copied> {
   let receiver: WalReceiver | undefined;
   try {
     if (task.physical.walMethod === 'Stream') {
-      receiver = await openWalReceiver({ access: server.access, targets, compression, log, signal });
+      const quiet = context.patience?.silence;
+      receiver = await openWalReceiver({ server, targets, compression, log, signal, quiet });
     }
     const copied = await copyAsPossible(work, { signal, fail, receiver, warnings });
     return { ...copied, wal: (await receiver?.finish(copied.end.lsn)) ?? [] };
@@ -70,7 +71,10 @@ interface Parts {
 /** As the policy has it packed, or as the server can. */
 async function copyAsPossible(work: Work, parts: Parts): Promise<Omit<Copied, 'wal'>> {
   const { context, server, compression } = work;
-  const replication = await openReplication(server.access, parts.signal);
+  const { patience } = context;
+  const { major } = server.facts;
+  const limits = patience === undefined ? { major } : { major, silence: patience.silence };
+  const replication = await openReplication(server.access, parts.signal, limits);
   let packings = packingsFor(context.task.physical, compression, server.facts);
   try {
     await uploadParent(work.plan, replication);

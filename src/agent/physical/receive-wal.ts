@@ -4,6 +4,7 @@ import type { StoredObject } from '../../domain/manifest.ts';
 import { historyName, segmentNameAt } from '../../domain/wal/file-name.ts';
 import { formatLsn, type Lsn } from '../../domain/wal/lsn.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
+import type { ChosenServer } from '../../postgres/choose-server.ts';
 import type { Position } from '../../postgres/replication/base-backup.ts';
 import { type CopyBoth, openReplication, type Replication } from '../../postgres/replication/connection.ts';
 import { type Compression, compressedSuffix, compressor } from '../../stream/compress.ts';
@@ -23,19 +24,22 @@ export interface WalReceiver {
 }
 
 export interface WalReceiverOptions {
-  readonly access: ServerAccess;
+  readonly server: ChosenServer;
   readonly targets: readonly Target[];
   /** Of the backup. */
   readonly compression: Compression;
   readonly log: AgentLog;
   readonly signal: AbortSignal;
+  /** Milliseconds after which a server that says nothing is taken for dead; default 60,000. */
+  readonly quiet?: number | undefined;
 }
 
 /** Opened before the backup begins: from then on the server keeps its WAL for the temporary slot. */
 export async function openWalReceiver(options: WalReceiverOptions): Promise<WalReceiver> {
-  const { access, targets, log, signal } = options;
+  const { targets, log, signal, quiet = 60_000 } = options;
+  const { access, facts } = options.server;
   const packing = packingOf(options.compression);
-  const replication = await openReplication(access, signal);
+  const replication = await openReplication(access, signal, { major: facts.major });
   const slot = await makeSlot(replication, log, signal);
   const stored: StoredObject[] = [];
   let receiving: Receiving | undefined;
@@ -54,8 +58,10 @@ export async function openWalReceiver(options: WalReceiverOptions): Promise<WalR
       const begin = lsn - (lsn % BigInt(segmentSize));
       const using = slot === undefined ? '' : `SLOT "${slot}" `;
       const copy = replication.copyBoth(`START_REPLICATION ${using}PHYSICAL ${formatLsn(begin)} TIMELINE ${timeline}`);
-      receiving = { copy, timeline, segmentSize, begin, position: begin, end: undefined, store, signal };
-      done = receive(receiving);
+      const heard = performance.now();
+      receiving = { copy, timeline, segmentSize, begin, position: begin, end: undefined, heard, store, signal };
+      const timer = setInterval(beat, Math.min(beatEvery, quiet / 4), receiving, access, quiet, fail);
+      done = receive(receiving).finally(() => clearInterval(timer));
       done.catch(fail);
     },
     async finish(end) {
@@ -99,6 +105,8 @@ interface Receiving {
   readonly begin: Lsn;
   position: Lsn;
   end: Lsn | undefined;
+  /** When the server was last heard; undefined while what it has sent is being stored. */
+  heard: number | undefined;
   readonly store: (name: string, input: AsyncIterable<Buffer>) => Promise<void>;
   readonly signal: AbortSignal;
 }
@@ -112,6 +120,7 @@ interface Segment {
 async function receive(state: Receiving): Promise<void> {
   let segment: Segment | undefined;
   for await (const message of state.copy.messages) {
+    state.heard = undefined;
     const frame = decodeFrame(message);
     if (frame.kind === 'Keepalive') {
       if (frame.replyWanted) tell(state, false);
@@ -134,6 +143,7 @@ async function receive(state: Receiving): Promise<void> {
         segment = undefined;
       }
     }
+    state.heard = performance.now();
     if (state.end === undefined || state.position < state.end) continue;
     if (segment !== undefined) await fillUp(segment, state);
     return;
@@ -165,6 +175,28 @@ async function fillUp(segment: Segment, state: Receiving): Promise<void> {
     await segment.feed.write(zeros.subarray(0, segment.left));
   }
   await closeSegment(segment, state);
+}
+
+/** Milliseconds. */
+const beatEvery = 10_000;
+
+/**
+ * Says now and then that this side lives, also while a repository is slow: the server gives up who says nothing for its
+ * wal_sender_timeout. And asks it the same.
+ */
+function beat(state: Receiving, { host, port }: ServerAccess, quiet: number, fail: (error: unknown) => void): void {
+  if (state.signal.aborted) return;
+  const silent = state.heard === undefined ? 0 : performance.now() - state.heard;
+  if (silent < quiet) {
+    tell(state, silent > quiet / 4);
+    return;
+  }
+  fail(
+    transient(
+      'ServerSilent',
+      `The server ${host}:${port} has sent no WAL and no sign of life for ${Math.round(silent / 1000)} s while the backup was made: the process that sends hangs, or the connection is dead. Look at the server's log; it is tried again.`,
+    ),
+  );
 }
 
 /** What has been received is told, so that the server does not take this for dead; the slot is temporary. */

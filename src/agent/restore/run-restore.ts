@@ -4,6 +4,7 @@ import { Failure } from '../../domain/failure.ts';
 import { mounts } from '../../domain/mounts.ts';
 import type { ActionOutcome } from '../action.ts';
 import { openMirrored } from '../restore-sources.ts';
+import { whileAnswering } from '../while-answering.ts';
 import { carryOut } from './carry-out.ts';
 import { findSource, findTarget } from './find-ends.ts';
 import { type Prepared, prepare } from './prepare.ts';
@@ -25,9 +26,13 @@ export async function runRestore(context: RestoreContext): Promise<ActionOutcome
     const { from, manifest } = await findSource(store, task, { identity, signal });
     await context.reporter.facts({ backupID: manifest.backupID });
     const target = await findTarget(context, folders);
-    const work: Work = { context, from, manifest, target, temporary, scratch, mountRoot };
-    const prepared = await prepare(work);
-    const outcome = task.restore.dryRun ? planned(prepared) : await carryOut(work, prepared);
+    const asked = { access: target.chosen.access, database: task.server.database };
+    const restore = async (watched: RestoreContext) => {
+      const work: Work = { context: watched, from, manifest, target, temporary, scratch, mountRoot };
+      const prepared = await prepare(work);
+      return task.restore.dryRun ? planned(prepared) : await carryOut(work, prepared);
+    };
+    const outcome = await whileAnswering(context, asked, restore, context.serverPatience);
     const fallbacks = opened.fallbacks();
     return { ...outcome, message: `${outcome.message}${fallbacks}`, elsewhere: fallbacks !== '' };
   } catch (error) {

@@ -4,11 +4,14 @@ import type { ChosenServer } from '../../postgres/choose-server.ts';
 import { withConnection } from '../../postgres/query.ts';
 import type { ActionContext } from '../action.ts';
 import type { Folders } from '../backup/run-backup.ts';
+import type { Patience } from '../while-answering.ts';
 import type { BackupFolder } from './fetch-archive.ts';
 import { readTargetServer, type TargetServer } from './target-server.ts';
 
 export interface RestoreContext extends ActionContext<RestoreTask> {
   readonly folders?: Folders;
+  /** How long the target server may say nothing; tests have less of it. */
+  readonly serverPatience?: Patience;
 }
 
 /** What the stages of a restore share. */

@@ -3,7 +3,7 @@ import type { Failure } from '../../domain/failure.ts';
 import { segmentNameBefore } from '../../domain/wal/file-name.ts';
 import { formatLsn, type Lsn } from '../../domain/wal/lsn.ts';
 import { timelineAt } from '../../domain/wal/timeline-history.ts';
-import type { ArchiverFacts, WalPosition } from './observe-server.ts';
+import { type ArchiverFacts, stillFailing, type WalPosition } from './observe-server.ts';
 import type { SettingState } from './settings.ts';
 import type { ReceiverState } from './stream/receive.ts';
 import { type Slot, slotWarning } from './stream/slot.ts';
@@ -185,13 +185,13 @@ function verdict(observed: Observed): Omit<Report, 'time'> {
   };
 }
 
-function archiveTrouble(setting: SettingState, { lastArchived, lastFailed }: ArchiverFacts): Verdict | undefined {
+function archiveTrouble(setting: SettingState, archiver: ArchiverFacts): Verdict | undefined {
   if (setting.state !== 'Set') return { reason: setting.reason ?? setting.state, message: setting.message ?? '' };
-  if (lastFailed === undefined || (lastArchived !== undefined && lastArchived.time >= lastFailed.time))
-    return undefined;
+  const failing = stillFailing(archiver);
+  if (failing === undefined) return undefined;
   return {
     reason: 'ArchiveCommandFailed',
-    message: `The server could not archive ${lastFailed.name} at ${lastFailed.time.toISOString()} and keeps its WAL until it can. The container tidemark-wal of its pod says why in its log, and the server in its own.`,
+    message: `The server could not archive ${failing.name} at ${failing.time.toISOString()} and keeps its WAL until it can. The container tidemark-wal of its pod says why in its log, and the server in its own.`,
   };
 }
 

@@ -4,7 +4,7 @@ import type { NamedArchive } from './archives.ts';
 import type { Verdict } from './describe.ts';
 import { leftTimeline } from './fence.ts';
 import { fromMost } from './from-most.ts';
-import type { ArchiverFacts, WalPosition } from './observe-server.ts';
+import { type ArchiverFacts, stillFailing, type WalPosition } from './observe-server.ts';
 
 export interface RefusalFinder {
   /** Why the archive does not take what the server brings; undefined where it takes it, or nothing tells why not. */
@@ -23,14 +23,15 @@ export interface RefusalFinder {
 export function findRefusals(): RefusalFinder {
   let taken: { readonly name: string; readonly time: Date } | undefined;
   return {
-    async look({ lastArchived, lastFailed }, position, archives, options) {
-      if (lastFailed === undefined || (lastArchived !== undefined && lastArchived.time >= lastFailed.time)) {
+    async look(archiver, position, archives, options) {
+      const failing = stillFailing(archiver);
+      if (failing === undefined) {
         taken = undefined;
         return undefined;
       }
       const left = await leftTimeline(position, archives, options);
       if (left !== undefined) return left;
-      const { name, time } = lastFailed;
+      const { name, time } = failing;
       if (parseWalFileName(name) === undefined) return undefined;
       const ask = ({ archive }: NamedArchive, signal: AbortSignal) => archive.has(name, { signal });
       const present = await fromMost(archives, ask, options.signal);

@@ -48,6 +48,18 @@ export async function readArchiver(query: Query): Promise<ArchiverFacts> {
   };
 }
 
+/**
+ * What the server could not archive last, as long as it has not archived it since. The clock alone does not tell: where it
+ * was ahead and has been set right, everything that fails now fails before what was archived then. But segments are
+ * archived in the order of their names, within a timeline and from one to the next.
+ */
+export function stillFailing({ lastArchived, lastFailed }: ArchiverFacts): ArchiverFacts['lastFailed'] {
+  if (lastFailed === undefined || lastArchived === undefined || lastArchived.time < lastFailed.time) return lastFailed;
+  const isSegment = (name: string) => parseWalFileName(name)?.kind === 'Segment';
+  const isLater = isSegment(lastFailed.name) && isSegment(lastArchived.name) && lastFailed.name > lastArchived.name;
+  return isLater ? lastFailed : undefined;
+}
+
 async function readPending(query: Query): Promise<number | undefined> {
   try {
     const [row] = await query<{ readonly pending: string }>(

@@ -26,6 +26,8 @@ export interface Pace {
   readonly tracking?: TrackerOptions;
   /** Between attempts to connect, from the first to the longest. */
   readonly reconnect?: { readonly first: number; readonly longest: number };
+  /** For a server that has stopped sending WAL without a word. */
+  readonly quiet?: { readonly ask: number; readonly dead: number };
 }
 
 const usualPace: Pace = { look: 10_000, report: 60_000 };

@@ -9,6 +9,7 @@ import { setUpArchiving } from './apply-settings.ts';
 import { type NamedArchive, openArchives } from './archives.ts';
 import { type ArchiveAsker, createArchiveAsker, notAnswering } from './ask-archives.ts';
 import { describeOutage, describeWal, heldArchive, type Observed } from './describe.ts';
+import { leftTimeline } from './fence.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLagClock } from './lag.ts';
 import { readArchiver, readPosition, type WalPosition } from './observe-server.ts';
@@ -59,7 +60,7 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
   const receive = ({ systemIdentifier, archives }: Memory) => {
     const pauses = pace.reconnect === undefined ? {} : { pauses: pace.reconnect };
     receiving ??= receiveWal(
-      { task, systemIdentifier, access, archives, log, ...pauses },
+      { task, systemIdentifier, access, archives, log, quiet: pace.quiet, ...pauses },
       receiver,
       AbortSignal.any([context.signal, ending.signal]),
     );
@@ -109,6 +110,7 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
       });
       // Only now, since the look may have found that it must not.
       if (task.mode === 'Stream') receive(known);
+      await requireNoStepBack(told, position, known.archives, signal);
       if (isSetUp(mode)) heartbeat?.begin(expected);
       const { patience, latest } = waitFor(server, position, mode, signal);
       const found = await known.asker.ask({ server, position, mode }, patience, signal);
@@ -149,6 +151,18 @@ export function createWatch(context: WatchContext, pace: Pace, recalled: WalStat
       await Promise.allSettled((memory?.archives ?? []).map(({ archive }) => archive.store.close()));
     },
   };
+}
+
+/** An old primary that came back may be found before the one whose WAL is archived: what it says of itself is not told. */
+async function requireNoStepBack(
+  { timeline: before = 0 }: WalStatus,
+  position: WalPosition,
+  archives: readonly NamedArchive[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (position.timeline >= before) return;
+  const left = await leftTimeline(position, archives, { signal });
+  if (left !== undefined) throw terminal(left.reason, left.message);
 }
 
 /** Who closes a segment that is not full. */

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { QueryResult } from 'pg';
+import { transient } from '../../domain/failure.ts';
 import type { ServerAccess } from '../access.ts';
 import { failureOf } from '../failure.ts';
 import { type ConnectionLimits, close, connect } from '../query.ts';
@@ -35,16 +36,32 @@ interface Wire extends EventEmitter {
   endCopyFrom(): void;
 }
 
+export interface ReplicationLimits extends Pick<ConnectionLimits, 'connectTimeout'> {
+  /** Milliseconds without a byte of a copyOut that has begun, after which it is given up; default 600,000. */
+  readonly silence?: number;
+  /** Of the server, where it is known: then its time-out for idle sessions does not count here. */
+  readonly major?: number;
+}
+
+/** The first version with idle_session_timeout: it would end a connection that waits for its part in a backup. */
+const idleTimeoutSince = 14;
+
+/** Milliseconds for the answer to a query, which no copy follows. */
+const queryTimeout = 70_000;
+
 /** Rejects with a Failure, or with the signal's reason; when the signal aborts, the connection breaks at once. */
 export async function openReplication(
   access: ServerAccess,
   signal: AbortSignal,
-  limits: Pick<ConnectionLimits, 'connectTimeout'> = {},
+  { silence = 600_000, major = 0, ...limits }: ReplicationLimits = {},
 ): Promise<Replication> {
   const context = { access, database: 'replication' };
-  const open = await connect(access, 'postgres', signal, { ...limits, replication: true }).catch((error: unknown) => {
-    throw explainReplication(error, context);
-  });
+  const settings: Readonly<Record<string, string>> = major >= idleTimeoutSince ? { idle_session_timeout: '0' } : {};
+  const open = await connect(access, 'postgres', signal, { ...limits, settings, replication: true }).catch(
+    (error: unknown) => {
+      throw explainReplication(error, context);
+    },
+  );
   const { client, socket } = open;
   const wire = (client as unknown as { readonly connection: Wire }).connection;
   const onAbort = () => socket.destroy();
@@ -58,18 +75,25 @@ export async function openReplication(
       throw explainReplication(failureOf(error, context), context);
     }
   };
-  const run = (text: string): Promise<readonly QueryResult[]> =>
+  const run = (text: string, timeout?: number): Promise<readonly QueryResult[]> =>
     explained(async () => {
-      const result: QueryResult | QueryResult[] = await client.query(text);
+      const command = { text, ...(timeout === undefined ? {} : { query_timeout: timeout }) };
+      const result: QueryResult | QueryResult[] = await client.query(command);
       return Array.isArray(result) ? result : [result];
     });
+  const fellSilent = () =>
+    transient(
+      'ServerSilent',
+      `The server ${access.host}:${access.port} answers, and has sent nothing more of what it began ${silence / 1000} s ago: the process that sends hangs, as on a disk that does not answer, or the connection is dead. Look at the server's log and disks; it is tried again.`,
+    );
   return {
-    query: async <Row>(text: string) => ((await run(text))[0]?.rows ?? []) as readonly Row[],
+    query: async <Row>(text: string) => ((await run(text, queryTimeout))[0]?.rows ?? []) as readonly Row[],
     copyOut: (text) =>
       readCopies(
         wire,
         () => run(text),
         () => socket.destroy(),
+        { after: silence, failure: fellSilent },
       ),
     copyIn: (text, content) => explained(() => copyIn(client, text, content)),
     copyBoth: (text) => startCopy(wire, run(text)),

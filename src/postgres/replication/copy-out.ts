@@ -18,6 +18,12 @@ export interface CopyWire extends EventEmitter {
 /** Bytes that may wait in memory before the socket rests. */
 const highWater = 2 * 1024 ** 2;
 
+/** What is thrown where the server, once it has begun, sends nothing for so many milliseconds although it is waited for. */
+export interface Silence {
+  readonly after: number;
+  readonly failure: () => unknown;
+}
+
 /**
  * The events of a command, of which `start` sends the text and resolves when the server is ready for the next. The socket
  * rests while nobody takes them; who stops taking them leaves a connection that is of no use: `breakOff` ends it.
@@ -26,6 +32,7 @@ export async function* readCopies(
   wire: CopyWire,
   start: () => Promise<unknown>,
   breakOff: () => void,
+  silence?: Silence,
 ): AsyncGenerator<CopyEvent, void, void> {
   let waiting: CopyEvent[] = [];
   let bytes = 0;
@@ -41,6 +48,17 @@ export async function* readCopies(
     push({ kind: 'Part', ...part });
   });
   const deaf = listen(wire, push);
+  let begun = false;
+  let waitingSince: number | undefined;
+  const timer = watchFor(
+    silence,
+    () => (begun ? waitingSince : undefined),
+    (error) => {
+      outcome ??= { error };
+      breakOff();
+      wake();
+    },
+  );
   start().then(
     () => {
       outcome = {};
@@ -57,21 +75,39 @@ export async function* readCopies(
       waiting = [];
       for (const event of taken) {
         if (event.kind === 'Part') bytes -= event.bytes.length;
+        // Before its first rows the server may wait for a checkpoint, which takes as long as it is told to.
+        else if (event.kind === 'Rows') begun = true;
         yield event;
       }
       if (bytes < highWater / 2 && wire.stream.isPaused()) wire.stream.resume();
       if (waiting.length > 0) continue;
       if (outcome !== undefined) break;
+      waitingSince = performance.now();
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
+      waitingSince = undefined;
     }
     if ('error' in outcome) throw outcome.error;
   } finally {
+    clearInterval(timer);
     deaf();
     untap();
     if (outcome === undefined) breakOff();
   }
+}
+
+function watchFor(
+  silence: Silence | undefined,
+  waitingSince: () => number | undefined,
+  onSilence: (error: unknown) => void,
+): NodeJS.Timeout | undefined {
+  if (silence === undefined) return undefined;
+  const look = () => {
+    const since = waitingSince();
+    if (since !== undefined && performance.now() - since >= silence.after) onSilence(silence.failure());
+  };
+  return setInterval(look, silence.after / 4).unref();
 }
 
 interface Fields {

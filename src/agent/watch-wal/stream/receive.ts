@@ -10,14 +10,12 @@ import { openReplication, type Replication } from '../../../postgres/replication
 import type { AgentLog } from '../../log.ts';
 import { unforeseen } from '../../report-of.ts';
 import type { NamedArchive } from '../archives.ts';
-import { leftTimeline } from '../fence.ts';
-import { fromMost } from '../from-most.ts';
 import { heldBy } from '../held-by.ts';
-import { readPosition, type WalPosition } from '../observe-server.ts';
-import { type ArchiveState, trackArchive } from '../track-archive.ts';
+import { readPosition } from '../observe-server.ts';
 import { fetchHistory } from './history.ts';
+import { requireOwnArchive } from './own-archive.ts';
 import { createSlot, readSlot, requireStreaming, type Slot, slotLost } from './slot.ts';
-import { type StreamStart, streamTimeline } from './stream-timeline.ts';
+import { type Quiet, type StreamStart, streamTimeline } from './stream-timeline.ts';
 
 /** What the receiver tells; it is read at every tick. */
 export interface ReceiverState {
@@ -47,6 +45,7 @@ export interface ReceiverOptions {
   readonly log: AgentLog;
   /** Milliseconds. */
   readonly pauses?: { readonly first: number; readonly longest: number };
+  readonly quiet?: Quiet | undefined;
 }
 
 export function createReceiverState(): ReceiverState {
@@ -101,7 +100,7 @@ async function receiveOnce(options: ReceiverOptions, state: ReceiverState, signa
   const slot = await provideSlot(server, options, state, signal);
   const broken = new AbortController();
   const session = AbortSignal.any([signal, broken.signal]);
-  const replication = await openReplication(server.access, session);
+  const replication = await openReplication(server.access, session, { major: server.facts.major });
   try {
     const [identity] = await replication.query<{ readonly systemid: string; readonly timeline: number | string }>(
       'IDENTIFY_SYSTEM',
@@ -133,7 +132,7 @@ function requireSameSystem(expected: string, found: string, { host, port }: Serv
 /** A slot that is lost is replaced, and that is said; the gap is what the archive shows then. */
 async function provideSlot(
   server: ChosenServer,
-  { task, log }: ReceiverOptions,
+  { task, log, archives }: ReceiverOptions,
   state: ReceiverState,
   signal: AbortSignal,
 ): Promise<Slot> {
@@ -146,6 +145,8 @@ async function provideSlot(
       log.warn({ slot: task.slot, walStatus: found.walStatus }, state.lost.message);
       await query('SELECT pg_catalog.pg_drop_replication_slot($1)', [task.slot]);
     }
+    // On a copy of the server it would keep WAL that nobody ever takes.
+    await requireOwnArchive(await readPosition(query), undefined, archives, server.access, { signal });
     await createSlot(query, task.slot);
     log.info({ slot: task.slot }, 'made the replication slot');
     const made = await readSlot(query, task.slot);
@@ -166,17 +167,9 @@ async function findStart(
 ): Promise<StreamStart> {
   const ancestors = timeline > 1 ? await fetchHistory(replication, timeline, archives, signal) : [];
   const position = await withConnection(server.access, task.server.database, signal, readPosition);
-  const left = await leftTimeline({ ...position, timeline }, archives, { signal });
-  if (left !== undefined) throw terminal(left.reason, left.message);
   const restart = slot.restart ?? position.current;
   const acknowledged = { timeline, end: restart };
-  const looked = await fromMost(
-    archives,
-    ({ archive }, call) => trackArchive(archive).look({ ...position, timeline, acknowledged }, { signal: call }),
-    signal,
-  );
-  const states = looked.answers.map(({ answer }) => answer);
-  requireNoNewerArchive(states, position, server.access);
+  const states = await requireOwnArchive({ ...position, timeline }, acknowledged, archives, server.access, { signal });
   const archived = heldBy(
     states.flatMap(({ end }) => (end === undefined ? [] : [end])),
     archives[0]?.minimum,
@@ -194,21 +187,6 @@ async function findStart(
     // The slot never goes back: what it has let go of may be gone.
     durable: archived !== undefined && archived >= restart ? archived : undefined,
   };
-}
-
-/** A server cannot be behind its own archive: what is stored there later is of another one. */
-function requireNoNewerArchive(
-  states: readonly ArchiveState[],
-  { current, timeline, segmentSize }: WalPosition,
-  { host }: ServerAccess,
-): void {
-  // Not for the last segment: in the one that a timeline was left in, more may be stored than its child has.
-  const newer = states.find(({ end }) => end !== undefined && end - BigInt(segmentSize) >= current);
-  if (newer?.end === undefined) return;
-  throw terminal(
-    'WalConflict',
-    `The server ${host} is at ${formatLsn(current)} on timeline ${timeline}, and the archive has WAL of that timeline up to ${formatLsn(newer.end)}, so it is not all of this server: its data is an older state, or a copy, of the server that wrote it. Nothing is stored, and what is there stays. If this server is to be kept, give it a policy of its own; otherwise bring the other one back.`,
-  );
 }
 
 function walRemoved(archived: Lsn, restart: Lsn) {

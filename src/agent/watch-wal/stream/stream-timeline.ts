@@ -41,6 +41,13 @@ export interface StreamOptions {
   readonly session: AbortSignal;
   /** Ends the connection, with the Failure that is to be told. */
   readonly broken: AbortController;
+  readonly quiet?: Quiet | undefined;
+}
+
+/** Milliseconds after which a server that says nothing is asked, and after which it is taken for dead. */
+export interface Quiet {
+  readonly ask: number;
+  readonly dead: number;
 }
 
 /** Bytes of segments that may wait for their repositories. */
@@ -48,9 +55,7 @@ const inFlight = 32 * 1024 ** 2;
 /** Milliseconds between two looks at what is to be said and done besides receiving. */
 const beat = 1000;
 const quietBeats = 2;
-/** Milliseconds after which a server that says nothing is asked, and after which it is taken for dead. */
-const askAfter = 10_000;
-const deadAfter = 60_000;
+const usualQuiet: Quiet = { ask: 10_000, dead: 60_000 };
 
 /**
  * Receives one timeline, from the beginning of a segment until the server ends it, and stores it; gives where the next
@@ -86,7 +91,7 @@ interface Stream {
 }
 
 function openStream(options: StreamOptions, copy: CopyBoth): Stream {
-  const { start, state, session, broken } = options;
+  const { start, state, session, broken, quiet = usualQuiet } = options;
   const isLarge = start.segmentSize > largestInMemory;
   const ending = new AbortController();
   const storing = AbortSignal.any([session, ending.signal]);
@@ -149,8 +154,8 @@ function openStream(options: StreamOptions, copy: CopyBoth): Stream {
         return;
       }
       const silent = waiting ? 0 : performance.now() - heard;
-      if (silent > deadAfter) broken.abort(silence(options.server.access.host));
-      else say(silent > askAfter);
+      if (silent > quiet.dead) broken.abort(silence(options.server.access.host, silent));
+      else say(silent > quiet.ask);
       closing.look();
       // What failed before may fail again with the next segment; with nothing to store, it is over.
       beats += 1;
@@ -215,9 +220,9 @@ async function leaveIfEnding({ server, task, session, broken }: StreamOptions): 
   }
 }
 
-function silence(host: string): Failure {
+function silence(host: string, milliseconds: number): Failure {
   return transient(
     'ConnectionLost',
-    `The server ${host} has sent nothing for ${deadAfter / 1000} s and does not answer. The connection is made anew.`,
+    `The server ${host} has sent nothing for ${Math.round(milliseconds / 1000)} s and does not answer. The connection is made anew.`,
   );
 }

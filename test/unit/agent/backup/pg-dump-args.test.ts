@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { pgDumpArgs } from '../../../../src/agent/backup/pg-dump-args.ts';
 import { logical } from '../../../../src/api/logical.ts';
 
+const lockWait = '--lock-wait-timeout=3600000';
+
 const args = (spec: object) => {
   const { format, ...parsed } = logical.parse(spec);
   if (format === 'Directory') throw new Error('a folder is wanted');
@@ -26,13 +28,13 @@ describe('each field of spec.logical is an option of pg_dump', () => {
     [{ inserts: true, noPrivileges: true }, ['--blobs', '--inserts', '--no-privileges']],
     [{ extraArgs: ['--no-comments', '--extension=hstore'] }, ['--blobs', '--no-comments', '--extension=hstore']],
   ])('%j', (spec, expected) => {
-    expect(args(spec)).toEqual(['--no-password', '--compress=0', '--format=custom', ...expected]);
+    expect(args(spec)).toEqual(['--no-password', '--compress=0', lockWait, '--format=custom', ...expected]);
   });
 });
 
 test('what only a script can hold is asked for in a script', () => {
   expect(args({ format: 'Plain', clean: true, create: true, noOwner: true })).toEqual([
-    ...['--no-password', '--compress=0', '--format=plain', '--blobs'],
+    ...['--no-password', '--compress=0', lockWait, '--format=plain', '--blobs'],
     ...['--clean', '--if-exists', '--create', '--no-owner'],
   ]);
   expect(args({ format: 'Tar' })).toContain('--format=tar');
@@ -43,6 +45,7 @@ test('the Directory format has its jobs and goes to scratch, which need not surv
   expect(pgDumpArgs(spec, { format: 'Directory', folder: '/scratch/a b' })).toEqual([
     '--no-password',
     '--compress=0',
+    lockWait,
     '--format=directory',
     '--file=/scratch/a b',
     '--jobs=4',
@@ -55,7 +58,7 @@ test('no name is ever an argument of its own: each stands behind its option', ()
   const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 63 });
   const names = fc.array(name, { maxLength: 4 });
   const options = /^--(schema|exclude-schema|table|exclude-table|exclude-table-data)=/;
-  const own = new Set(['--no-password', '--compress=0', '--format=custom', '--blobs']);
+  const own = new Set(['--no-password', '--compress=0', lockWait, '--format=custom', '--blobs']);
   fc.assert(
     fc.property(names, names, names, (first, second, third) => {
       const given = args({

@@ -45,6 +45,17 @@ describe('a report says whether it passes by itself', () => {
   });
 });
 
+test('a segment that the server cannot archive is told also where its clock was ahead when it could', () => {
+  const later = new Date(now.getTime() + 86_400_000);
+  const told = (lastArchived: string) => {
+    const archiver = { lastArchived: { name: lastArchived, time: later }, lastFailed: failed, pending: 1 };
+    return describeWal({ ...observed, mode: { ...mode, archiver } }, now).report?.reason;
+  };
+  expect(told('000000010000000000000002')).toBe('ArchiveCommandFailed');
+  expect(told('000000010000000000000003')).toBe('Archiving');
+  expect(told('00000002.history')).toBe('Archiving');
+});
+
 test('settings are said of the server in which they were seen, at the time of the report', () => {
   const { setting, report } = describeWal(observed, now);
   expect(setting).toEqual({ state: 'Set', systemIdentifier: '7312', time: report?.time });
