@@ -6,6 +6,7 @@ import { knownFormats, type Manifest, manifest, type StoredObject } from '../dom
 import { objectsOf } from '../domain/manifest-objects.ts';
 import { type Started, startedFormat, started as startedSchema } from '../domain/started.ts';
 import { orFromAnother } from './mirrored-store.ts';
+import { isSealBroken, seal } from './seal.ts';
 import type { Store } from './store.ts';
 
 /** An ID is the second of its beginning, so that two of one second are told apart by a number at its end. */
@@ -58,7 +59,7 @@ export async function commitBackup(
   return commitManifest(
     store,
     backupPath(location),
-    { manifest: backup, bytes: toJson(manifest.parse(backup)) },
+    { manifest: backup, bytes: Buffer.from(seal(toJson(manifest.parse(backup)).toString())) },
     signal,
   );
 }
@@ -109,6 +110,7 @@ async function readOnce(store: Store, key: string, expected: readonly string[] |
       `${key} in ${store.description} has the digest ${sha256}, but ${expected.join(' or ')} was recorded when the backup was made: it was changed since. Use another backup, or find out who wrote to the repository.`,
     );
   }
+  if (isSealBroken(bytes.toString('utf8'))) throw damaged(key, store, 'its seal is not that of its content');
   return { manifest: checked(parse(bytes), key, store), sha256, bytes };
 }
 
@@ -135,10 +137,14 @@ function checked(value: unknown, key: string, store: Store): Manifest {
       `${key} in ${store.description} has the format ${format}; this version of Tidemark reads the formats ${knownFormats.join(', ')}. Use the version that wrote it, or a later one.`,
     );
   }
-  throw terminal(
+  throw damaged(key, store, describeIssues(result.error.issues), result.error);
+}
+
+function damaged(key: string, store: Store, why: string, cause?: unknown): Failure {
+  return terminal(
     'DamagedManifest',
-    `${key} in ${store.description} is not a manifest: ${describeIssues(result.error.issues)}. Use another backup; this one can only be restored by hand (docs/restore-by-hand.md).`,
-    result.error,
+    `${key} in ${store.description} is not a manifest: ${why}. Use another backup; this one can only be restored by hand (docs/restore-by-hand.md).`,
+    cause,
   );
 }
 
