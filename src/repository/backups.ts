@@ -157,22 +157,35 @@ function describeIssues(
     .join('; ');
 }
 
+/** A listing may be older than what was deleted or stored just before it. */
+const removalRounds = 3;
+
 /** Removes a backup: the manifest first, so that it does not exist from then on, started.json last. Repeating is fine. */
 export async function removeBackup(store: Store, path: string, signal: AbortSignal): Promise<void> {
   await store.delete([`${path}/${manifestName}`], { signal });
   const started = `${path}/${startedName}`;
+  // Until a listing shows nothing more: without started.json nobody would know for days what the rest is.
+  for (let round = 0; round < removalRounds && (await deleteListed(store, path, started, signal)); round += 1);
+  await store.sweepUnfinished(`${path}/`, new Date(8.64e15), { signal });
+  await store.delete([started], { signal });
+}
+
+/** Whether there was anything besides the one that is kept. */
+async function deleteListed(store: Store, path: string, kept: string, signal: AbortSignal): Promise<boolean> {
   let batch: string[] = [];
+  let found = false;
   const flush = async () => {
     if (batch.length > 0) await store.delete(batch, { signal });
     batch = [];
   };
   for await (const { key } of store.list(`${path}/`, { signal })) {
-    if (key !== started) batch.push(key);
+    if (key === kept) continue;
+    found = true;
+    batch.push(key);
     if (batch.length === deleteBatch) await flush();
   }
   await flush();
-  await store.sweepUnfinished(`${path}/`, new Date(8.64e15), { signal });
-  await store.delete([started], { signal });
+  return found;
 }
 
 async function checkObjects(store: Store, folder: string, objects: readonly StoredObject[], signal: AbortSignal) {

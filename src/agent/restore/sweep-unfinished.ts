@@ -13,7 +13,7 @@ export function unfinishedName(requestUID: string, index: number): string {
 
 /**
  * Drops the unfinished databases of requests whose agent was killed: nobody else would, since no attempt follows. One that is
- * younger than a restore may take, or in use, is somebody's at work. Never fails the restore that comes after.
+ * younger than a restore may take, or in use, may be somebody's at work. Never fails the restore that comes after.
  */
 export async function sweepUnfinished(
   connect: ConnectTo,
@@ -24,20 +24,39 @@ export async function sweepUnfinished(
   const own = unfinishedName(requestUID, 0).slice(0, -1);
   try {
     const found = await connect(admin, (query) =>
-      query<{ name: string }>(
-        `SELECT datname AS name FROM pg_catalog.pg_database d
-          WHERE datname ~ '^${prefix}[0-9a-f-]{36}_[0-9]+$' AND pg_catalog.left(datname::text, pg_catalog.length($1::text)) <> $1
-            AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)
-            AND (pg_catalog.pg_stat_file('base/' || d.oid || '/PG_VERSION', true)).modification < now() - interval '${deadAfter}'`,
+      query<{ name: string; oid: string }>(
+        `SELECT datname AS name, oid::text FROM pg_catalog.pg_database d
+          WHERE datname ~ '^${prefix}[0-9a-f-]{36}_[0-9]+$'
+            AND pg_catalog.left(datname::text, pg_catalog.length($1::text)) <> $1
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)`,
         [own],
       ),
     );
-    for (const { name } of found) {
-      // Not by force: whoever has come in between keeps it.
-      await connect(admin, (query) => query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)}`));
-      log.info({ database: name }, 'dropped the unfinished database of a restore that was killed');
-    }
+    for (const database of found) await dropIfDead(connect, admin, database, log);
   } catch (err) {
-    log.warn({ err }, `cannot look for unfinished databases of restores that were killed, ${prefix}…; they may stay`);
+    log.warn({ err }, 'cannot look for unfinished databases of restores that were killed');
+  }
+}
+
+async function dropIfDead(
+  connect: ConnectTo,
+  admin: string,
+  { name, oid }: { readonly name: string; readonly oid: string },
+  log: AgentLog,
+): Promise<void> {
+  const drop = `DROP DATABASE IF EXISTS ${quoteIdentifier(name)}`;
+  try {
+    const [age] = await connect(admin, (query) =>
+      query<{ dead: boolean }>(
+        `SELECT (pg_catalog.pg_stat_file('base/' || $1 || '/PG_VERSION', true)).modification < now() - interval '${deadAfter}' AS dead`,
+        [oid],
+      ),
+    );
+    if (age?.dead !== true) return;
+    // Not by force: whoever has come in between keeps it.
+    await connect(admin, (query) => query(drop));
+    log.info({ database: name }, 'dropped the unfinished database of a restore that was killed');
+  } catch (err) {
+    log.warn({ err, database: name }, `a restore has left this unfinished database; if none is at work, run: ${drop};`);
   }
 }

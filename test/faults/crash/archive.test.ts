@@ -87,11 +87,11 @@ async function archiveTwo(killAt: number): Promise<readonly string[]> {
       return { fault: 'reset' };
     }
     if (kind !== 'put' || !reaches(`after ${what}`)) return 'forward';
-    const then = async () => {
+    const meanwhile = async () => {
       killed.push(kill());
       await killed[0];
     };
-    return { fault: 'lose', then };
+    return { fault: 'lose', meanwhile };
   };
   const write = async () => {
     for (let segment = 0; segment < 2; segment += 1) {

@@ -3,11 +3,11 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Encryption } from '../../../src/domain/encryption.ts';
-import { encryptionOf } from '../../../src/domain/encryption.ts';
 import { Failure } from '../../../src/domain/failure.ts';
+import { checkSegment } from '../../../src/domain/wal/read-segment.ts';
 import { identityOf } from '../../../src/repository/identity.ts';
 import { openStore } from '../../../src/repository/open.ts';
+import { openEncryption } from '../../../src/repository/open-encryption.ts';
 import { openWalArchive, type WalArchive } from '../../../src/repository/wal-archive.ts';
 import { closeKeyrings } from '../../../src/stream/gpg-keyring.ts';
 import { backupRepositorySpec } from '../../../src/api/backup-repository.ts';
@@ -72,8 +72,10 @@ async function judge(archive: WalArchive, key: string): Promise<string> {
   const read = await archive.get(name, options()).then(
     (content) => {
       if (content === undefined) return 'missing';
-      expect(content.equals(expected ?? Buffer.alloc(0)), key).toBe(true);
-      return 'right';
+      if (content.equals(expected ?? Buffer.alloc(0))) return 'right';
+      // Whole, and another's: it is held against its name before a server gets it.
+      expect(() => checkSegment(content, name), key).toThrow(Failure);
+      return 'refused by its header';
     },
     (error: unknown) => {
       if (!(error instanceof Failure)) throw error;
@@ -90,7 +92,7 @@ describe.each(variants)('packed with $algorithm, encrypted with $encrypt', ({ al
     const repository = await repositoryOf(encrypt, setting);
     const { mountRoot } = setting.folders;
     const store = await openStore(repository, 0, { mountRoot });
-    const encryption: Encryption | undefined = encryptionOf(repository.spec);
+    const encryption = await openEncryption(repository, 0, { mountRoot });
     const identity = encryption === undefined ? undefined : identityOf(repository, 0, { mountRoot });
     const archive = openWalArchive(store, place, { compression: { algorithm }, encryption, identity });
     const random = randomFrom(seed);

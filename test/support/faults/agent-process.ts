@@ -38,7 +38,7 @@ const clock = () => new Date(Date.now() + later);
 
 async function call<T>(method: string, ...args: readonly unknown[]): Promise<T> {
   const answer = await fetch(`${control}/${method}`, { method: 'POST', body: JSON.stringify(args) });
-  const { result } = await answer.json();
+  const { result }: { readonly result: T } = JSON.parse(await answer.text());
   return result;
 }
 
@@ -73,8 +73,8 @@ async function act(): Promise<ActionOutcome> {
         clock,
         cluster: {
           published: () => call('published'),
-          isHeld: (made) => call('isHeld', made),
-          markRemoved: (made, repository) => call('markRemoved', made, repository),
+          isHeld: ({ run, backupID }) => call('isHeld', { run, backupID }),
+          markRemoved: ({ run, backupID }, repository) => call('markRemoved', { run, backupID }, repository),
         },
       });
     case 'sync-catalogue':

@@ -61,7 +61,7 @@ export async function startCrashPoints(store: string, database?: { readonly port
       await kill();
       return { fault: 'reset' };
     }
-    return writing.includes(asked.kind) && reaches(`after ${what}`) ? { fault: 'lose', then: kill } : 'forward';
+    return writing.includes(asked.kind) && reaches(`after ${what}`) ? { fault: 'lose', meanwhile: kill } : 'forward';
   };
   const proxy = await startScriptedProxy(store, script);
   const control = await startControl(async (method, args) => {

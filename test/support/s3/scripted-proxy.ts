@@ -44,8 +44,8 @@ export type Fate =
   | { readonly fault: 'reset' }
   /** The connection is reset when so much of the request's body has come. */
   | { readonly fault: 'reset-request'; readonly after: number }
-  /** The server does it, `then` is awaited, and the answer is lost. */
-  | { readonly fault: 'lose'; readonly then?: () => Promise<void> }
+  /** The server does it, `meanwhile` is awaited, and the answer is lost. */
+  | { readonly fault: 'lose'; readonly meanwhile?: () => Promise<void> }
   /** Nothing is answered, and the connection stays. */
   | { readonly fault: 'stall' }
   /** The header comes and so many bytes, then the connection breaks, or says nothing more. */
@@ -153,12 +153,13 @@ async function carryOut(work: Work): Promise<void> {
   const { fate, incoming, response, earlier } = work;
   if (fate !== 'forward' && 'fault' in fate) {
     if (fate.fault === 'stall') return void incoming.resume();
-    if (fate.fault === 'reset') return response.socket?.resetAndDestroy();
-    if (fate.fault === 'reset-request') return await resetWithin(incoming, fate.after);
+    if (fate.fault === 'reset') return void response.socket?.resetAndDestroy();
+    if (fate.fault === 'reset-request') return resetWithin(incoming, fate.after);
   }
   const body = await readAll(incoming);
   if (fate !== 'forward' && 'answer' in fate) {
-    response.writeHead(fate.answer, fate.headers).end(incoming.method === 'HEAD' ? undefined : fate.body);
+    const text = incoming.method === 'HEAD' ? '' : (fate.body ?? '');
+    response.writeHead(fate.answer, { ...fate.headers, 'content-length': Buffer.byteLength(text) }).end(text);
     return;
   }
   const key = `${incoming.method} ${incoming.url}`;
@@ -174,7 +175,7 @@ async function reply({ fate, response, incoming }: Work, { status, headers, body
   if (fate === 'forward' || 'answer' in fate) return void response.writeHead(status, headers).end(body);
   switch (fate.fault) {
     case 'lose':
-      await fate.then?.();
+      await fate.meanwhile?.();
       response.socket?.resetAndDestroy();
       return;
     case 'cut':
