@@ -14,6 +14,7 @@ import { createWorld } from '../../postgres/restore/world.ts';
 import { bounded } from '../../support/faults.ts';
 import { chooseSeed, randomFrom } from '../../support/faults/random.ts';
 import { type Schedule, scheduleOf } from '../../support/faults/schedule.ts';
+import { sweepAsBackup } from '../../support/faults/sweep.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { type ScriptedProxy, startScriptedProxy } from '../../support/s3/scripted-proxy.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
@@ -228,6 +229,7 @@ test('retention: what is to stay stays, and in the end all is as without faults'
       // As the next Jobs find it: what could not be told is waited for anew.
       for (let job = 1; job <= 3 && (await has(old)); job += 1) await world.expire(rules, { later: job * (hour + 6000) + hour });
       await world.expire(rules, { later: 6 * hour });
+      await sweepAsBackup(world.store);
       expect([await has(old), await has(last)], where()).toEqual([false, true]);
       expect(await segments(), where()).toEqual([8, 9].map((number) => expect.stringContaining(`${number}.zst`)));
       expect(await world.store.sweepUnfinished('', new Date(8.64e15), { signal: AbortSignal.timeout(5000) })).toBe(0);

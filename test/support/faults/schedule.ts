@@ -40,10 +40,12 @@ export interface Schedule {
 }
 
 /** Faults by chance: one of so many requests meets one that passes, and every third round one that stays, from some request on. */
-export function scheduleOf(random: Random, rate = 0.1): Schedule {
-  const stays = random.below(3) === 0 ? { from: random.below(25), fate: random.pick(lasting) } : undefined;
+export function scheduleOf(random: Random, rate = 0.2): Schedule {
+  const stays = random.below(3) === 0 ? { from: random.below(20), fate: random.pick(lasting) } : undefined;
   const struck: string[] = [];
-  const script: Script = ({ kind, index, path }) => {
+  let index = -1;
+  const script: Script = ({ kind, path }) => {
+    index += 1;
     const fate = (() => {
       if (stays !== undefined && index >= stays.from) return stays.fate;
       if (random.next() >= rate) return 'forward' as const;
