@@ -78,7 +78,12 @@ export async function endUnfinishedUploads(
 }
 
 /** Of one key: those that a lost answer has left, beside the one that is known. */
-export async function endOtherUploads(s3: S3Connection, key: string, known: string, signal: AbortSignal): Promise<void> {
+export async function endOtherUploads(
+  s3: S3Connection,
+  key: string,
+  known: string,
+  signal: AbortSignal,
+): Promise<void> {
   const whole = s3.fullKey(key);
   for (const { Key, UploadId } of (await listUploads(s3, whole, undefined, signal)).Uploads ?? []) {
     if (Key === whole && UploadId !== undefined && UploadId !== known) await endUpload(s3, whole, UploadId, signal);

@@ -8,7 +8,15 @@ import { chooseSeed, randomFrom } from '../../support/faults/random.ts';
 import { spread } from '../../support/faults/spread.ts';
 import { type ScriptedProxy, startScriptedProxy } from '../../support/s3/scripted-proxy.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
-import { archivedFiles, archiveTask, exists, makeSetting, type Setting, s3Repository, until } from '../../support/wal/sidecar.ts';
+import {
+  archivedFiles,
+  archiveTask,
+  exists,
+  makeSetting,
+  type Setting,
+  s3Repository,
+  until,
+} from '../../support/wal/sidecar.ts';
 import { type SmallServer, startSmallServer } from '../../support/wal/small-segments.ts';
 
 const seed = chooseSeed();

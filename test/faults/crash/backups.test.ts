@@ -6,13 +6,20 @@ import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
 import type { RepositoryTask, RestoreTask, Task } from '../../../src/domain/task.ts';
 import { task as taskSchema } from '../../../src/domain/task.ts';
 import type { Store } from '../../../src/repository/store.ts';
+import {
+  backUp,
+  backupTask,
+  createSetting,
+  openRepository,
+  type Setting,
+  s3Repository,
+} from '../../postgres/backup/setting.ts';
+import { physicalTask, settings } from '../../postgres/physical/physical-setting.ts';
 import { type CrashPoints, startCrashPoints } from '../../support/faults/crash-points.ts';
 import { killEverywhere, type Prepared } from '../../support/faults/kill-everywhere.ts';
 import { chooseSeed } from '../../support/faults/random.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
-import { backUp, backupTask, createSetting, openRepository, type Setting, s3Repository } from '../../postgres/backup/setting.ts';
-import { physicalTask, settings } from '../../postgres/physical/physical-setting.ts';
 import { orphansIn, requireTrueBackups } from './repository-state.ts';
 
 const seed = chooseSeed();
@@ -57,13 +64,15 @@ async function newPlace(): Promise<Place> {
   };
 }
 
-const removing = ({ store, bucket }: Place) => async () => {
-  await store.close();
-  await rm(join(s3.folder, bucket), { recursive: true, force: true });
-  // What a pod takes with it.
-  for (const folder of [setting.folders.scratch, setting.folders.temporary])
-    for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
-};
+const removing =
+  ({ store, bucket }: Place) =>
+  async () => {
+    await store.close();
+    await rm(join(s3.folder, bucket), { recursive: true, force: true });
+    // What a pod takes with it.
+    for (const folder of [setting.folders.scratch, setting.folders.temporary])
+      for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
+  };
 
 const work = (task: Task) => ({ task, folders: setting.folders });
 const throughPoints = () => ({ ...server, port: crash.port });
@@ -237,7 +246,13 @@ function restoreTask(repository: RepositoryTask, backup: string, onConflict: str
     request: { name: 'request', uid: randomUUID() },
     repository,
     backup: { backupID: backup },
-    server: { hosts: [server.host], port: crash.port, database: 'postgres', role: 'Primary', credentialsSecretName: 'admin' },
+    server: {
+      hosts: [server.host],
+      port: crash.port,
+      database: 'postgres',
+      role: 'Primary',
+      credentialsSecretName: 'admin',
+    },
     restore: asked,
   }) as RestoreTask;
 }

@@ -35,7 +35,10 @@ async function newBucket(): Promise<string> {
 
 /** The same repository by way of the crash points. */
 function through<Repository extends { readonly spec: { readonly s3?: object | undefined } }>(repository: Repository) {
-  return { ...repository, spec: { ...repository.spec, s3: { ...repository.spec.s3, endpoint: crash.s3 } } } as Repository;
+  return {
+    ...repository,
+    spec: { ...repository.spec, s3: { ...repository.spec.s3, endpoint: crash.s3 } },
+  } as Repository;
 }
 
 const foldersOf = (mountRoot: string) => ({ mountRoot, scratch: mountRoot, temporary: mountRoot });

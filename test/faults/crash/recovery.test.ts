@@ -9,10 +9,10 @@ import { mounts } from '../../../src/domain/mounts.ts';
 import type { RecoverTask } from '../../../src/domain/task.ts';
 import { recover, startAndAsk } from '../../postgres/recover/recovery.ts';
 import { createSource, planFor, type Source, taskFor } from '../../postgres/recover/source.ts';
-import { bounded } from '../../support/faults.ts';
 import { chooseSeed, randomFrom } from '../../support/faults/random.ts';
 import { scheduleOf } from '../../support/faults/schedule.ts';
 import { spread } from '../../support/faults/spread.ts';
+import { bounded } from '../../support/faults.ts';
 import { openS3 } from '../../support/s3/open.ts';
 import { type ScriptedProxy, startScriptedProxy } from '../../support/s3/scripted-proxy.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
@@ -72,8 +72,7 @@ async function once(killAt: number): Promise<{ readonly points: readonly string[
     killAgent();
     return true;
   };
-  proxy.script = ({ kind, path }) =>
-    reaches(`${kind} ${path.split('/').at(-1)}`) ? { fault: 'reset' } : 'forward';
+  proxy.script = ({ kind, path }) => (reaches(`${kind} ${path.split('/').at(-1)}`) ? { fault: 'reset' } : 'forward');
   const seen = new Set<string>();
   const watching = new AbortController();
   try {
@@ -82,7 +81,8 @@ async function once(killAt: number): Promise<{ readonly points: readonly string[
         killAgent = () => agent('SIGKILL');
         // The signs between the two containers are the steps that no store sees.
         watch(folder, { signal: watching.signal, persistent: false }, (_, name) => {
-          if (name === null || /^\.|\.tmp$|\.new$|^alive|^(want|have|absent|error|log)$/.test(name) || seen.has(name)) return;
+          if (name === null || /^\.|\.tmp$|\.new$|^alive|^(want|have|absent|error|log)$/.test(name) || seen.has(name))
+            return;
           if (!existsSync(join(folder, name))) return;
           seen.add(name);
           reaches(`sign ${name}`);
@@ -101,7 +101,10 @@ async function once(killAt: number): Promise<{ readonly points: readonly string[
 
 async function requireWhole(where: string): Promise<void> {
   expect(await startAndAsk(source, dataDirectory, 'SELECT said FROM status'), where).toBe('two');
-  expect((await readdir(source.root)).filter((name) => name.startsWith('.')), where).toEqual([]);
+  expect(
+    (await readdir(source.root)).filter((name) => name.startsWith('.')),
+    where,
+  ).toEqual([]);
 }
 
 test('a recovery, killed at each step, is a whole one at the next try', async () => {

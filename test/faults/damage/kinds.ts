@@ -33,6 +33,7 @@ const kinds: readonly (readonly [ObjectKind, RegExp])[] = [
 /** Fails for what nobody has thought of: a new kind of object wants a row in the table, and a test. */
 export function kindOf(key: string): ObjectKind {
   const found = kinds.find(([, pattern]) => pattern.test(key));
-  if (found === undefined) throw new Error(`${key} is of no kind that the tests of damage know: give it one in kinds.ts`);
+  if (found === undefined)
+    throw new Error(`${key} is of no kind that the tests of damage know: give it one in kinds.ts`);
   return found[0];
 }

@@ -13,11 +13,19 @@ import { readManifest } from '../../../src/repository/backups.ts';
 import type { Store } from '../../../src/repository/store.ts';
 import { verifyObjects } from '../../../src/repository/verify-objects.ts';
 import { closeKeyrings } from '../../../src/stream/gpg-keyring.ts';
-import { backUp, backupTask, createSetting, openRepository, recordingReporter, type Setting, volumeRepository } from '../../postgres/backup/setting.ts';
+import {
+  backUp,
+  backupTask,
+  createSetting,
+  openRepository,
+  recordingReporter,
+  type Setting,
+  volumeRepository,
+} from '../../postgres/backup/setting.ts';
 import { forGpg, type GpgKey, generateGpgKey, mountGpgKeys } from '../../postgres/encryption/gpg-keys.ts';
 import { generateKeys, identitySecret, type KeyPair, mountIdentity } from '../../postgres/encryption/setting.ts';
-import { bounded } from '../../support/faults.ts';
 import { chooseSeed, randomFrom } from '../../support/faults/random.ts';
+import { bounded } from '../../support/faults.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { type Damage, damaged, damages } from './damages.ts';
 import { kindOf, type ObjectKind } from './kinds.ts';
@@ -137,7 +145,13 @@ async function restore({ repository, backupID, path, checksum, setting }: World,
     request: { name: 'request', uid: randomUUID() },
     repository,
     backup: { backupID, path, ...(knowsChecksum ? { checksum } : {}) },
-    server: { hosts: [server.host], port: server.port, database: 'postgres', role: 'Primary', credentialsSecretName: 'admin' },
+    server: {
+      hosts: [server.host],
+      port: server.port,
+      database: 'postgres',
+      role: 'Primary',
+      credentialsSecretName: 'admin',
+    },
     restore: asked,
   }) as RestoreTask;
   try {
@@ -179,10 +193,15 @@ describe.each(variants)('$name', (variant) => {
     const outcomes = new Set<string>();
     let count = 0;
     try {
-      expect(world.keys.map(kindOf)).toEqual(expect.arrayContaining(['manifest', 'started', 'dump', 'contents', 'globals']));
+      expect(world.keys.map(kindOf)).toEqual(
+        expect.arrayContaining(['manifest', 'started', 'dump', 'contents', 'globals']),
+      );
       expect(await verify(world, true)).toBe('not found');
       for (const key of world.keys) {
-        const chosen = bounded(2, damages.length) === damages.length ? damages : [random.pick(damages as [Damage]), random.pick(damages as [Damage])];
+        const chosen =
+          bounded(2, damages.length) === damages.length
+            ? damages
+            : [random.pick(damages as [Damage]), random.pick(damages as [Damage])];
         for (const damage of chosen) {
           const other = world.fileOf(key.replace(world.path, world.otherPath));
           const judged = await damaged(world.fileOf(key), damage, { other, random }, () =>

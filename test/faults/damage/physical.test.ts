@@ -10,8 +10,8 @@ import { createWorld, type Made, type World } from '../../postgres/incremental/w
 import { recover, startAndAsk } from '../../postgres/recover/recovery.ts';
 import { taskFor } from '../../postgres/recover/source.ts';
 import { planOf } from '../../postgres/recover-plan/plan-of.ts';
-import { bounded } from '../../support/faults.ts';
 import { chooseSeed, randomFrom } from '../../support/faults/random.ts';
+import { bounded } from '../../support/faults.ts';
 import { type Damage, damaged, damages } from './damages.ts';
 import { kindOf, type ObjectKind } from './kinds.ts';
 
@@ -86,7 +86,11 @@ async function verified(key: string): Promise<'found' | 'not found'> {
       await source.archive.histories({ signal: signal() });
       const content = await source.archive.get(name, { signal: signal() });
       if (content === undefined) return 'found';
-      return name.endsWith('.history') ? 'not found' : (await source.archive.commitTimes(name, { signal: signal() })) === undefined ? 'found' : 'not found';
+      return name.endsWith('.history')
+        ? 'not found'
+        : (await source.archive.commitTimes(name, { signal: signal() })) === undefined
+          ? 'found'
+          : 'not found';
     }
     const { manifest } = await readManifest(source.store, backup, { signal: signal() });
     return (await verifyObjects(source.store, backup, manifest, signal())).length > 0 ? 'found' : 'not found';

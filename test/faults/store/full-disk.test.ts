@@ -78,7 +78,9 @@ test('a volume that is full takes no WAL, and says so; with room it takes all', 
   const failed = () => readdir(join(pod.spool, 'failed'));
   await until('it is told', async () => (await failed()).some((name) => !name.startsWith('.')));
   expect(await readdir(join(pod.spool, 'done'))).toEqual([]);
-  const said = (await execa('cat', [join(pod.spool, 'failed', (await failed()).find((name) => !name.startsWith('.')) ?? '')])).stdout;
+  const said = (
+    await execa('cat', [join(pod.spool, 'failed', (await failed()).find((name) => !name.startsWith('.')) ?? '')])
+  ).stdout;
   expect(said).toMatch(/no room left/);
   await mount('20m', folder, ['remount']);
   for (const { name, content } of files) await bring(pod, name, content);

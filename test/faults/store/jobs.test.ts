@@ -6,20 +6,36 @@ import { mounts } from '../../../src/domain/mounts.ts';
 import type { BackupTask } from '../../../src/domain/task.ts';
 import { openStore } from '../../../src/repository/open.ts';
 import type { Store } from '../../../src/repository/store.ts';
-import { backUp, backupTask, createSetting, openRepository, type Setting, s3Repository } from '../../postgres/backup/setting.ts';
+import {
+  backUp,
+  backupTask,
+  createSetting,
+  openRepository,
+  type Setting,
+  s3Repository,
+} from '../../postgres/backup/setting.ts';
 import { hour } from '../../postgres/expire/manifest-of.ts';
 import { createWorld as createRetention, expire, lookInto } from '../../postgres/expire/world.ts';
 import { backUpPhysically, physicalTask, settings } from '../../postgres/physical/physical-setting.ts';
 import { createWorld } from '../../postgres/restore/world.ts';
-import { bounded } from '../../support/faults.ts';
 import { chooseSeed, randomFrom } from '../../support/faults/random.ts';
 import { type Schedule, scheduleOf } from '../../support/faults/schedule.ts';
 import { sweepAsBackup } from '../../support/faults/sweep.ts';
+import { bounded } from '../../support/faults.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { type ScriptedProxy, startScriptedProxy } from '../../support/s3/scripted-proxy.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { testSystem, writeSegment } from '../../support/wal/segment.ts';
-import { archivedFiles, archiveTask, bring, exists, makeSetting, s3Repository as walRepository, startSidecar, until } from '../../support/wal/sidecar.ts';
+import {
+  archivedFiles,
+  archiveTask,
+  bring,
+  exists,
+  makeSetting,
+  startSidecar,
+  until,
+  s3Repository as walRepository,
+} from '../../support/wal/sidecar.ts';
 import { orphansIn, requireTrueBackups } from '../crash/repository-state.ts';
 
 const seed = chooseSeed();
@@ -61,7 +77,10 @@ async function inRounds(name: string, act: (round: Round) => Promise<'done' | 'f
     const proxy = await startScriptedProxy(s3.endpoint, schedule.script);
     const where = () => `${name}, TIDEMARK_SEED=${seed}, round ${number}:\n${schedule.struck()}`;
     try {
-      counted[await act({ bucket, proxy, schedule, where, calm: () => void (proxy.script = () => 'forward') })] += 1;
+      const calm = () => {
+        proxy.script = () => 'forward';
+      };
+      counted[await act({ bucket, proxy, schedule, where, calm })] += 1;
       counted.faults += schedule.struck().split('\n').filter(Boolean).length;
     } finally {
       await proxy.stop();
@@ -178,7 +197,9 @@ test('archiving: nothing is acknowledged that is not stored', async () => {
       await until('each has its word', async () => (await Promise.all([...files.keys()].map(answered))).every(Boolean));
       await requireStored(pod.spool, bucket, files, where());
       calm();
-      const word = (await Promise.all([...files.keys()].map((name) => exists(join(pod.spool, 'failed', name))))).includes(true);
+      const word = (
+        await Promise.all([...files.keys()].map((name) => exists(join(pod.spool, 'failed', name))))
+      ).includes(true);
       for (const [name, content] of files)
         if (!(await exists(join(pod.spool, 'done', name)))) await bring(pod, name, content);
       await until('all are stored', async () =>
@@ -227,7 +248,8 @@ test('retention: what is to stay stays, and in the end all is as without faults'
       expect(await has(last), where()).toBe(true);
       for (const number of [8, 9]) expect((await segments()).join(), where()).toContain(`${number}.zst`);
       // As the next Jobs find it: what could not be told is waited for anew.
-      for (let job = 1; job <= 3 && (await has(old)); job += 1) await world.expire(rules, { later: job * (hour + 6000) + hour });
+      for (let job = 1; job <= 3 && (await has(old)); job += 1)
+        await world.expire(rules, { later: job * (hour + 6000) + hour });
       await world.expire(rules, { later: 6 * hour });
       await sweepAsBackup(world.store);
       expect([await has(old), await has(last)], where()).toEqual([false, true]);

@@ -33,7 +33,12 @@ const faults: readonly Fault[] = [
   { name: '503 without words, twice', fate: { answer: 503 }, times: 2, expected: all('done') },
   { name: 'SlowDown, five times', fate: refusal(503, 'SlowDown'), times: 5, expected: all('done') },
   { name: 'SlowDown that does not end', fate: refusal(503, 'SlowDown'), times: always, expected: all('SlowDown') },
-  { name: 'InternalError that does not end', fate: refusal(500, 'InternalError'), times: always, expected: all('StoreError') },
+  {
+    name: 'InternalError that does not end',
+    fate: refusal(500, 'InternalError'),
+    times: always,
+    expected: all('StoreError'),
+  },
   { name: 'a reset', fate: { fault: 'reset' }, times: 3, expected: all('done') },
   { name: 'resets that do not end', fate: { fault: 'reset' }, times: always, expected: all('StoreUnreachable') },
   {
@@ -48,7 +53,12 @@ const faults: readonly Fault[] = [
     times: 2,
     expected: { begin: 'done', complete: 'done', download: 'done', list: 'done', delete: 'done' },
   },
-  { name: 'an answer that is lost after the store has done it', fate: { fault: 'lose' }, times: 1, expected: all('done') },
+  {
+    name: 'an answer that is lost after the store has done it',
+    fate: { fault: 'lose' },
+    times: 1,
+    expected: all('done'),
+  },
   {
     name: 'a 200 whose body is an error',
     fate: ok(errorBody('InternalError')),
@@ -68,7 +78,13 @@ const faults: readonly Fault[] = [
     expected: { complete: 'done', download: 'ChecksumMismatch', list: 'done', delete: 'done' },
   },
   { name: 'a silence', fate: { fault: 'stall' }, timings: silent, times: 1, expected: all('done') },
-  { name: 'a silence that does not end', fate: { fault: 'stall' }, timings: silent, times: always, expected: all('StoreUnreachable') },
+  {
+    name: 'a silence that does not end',
+    fate: { fault: 'stall' },
+    timings: silent,
+    times: always,
+    expected: all('StoreUnreachable'),
+  },
   {
     name: 'a silence in the middle of an answer',
     fate: ({ kind }) => ({ fault: 'stall-answer', after: kind === 'get' ? 1_000_000 : 60 }),
@@ -101,18 +117,38 @@ const faults: readonly Fault[] = [
     expected: { download: 'ChecksumMismatch' },
   },
   { name: 'a 409, once', fate: refusal(409, 'ConditionalRequestConflict'), times: 1, expected: writing('done') },
-  { name: 'a 409 that does not end', fate: refusal(409, 'OperationAborted'), times: always, expected: writing('WriteConflict') },
+  {
+    name: 'a 409 that does not end',
+    fate: refusal(409, 'OperationAborted'),
+    times: always,
+    expected: writing('WriteConflict'),
+  },
   {
     name: 'a 412 though nobody else writes',
     fate: refusal(412, 'PreconditionFailed'),
     times: always,
     expected: { put: 'ObjectExists', complete: 'ObjectExists' },
   },
-  { name: 'a token that has expired', fate: refusal(400, 'ExpiredToken'), times: always, expected: all('ExpiredToken') },
+  {
+    name: 'a token that has expired',
+    fate: refusal(400, 'ExpiredToken'),
+    times: always,
+    expected: all('ExpiredToken'),
+  },
   { name: 'a 507', fate: { answer: 507 }, times: always, expected: writing('StoreFull') },
   { name: 'QuotaExceeded', fate: refusal(403, 'QuotaExceeded'), times: always, expected: writing('StoreFull') },
-  { name: 'InsufficientStorage', fate: refusal(507, 'InsufficientStorage'), times: always, expected: writing('StoreFull') },
-  { name: 'a clock that is off', fate: refusal(403, 'RequestTimeTooSkewed'), times: always, expected: all('ClockSkew') },
+  {
+    name: 'InsufficientStorage',
+    fate: refusal(507, 'InsufficientStorage'),
+    times: always,
+    expected: writing('StoreFull'),
+  },
+  {
+    name: 'a clock that is off',
+    fate: refusal(403, 'RequestTimeTooSkewed'),
+    times: always,
+    expected: all('ClockSkew'),
+  },
   { name: 'AccessDenied', fate: refusal(403, 'AccessDenied'), times: always, expected: all('AccessDenied') },
 ];
 
@@ -146,10 +182,13 @@ describe.concurrent('what the store does, and what becomes of it', () => {
     });
     const place = { ...server, bucket: 'backups', prefix: `cell-${cells.findIndex((cell) => cell.name === name)}` };
     const direct = openS3(place);
-    const store = openS3({ ...place, endpoint: proxy.endpoint }, {
-      ...(fault.timings ?? timings),
-      ...(fault.times === always ? { outage: brief } : {}),
-    });
+    const store = openS3(
+      { ...place, endpoint: proxy.endpoint },
+      {
+        ...(fault.timings ?? timings),
+        ...(fault.times === always ? { outage: brief } : {}),
+      },
+    );
     const cell = { operation, store, direct, folder: 'folder', signal: AbortSignal.timeout(120_000) };
     try {
       await prepare(cell);

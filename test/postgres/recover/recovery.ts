@@ -24,7 +24,10 @@ export interface Doing {
   readonly standbyCredentials?: string;
   readonly credentials?: string;
   /** Called when both run; `agent` may be signalled. */
-  readonly meanwhile?: (running: { readonly folder: string; readonly agent: (signal?: NodeJS.Signals) => void }) => Promise<void>;
+  readonly meanwhile?: (running: {
+    readonly folder: string;
+    readonly agent: (signal?: NodeJS.Signals) => void;
+  }) => Promise<void>;
 }
 
 /** The two containers of a recovery's pod, as two processes of the server's account. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
-import { connect, createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Folders } from '../../../src/agent/backup/run-backup.ts';
 import type { Task } from '../../../src/domain/task.ts';
@@ -204,7 +204,11 @@ async function startStatements(
 
 /** For a person who reads which point it was. */
 function statementIn(piece: Buffer): string {
-  return piece.toString('latin1').replaceAll(/[^\x20-\x7e]+/g, ' ').trim().slice(0, 60);
+  return piece
+    .toString('latin1')
+    .replaceAll(/[^\x20-\x7e]+/g, ' ')
+    .trim()
+    .slice(0, 60);
 }
 
 function portOf(address: ReturnType<TcpServer['address']>): number {

@@ -21,7 +21,12 @@ export interface Prepared {
  */
 export async function killEverywhere(
   name: string,
-  { crash, prepare, seed, around }: {
+  {
+    crash,
+    prepare,
+    seed,
+    around,
+  }: {
     readonly crash: CrashPoints;
     readonly prepare: () => Promise<Prepared>;
     readonly seed: number;

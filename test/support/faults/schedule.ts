@@ -52,7 +52,8 @@ export function scheduleOf(random: Random, rate = 0.2): Schedule {
       const possible = random.pick(passing);
       return possible.kinds === undefined || possible.kinds.includes(kind) ? possible.fate : ('forward' as const);
     })();
-    if (fate !== 'forward') struck.push(`${index} ${kind} ${path.split('/').at(-1)}: ${JSON.stringify(fate).slice(0, 60)}`);
+    if (fate !== 'forward')
+      struck.push(`${index} ${kind} ${path.split('/').at(-1)}: ${JSON.stringify(fate).slice(0, 60)}`);
     return fate;
   };
   return { script, struck: () => struck.join('\n') };

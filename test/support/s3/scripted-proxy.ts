@@ -3,8 +3,8 @@ import {
   Agent as HttpAgent,
   type IncomingHttpHeaders,
   type IncomingMessage,
-  request as send,
   type ServerResponse,
+  request as send,
 } from 'node:http';
 import { errorBody } from './faulty-server.ts';
 

@@ -27,7 +27,8 @@ test('any bit that changes is found, and any end that is cut off', () => {
     for (let bit = 0; bit < 8; bit += 1) {
       const copy = Buffer.from(bytes);
       copy[at] = (copy[at] ?? 0) ^ (1 << bit);
-      if (!isRefused(copy.toString('utf8'))) kept.push(`${at}.${bit} ${JSON.stringify(copy.toString('utf8').slice(at - 5, at + 5))}`);
+      if (!isRefused(copy.toString('utf8')))
+        kept.push(`${at}.${bit} ${JSON.stringify(copy.toString('utf8').slice(at - 5, at + 5))}`);
     }
     if (at > 0 && at < bytes.length - 1) expect(isRefused(sealed.slice(0, at)), `cut at ${at}`).toBe(true);
   }
