@@ -2,10 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { mounts } from '../../../src/domain/mounts.ts';
 import { chooseSeed, randomFrom } from '../../support/faults/random.ts';
 import { spread } from '../../support/faults/spread.ts';
+import { bounded } from '../../support/faults.ts';
 import { type ScriptedProxy, startScriptedProxy } from '../../support/s3/scripted-proxy.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import {
@@ -19,6 +20,7 @@ import {
 } from '../../support/wal/sidecar.ts';
 import { type SmallServer, startSmallServer } from '../../support/wal/small-segments.ts';
 
+vi.setConfig({ testTimeout: bounded(300_000, 7_200_000) });
 const seed = chooseSeed();
 let s3: S3Server;
 let proxy: ScriptedProxy;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
 import type { RepositoryTask, RestoreTask, Task } from '../../../src/domain/task.ts';
 import { task as taskSchema } from '../../../src/domain/task.ts';
@@ -18,10 +18,12 @@ import { physicalTask, settings } from '../../postgres/physical/physical-setting
 import { type CrashPoints, startCrashPoints } from '../../support/faults/crash-points.ts';
 import { killEverywhere, type Prepared } from '../../support/faults/kill-everywhere.ts';
 import { chooseSeed } from '../../support/faults/random.ts';
+import { bounded } from '../../support/faults.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { orphansIn, requireTrueBackups } from './repository-state.ts';
 
+vi.setConfig({ testTimeout: bounded(300_000, 7_200_000) });
 const seed = chooseSeed();
 const rows = 'SELECT count(*), sum(i), md5(string_agg(md5, $$$$ ORDER BY i)) FROM rows';
 let server: TestServer;

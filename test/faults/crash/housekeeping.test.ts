@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { catalogueStatus } from '../../../src/api/catalogue.ts';
 import { retention as retentionSchema, retentionStatus } from '../../../src/api/retention.ts';
 import type { SyncTask } from '../../../src/domain/task.ts';
@@ -11,8 +11,10 @@ import { type CrashPoints, startCrashPoints, type Work } from '../../support/fau
 import { killEverywhere, type Prepared } from '../../support/faults/kill-everywhere.ts';
 import { chooseSeed } from '../../support/faults/random.ts';
 import { sweepAsBackup } from '../../support/faults/sweep.ts';
+import { bounded } from '../../support/faults.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 
+vi.setConfig({ testTimeout: bounded(300_000, 7_200_000) });
 const seed = chooseSeed();
 let s3: S3Server;
 let crash: CrashPoints;

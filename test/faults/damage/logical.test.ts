@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { runRestore } from '../../../src/agent/restore/run-restore.ts';
 import { backupRepositorySpec } from '../../../src/api/backup-repository.ts';
 import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
@@ -30,6 +30,7 @@ import { startPostgres, type TestServer } from '../../support/postgres/server.ts
 import { type Damage, damaged, damages } from './damages.ts';
 import { kindOf, type ObjectKind } from './kinds.ts';
 
+vi.setConfig({ testTimeout: bounded(300_000, 7_200_000) });
 const seed = chooseSeed();
 const rows = 'SELECT count(*), sum(i), md5(string_agg(md5, $$$$ ORDER BY i)) FROM rows';
 const signal = () => AbortSignal.timeout(60_000);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { backupRepositorySpec } from '../../../src/api/backup-repository.ts';
 import { Failure } from '../../../src/domain/failure.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
@@ -22,6 +22,7 @@ import { writeSegment } from '../../support/wal/segment.ts';
 import { damaged, damages } from './damages.ts';
 import { kindOf } from './kinds.ts';
 
+vi.setConfig({ testTimeout: bounded(300_000, 7_200_000) });
 const seed = chooseSeed();
 const options = () => ({ signal: AbortSignal.timeout(20_000) });
 const place = { namespace: 'shop', policy: 'orders', systemIdentifier: '7' };

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { Failure } from '../../../src/domain/failure.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
 import type { BackupTask } from '../../../src/domain/task.ts';
@@ -38,6 +38,7 @@ import {
 } from '../../support/wal/sidecar.ts';
 import { orphansIn, requireTrueBackups } from '../crash/repository-state.ts';
 
+vi.setConfig({ testTimeout: bounded(300_000, 7_200_000) });
 const seed = chooseSeed();
 const rounds = bounded(3, 40);
 const rows = 'SELECT count(*), sum(i), md5(string_agg(md5, $$$$ ORDER BY i)) FROM rows';
