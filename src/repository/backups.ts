@@ -110,8 +110,10 @@ async function readOnce(store: Store, key: string, expected: readonly string[] |
       `${key} in ${store.description} has the digest ${sha256}, but ${expected.join(' or ')} was recorded when the backup was made: it was changed since. Use another backup, or find out who wrote to the repository.`,
     );
   }
+  const found = checked(parse(bytes), key, store);
+  // Not before its format is known to be one of ours.
   if (isSealBroken(bytes.toString('utf8'))) throw damaged(key, store, 'its seal is not that of its content');
-  return { manifest: checked(parse(bytes), key, store), sha256, bytes };
+  return { manifest: found, sha256, bytes };
 }
 
 async function getManifest(store: Store, key: string, signal: AbortSignal): Promise<Buffer> {
