@@ -6,6 +6,7 @@ import { objectsOf } from '../domain/manifest-objects.ts';
 import { type Started, startedFormat, started as startedSchema } from '../domain/started.ts';
 import { sha256Of } from '../stream/digest.ts';
 import { orFromAnother } from './mirrored-store.ts';
+import { isSealBroken, seal } from './seal.ts';
 import type { Store } from './store.ts';
 
 /** An ID is the second of its beginning, so that two of one second are told apart by a number at its end. */
@@ -58,7 +59,7 @@ export async function commitBackup(
   return commitManifest(
     store,
     backupPath(location),
-    { manifest: backup, bytes: toJson(manifest.parse(backup)) },
+    { manifest: backup, bytes: Buffer.from(seal(toJson(manifest.parse(backup)).toString())) },
     signal,
   );
 }
@@ -109,7 +110,10 @@ async function readOnce(store: Store, key: string, expected: readonly string[] |
       `${key} in ${store.description} has the digest ${sha256}, but ${expected.join(' or ')} was recorded when the backup was made: it was changed since. Use another backup, or find out who wrote to the repository.`,
     );
   }
-  return { manifest: checked(parse(bytes), key, store), sha256, bytes };
+  const found = checked(parse(bytes), key, store);
+  // Not before its format is known to be one of ours.
+  if (isSealBroken(bytes.toString('utf8'))) throw damaged(key, store, 'its seal is not that of its content');
+  return { manifest: found, sha256, bytes };
 }
 
 async function getManifest(store: Store, key: string, signal: AbortSignal): Promise<Buffer> {
@@ -135,10 +139,14 @@ function checked(value: unknown, key: string, store: Store): Manifest {
       `${key} in ${store.description} has the format ${format}; this version of Tidemark reads the formats ${knownFormats.join(', ')}. Use the version that wrote it, or a later one.`,
     );
   }
-  throw terminal(
+  throw damaged(key, store, describeIssues(result.error.issues), result.error);
+}
+
+function damaged(key: string, store: Store, why: string, cause?: unknown): Failure {
+  return terminal(
     'DamagedManifest',
-    `${key} in ${store.description} is not a manifest: ${describeIssues(result.error.issues)}. Use another backup; this one can only be restored by hand (docs/restore-by-hand.md).`,
-    result.error,
+    `${key} in ${store.description} is not a manifest: ${why}. Use another backup; this one can only be restored by hand (docs/restore-by-hand.md).`,
+    cause,
   );
 }
 
@@ -151,22 +159,35 @@ function describeIssues(
     .join('; ');
 }
 
+/** A listing may be older than what was deleted or stored just before it. */
+const removalRounds = 3;
+
 /** Removes a backup: the manifest first, so that it does not exist from then on, started.json last. Repeating is fine. */
 export async function removeBackup(store: Store, path: string, signal: AbortSignal): Promise<void> {
   await store.delete([`${path}/${manifestName}`], { signal });
   const started = `${path}/${startedName}`;
+  // Until a listing shows nothing more: without started.json nobody would know for days what the rest is.
+  for (let round = 0; round < removalRounds && (await deleteListed(store, path, started, signal)); round += 1);
+  await store.sweepUnfinished(`${path}/`, new Date(8.64e15), { signal });
+  await store.delete([started], { signal });
+}
+
+/** Whether there was anything besides the one that is kept. */
+async function deleteListed(store: Store, path: string, kept: string, signal: AbortSignal): Promise<boolean> {
   let batch: string[] = [];
+  let found = false;
   const flush = async () => {
     if (batch.length > 0) await store.delete(batch, { signal });
     batch = [];
   };
   for await (const { key } of store.list(`${path}/`, { signal })) {
-    if (key !== started) batch.push(key);
+    if (key === kept) continue;
+    found = true;
+    batch.push(key);
     if (batch.length === deleteBatch) await flush();
   }
   await flush();
-  await store.sweepUnfinished(`${path}/`, new Date(8.64e15), { signal });
-  await store.delete([started], { signal });
+  return found;
 }
 
 async function checkObjects(store: Store, folder: string, objects: readonly StoredObject[], signal: AbortSignal) {

@@ -10,6 +10,7 @@ import { Failure, terminal, transient } from '../domain/failure.ts';
 import type { BufferPool } from './part-buffers.ts';
 import { maxObjectSize, partSize } from './part-size.ts';
 import type { S3Connection } from './s3-connection.ts';
+import { endOtherUploads } from './s3-list.ts';
 import {
   contentDigest,
   deleteObject,
@@ -64,8 +65,9 @@ export function uploadStream(
 
 async function create({ s3, key, mark }: Upload, signal: AbortSignal): Promise<string> {
   const { settings } = s3;
-  const { UploadId } = await s3.run({ operation: 'begin the upload of', key, signal }, (client, abortSignal) =>
-    client.send(
+  let tries = 0;
+  const { UploadId } = await s3.run({ operation: 'begin the upload of', key, signal }, (client, abortSignal) => {
+    const sent = client.send(
       new CreateMultipartUploadCommand({
         Bucket: settings.bucket,
         Key: s3.fullKey(key),
@@ -75,10 +77,17 @@ async function create({ s3, key, mark }: Upload, signal: AbortSignal): Promise<s
         ...storedAs(s3, settings.storageClass),
       }),
       { abortSignal },
-    ),
-  );
+    );
+    tries += 1;
+    return sent.then((answer) => {
+      tries += (answer.$metadata.attempts ?? 1) - 1;
+      return answer;
+    });
+  });
   if (UploadId === undefined)
     throw terminal('NotSupported', `${settings.bucket} did not begin a multipart upload. Use a store that knows them.`);
+  // Of an earlier try the answer may have been lost alone. What cannot be ended now goes with the backup.
+  if (tries > 1) await endOtherUploads(s3, key, UploadId, signal).catch(() => undefined);
   return UploadId;
 }
 

@@ -8,10 +8,13 @@ export interface S3Credentials {
   readonly expiration: Date;
 }
 
-/** The SDK asks again five minutes before the expiration: a renewed Secret is in use after a minute. */
-const validFor = 6 * 60 * 1000;
+/**
+ * The SDK takes what ends within five minutes for ended, and so asks before every request: small files are nothing beside
+ * one, and after a token has expired the next try has the renewed one.
+ */
+const validFor = 5 * 60 * 1000;
 
-/** Reads the files that Kubernetes makes of a Secret, anew from time to time. */
+/** Reads the files that Kubernetes makes of a Secret, anew each time. */
 export function fileCredentials(folder: string, secretName: string): () => Promise<S3Credentials> {
   return async () => {
     const accessKeyId = await readRequired(folder, 'AWS_ACCESS_KEY_ID', secretName);

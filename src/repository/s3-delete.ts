@@ -19,19 +19,21 @@ export async function deleteObjects(s3: S3Connection, keys: readonly string[], s
 async function deleteBatch(s3: S3Connection, keys: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
   const byFullKey = new Map(keys.map((key) => [s3.fullKey(key), key]));
   try {
-    const { Errors = [] } = await s3.run(
+    const { Deleted = [], Errors = [] } = await s3.run(
       { operation: `delete ${keys.length} objects of`, signal },
       (client, abortSignal) =>
         client.send(
           new DeleteObjectsCommand({
             Bucket: s3.settings.bucket,
-            Delete: { Quiet: true, Objects: [...byFullKey.keys()].map((Key) => ({ Key })) },
+            Delete: { Quiet: false, Objects: [...byFullKey.keys()].map((Key) => ({ Key })) },
           }),
           { abortSignal },
         ),
     );
-    // Once more by itself: a refusal then comes with its own reason.
-    return Errors.filter(({ Code }) => Code !== 'NoSuchKey').flatMap(({ Key }) => byFullKey.get(Key ?? '') ?? []);
+    // Once more by itself: a refusal then comes with its own reason. And what nothing is said of, as in an error behind a 200.
+    const gone = [...Deleted, ...Errors.filter(({ Code }) => Code === 'NoSuchKey')];
+    for (const { Key } of gone) byFullKey.delete(Key ?? '');
+    return [...byFullKey.values()];
   } catch (error) {
     if (!(error instanceof Failure) || error.retryable || signal.aborted) throw error;
     if (['NoSuchBucket', 'WrongCredentials', 'CredentialsMissing', 'UntrustedCertificate'].includes(error.reason))

@@ -44,12 +44,23 @@ function classify(facts: Facts, call: S3Call): ErrorKind {
   return (
     kindOfCode({ code, said, call }) ??
     kindOfNetwork(code, said, { ...call, field: 'spec.s3.endpoint', trust: 'Set spec.s3.caBundleSecretRef' }) ??
-    byStatus(status, said, call) ?? {
+    byStatus(status, said, call) ??
+    unreadable(facts) ?? {
       reason: 'StoreError',
       retryable: false,
       why: `the store answered ${said}`,
       remedy: 'Look the code up in the documentation of the store.',
     }
+  );
+}
+
+/** An answer that was cut short on its way, though its header knows nothing of that. */
+function unreadable({ message }: Facts): ErrorKind | undefined {
+  if (!message.includes('XML parse error')) return undefined;
+  return pass(
+    'StoreError',
+    'its answer cannot be read: it was cut short, or is no answer of an S3 store',
+    'It is tried again; if it stays so, look what stands between the Job and the store.',
   );
 }
 

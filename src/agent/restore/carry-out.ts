@@ -1,5 +1,4 @@
 import { Failure, terminal } from '../../domain/failure.ts';
-import type { RestoreTask } from '../../domain/task.ts';
 import { withConnection } from '../../postgres/query.ts';
 import { toolFor, writeLibpqFiles } from '../../postgres/tools.ts';
 import type { ActionOutcome } from '../action.ts';
@@ -9,6 +8,7 @@ import { requirePrerequisites } from './prerequisites.ts';
 import { restoreDatabase } from './restore-database.ts';
 import { withAftermath } from './restore-failure.ts';
 import { restoreGlobals } from './restore-globals.ts';
+import { sweepUnfinished, unfinishedName } from './sweep-unfinished.ts';
 import { readServer, type Work } from './work.ts';
 
 /** Does what was prepared: roles, database by database, then the questions. The replaced databases go last. */
@@ -21,6 +21,12 @@ export async function carryOut(work: Work, prepared: Prepared): Promise<ActionOu
   const major = Math.max(facts.major, majorOf(manifest.logical.tool));
   const tools = { restore: await toolFor('pg_restore', major), psql: await toolFor('psql', major) };
   const globalErrors = await makeGlobals(work, prepared);
+  await sweepUnfinished(
+    (database, use) => withConnection(access, database, signal, use, { statementTimeout: 0 }),
+    prepared.adminDatabase,
+    task.request.uid,
+    log,
+  );
   const done: Restored[] = [];
   for (const plan of prepared.plans) {
     log.info({ database: plan.source.name, target: plan.targetName, way: plan.way }, 'restoring');
@@ -34,7 +40,7 @@ export async function carryOut(work: Work, prepared: Prepared): Promise<ActionOu
         files,
         options,
         adminDatabase: prepared.adminDatabase,
-        temporaryName: temporaryName(task, plan.index),
+        temporaryName: unfinishedName(task.request.uid, plan.index),
         progress: prepared.progress,
         log,
         signal,
@@ -55,11 +61,6 @@ export async function carryOut(work: Work, prepared: Prepared): Promise<ActionOu
 /** `pg_dump (PostgreSQL) 17.6 (Debian 17.6-1)`. */
 function majorOf(tool: string): number {
   return Number(/\b(\d+)(\.|beta|rc|devel)/.exec(tool)?.[1] ?? 0);
-}
-
-/** Of this request alone: a later attempt finds what an earlier one left, and no other does. */
-function temporaryName({ request }: RestoreTask, index: number): string {
-  return `tidemark_restore_${request.uid.slice(0, 36)}_${index}`;
 }
 
 async function makeGlobals(

@@ -24,7 +24,10 @@ export interface Doing {
   readonly standbyCredentials?: string;
   readonly credentials?: string;
   /** Called when both run; `agent` may be signalled. */
-  readonly meanwhile?: (running: { readonly folder: string; readonly agent: () => void }) => Promise<void>;
+  readonly meanwhile?: (running: {
+    readonly folder: string;
+    readonly agent: (signal?: NodeJS.Signals) => void;
+  }) => Promise<void>;
 }
 
 /** The two containers of a recovery's pod, as two processes of the server's account. */
@@ -69,8 +72,10 @@ export async function recover(source: Source, task: RecoverTask, doing: Doing = 
   const kill = () => server.kill('SIGKILL');
   process.once('exit', kill);
   try {
-    const meanwhile = doing.meanwhile?.({ folder, agent: () => void agent.kill('SIGTERM') });
-    const { stdout, stderr } = await agent;
+    const meanwhile = doing.meanwhile?.({ folder, agent: (how = 'SIGTERM') => void agent.kill(how) });
+    const { stdout, stderr, signal } = await agent;
+    // Its pod goes with it.
+    if (signal === 'SIGKILL') server.kill('SIGTERM');
     await meanwhile;
     await Promise.race([serverEnded, delay(30_000, undefined, { ref: false })]);
     if (stdout === '') throw new Error(`the agent said nothing:\n${stderr}`);

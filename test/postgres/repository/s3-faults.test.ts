@@ -281,7 +281,7 @@ test('a key that could not be deleted with the others is told', async () => {
     kindOf(request) === 'delete many'
       ? {
           status: 200,
-          body: '<DeleteResult><Error><Key>pre/fix/b</Key><Code>AccessDenied</Code></Error></DeleteResult>',
+          body: '<DeleteResult><Deleted><Key>pre/fix/a</Key></Deleted><Error><Key>pre/fix/b</Key><Code>AccessDenied</Code></Error></DeleteResult>',
         }
       : { status: 403, body: errorBody('AccessDenied') },
   );

@@ -1,0 +1,27 @@
+/** The same numbers for the same seed: a schedule that failed can be had again. */
+export interface Random {
+  /** In [0, 1). */
+  readonly next: () => number;
+  /** In [0, end). */
+  readonly below: (end: number) => number;
+  readonly pick: <T>(from: readonly [T, ...T[]]) => T;
+}
+
+/** mulberry32. */
+export function randomFrom(seed: number): Random {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const below = (end: number) => Math.floor(next() * end);
+  return { next, below, pick: (from) => from[below(from.length)] ?? from[0] };
+}
+
+/** One from the clock, unless TIDEMARK_SEED says another; to be printed with a failure. */
+export function chooseSeed(): number {
+  const given = process.env.TIDEMARK_SEED;
+  return given === undefined ? Date.now() % 2 ** 31 : Number(given);
+}
