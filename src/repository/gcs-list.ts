@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { GcsConnection } from './gcs-connection.ts';
 import type { Listed } from './store.ts';
 
+const item = z.object({ name: z.string(), size: z.string().regex(/^[0-9]{1,15}$/), updated: z.iso.datetime() });
 const page = z.object({
-  items: z.array(z.object({ name: z.string(), size: z.string(), updated: z.string() })).default([]),
+  items: z.array(item).default([]),
   prefixes: z.array(z.string()).default([]),
   nextPageToken: z.string().optional(),
 });

@@ -52,16 +52,15 @@ export function walkRecords(content: Buffer, begin: bigint, pageSize: number): W
       if (data === undefined) continue;
       const time = timeAt(scratch, data);
       commits += 1;
+      if (time === undefined) continue;
       if (firstCommit === undefined || time < firstCommit) firstCommit = time;
       if (lastCommit === undefined || time > lastCommit) lastCommit = time;
     } else if (manager === xlogManager && info === xlogRestorePoint) {
       const data = mainData(scratch, cursor.copy(scratch));
       if (data === undefined || data + timeBytes + restorePointName > scratch.length) continue;
-      restorePoints.push({
-        name: nameAt(scratch, data + timeBytes),
-        time: timeAt(scratch, data),
-        end: cursor.end,
-      });
+      const time = timeAt(scratch, data);
+      if (time === undefined) continue;
+      restorePoints.push({ name: nameAt(scratch, data + timeBytes), time, end: cursor.end });
     } else if (manager === xlogManager && info === xlogSwitch) {
       return { firstCommit, lastCommit, commits, restorePoints, end: content.length };
     }
@@ -86,9 +85,10 @@ function mainData(record: Buffer, length: number): number | undefined {
   return undefined;
 }
 
-/** Exact: microseconds of the year 2255 are still a safe integer. */
-function timeAt(record: Buffer, at: number): number {
-  return epoch + record.readInt32LE(at + 4) * 2 ** 32 + record.readUInt32LE(at);
+/** Exact: microseconds of the year 2255 are still a safe integer; what lies beyond is no time that a server has written. */
+function timeAt(record: Buffer, at: number): number | undefined {
+  const time = epoch + record.readInt32LE(at + 4) * 2 ** 32 + record.readUInt32LE(at);
+  return Number.isSafeInteger(time) ? time : undefined;
 }
 
 function nameAt(record: Buffer, at: number): string {
