@@ -139,7 +139,7 @@ function decoderFor(entries: readonly Raw[]): Decode {
   return (text) => (text === undefined ? '' : decoder.decode(text));
 }
 
-function decoderOf(encoding: string): TextDecoder {
+function decoderOf(encoding: string) {
   try {
     return new TextDecoder(webName(encoding));
   } catch {

@@ -40,7 +40,8 @@ async function findFirstMember(file: FileHandle, database: string) {
   if (field(0, 100) !== tableOfContents) throw corrupted(`the dump of database ${database} is a tar without a toc.dat`);
   const size = Number.parseInt(field(124, 12), 8);
   const there = (await file.stat()).size - tarBlock;
-  if (!(size >= 0 && size <= there)) throw corrupted(`the dump of database ${database} is a tar that ends within its toc.dat`);
+  if (!(size >= 0 && size <= there))
+    throw corrupted(`the dump of database ${database} is a tar that ends within its toc.dat`);
   return { start: tarBlock, size };
 }
 

@@ -55,7 +55,12 @@ export function buildJob({
       'TaskTooLarge',
       `What the agent has to be told is ${size} bytes, and ${taskLimit} are possible. Use fewer or shorter patterns, arguments and assertions.`,
     );
-  const podLabels = { ...withoutOwn(template.labels), ...own, [labels.action]: task.action, [labels.managedBy]: managedBy };
+  const podLabels = {
+    ...withoutOwn(template.labels),
+    ...own,
+    [labels.action]: task.action,
+    [labels.managedBy]: managedBy,
+  };
   const spec = {
     backoffLimit: backoffLimit ?? template.backoffLimit,
     activeDeadlineSeconds: template.activeDeadlineSeconds,

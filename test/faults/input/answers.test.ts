@@ -9,15 +9,21 @@ import type { Store } from '../../../src/repository/store.ts';
 import { openAzure } from '../../support/azure/server.ts';
 import { bounded } from '../../support/faults.ts';
 import { openGcs } from '../../support/gcs/server.ts';
-import { openS3 } from '../../support/s3/open.ts';
 import { type Answer, startFaultyServer } from '../../support/s3/faulty-server.ts';
+import { openS3 } from '../../support/s3/open.ts';
 import { mutateBytes } from './mutate.ts';
 import { type Random, seeded } from './random.ts';
 import { corpus, corpusRoot } from './target.ts';
 
 const some = bounded(120, 3000);
 /** One try: what is wrong with an answer is wrong with the next. */
-const timings: Timings & { readonly connect: number } = { connect: 1000, idle: 2000, completing: 2000, outage: -1, cleanUp: 1000 };
+const timings: Timings & { readonly connect: number } = {
+  connect: 1000,
+  idle: 2000,
+  completing: 2000,
+  outage: -1,
+  cleanUp: 1000,
+};
 /** Milliseconds for one call, with all of its pages. */
 const longest = 10_000;
 
@@ -32,8 +38,12 @@ const places = [
 
 describe.each(places)('what a store answers instead of what it should: %s', (name, open) => {
   const folder = join(corpusRoot, 'answers', name);
-  const answers = readdirSync(folder).sort().map((file) => readFileSync(join(folder, file)));
-  const listings = answers.filter((body) => /ListBucketResult|EnumerationResults|storage#objects/.test(body.toString()));
+  const answers = readdirSync(folder)
+    .sort()
+    .map((file) => readFileSync(join(folder, file)));
+  const listings = answers.filter((body) =>
+    /ListBucketResult|EnumerationResults|storage#objects/.test(body.toString()),
+  );
   let server: Awaited<ReturnType<typeof startFaultyServer>> | undefined;
   let store: Store | undefined;
 
@@ -42,30 +52,45 @@ describe.each(places)('what a store answers instead of what it should: %s', (nam
     await server?.stop();
   });
 
-  test('is a result that can be, or a Failure in words, and never goes on for ever', async () => {
-    expect(listings.length).toBeGreaterThan(0);
-    let random: Random = seeded(name);
-    let asked = 0;
-    server = await startFaultyServer((request): Answer => {
-      asked += 1;
-      const isList = /list|prefix/.test(request.query.toString()) || request.query.has('maxResults');
-      // It would go on from page to page for as long as a token comes.
-      if (asked > 12) return { status: 404, body: '' };
-      return { status: random.chance(6) ? random.pick([206, 301, 400, 403, 404, 409, 412]) : 200, headers: headersOf(random, name), body: mutateBytes(random, (isList ? listings : answers)[random.below((isList ? listings : answers).length)] ?? Buffer.alloc(0), answers) };
-    });
-    store = open(server.endpoint);
-    for (let number = 0; number < some; number += 1) {
-      random = seeded('answers', name, number);
-      asked = 0;
-      count += 1;
-      const begun = performance.now();
-      const outcome = await asking(store, random).catch((error: unknown) => error);
-      const seconds = performance.now() - begun;
-      expect(outcome === undefined || outcome instanceof Failure, `${name}, answer ${number}: ${outcome instanceof Error ? outcome.stack : String(outcome)}`).toBe(true);
-      if (outcome instanceof Failure) expect(outcome.message.length, outcome.message).toBeLessThan(3000);
-      expect(seconds, `${name}, answer ${number}`).toBeLessThan(longest);
-    }
-  }, bounded(120_000, 1_800_000));
+  test(
+    'is a result that can be, or a Failure in words, and never goes on for ever',
+    async () => {
+      expect(listings.length).toBeGreaterThan(0);
+      let random: Random = seeded(name);
+      let asked = 0;
+      server = await startFaultyServer((request): Answer => {
+        asked += 1;
+        const isList = /list|prefix/.test(request.query.toString()) || request.query.has('maxResults');
+        // It would go on from page to page for as long as a token comes.
+        if (asked > 12) return { status: 404, body: '' };
+        return {
+          status: random.chance(6) ? random.pick([206, 301, 400, 403, 404, 409, 412]) : 200,
+          headers: headersOf(random, name),
+          body: mutateBytes(
+            random,
+            (isList ? listings : answers)[random.below((isList ? listings : answers).length)] ?? Buffer.alloc(0),
+            answers,
+          ),
+        };
+      });
+      store = open(server.endpoint);
+      for (let number = 0; number < some; number += 1) {
+        random = seeded('answers', name, number);
+        asked = 0;
+        count += 1;
+        const begun = performance.now();
+        const outcome = await asking(store, random).catch((error: unknown) => error);
+        const seconds = performance.now() - begun;
+        expect(
+          outcome === undefined || outcome instanceof Failure,
+          `${name}, answer ${number}: ${outcome instanceof Error ? outcome.stack : String(outcome)}`,
+        ).toBe(true);
+        if (outcome instanceof Failure) expect(outcome.message.length, outcome.message).toBeLessThan(3000);
+        expect(seconds, `${name}, answer ${number}`).toBeLessThan(longest);
+      }
+    },
+    bounded(120_000, 1_800_000),
+  );
 });
 
 /** One call, whose result is looked at. */
@@ -99,7 +124,10 @@ async function asking(store: Store, random: Random): Promise<void> {
 
 function headersOf(random: Random, name: string): Readonly<Record<string, string>> {
   const type = name === 'gcs' ? 'application/json' : 'application/xml';
-  const odd = ['', '-1', 'NaN', '99999999999999999999', '0', 'bytes 0-2/3', 'bytes 5-9/3', 'bytes */*', 'x'] as [string, ...string[]];
+  const odd = ['', '-1', 'NaN', '99999999999999999999', '0', 'bytes 0-2/3', 'bytes 5-9/3', 'bytes */*', 'x'] as [
+    string,
+    ...string[],
+  ];
   return {
     'content-type': random.chance(8) ? random.pick(['text/html', 'application/octet-stream', '']) : type,
     ...(random.chance(3) ? { 'content-range': random.pick(odd) } : {}),
@@ -118,7 +146,11 @@ test('what answers in place of the API server is an error of the client’s', as
     headers: { 'content-type': random.pick(['application/json', 'text/html']) },
     body: mutateBytes(random, originals[0] ?? Buffer.alloc(0), originals),
   }));
-  const client = clientOf({ url: server.endpoint, namespace: 'shop', credentials: async () => ({ tls: {}, headers: {} }) });
+  const client = clientOf({
+    url: server.endpoint,
+    namespace: 'shop',
+    credentials: async () => ({ tls: {}, headers: {} }),
+  });
   try {
     for (let number = 0; number < some; number += 1) {
       random = seeded('api', number);

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readMarker } from '../../../src/agent/recover/run/marker.ts';
 import { readStandbyCredentials } from '../../../src/agent/recover/run/leave-standby.ts';
+import { readMarker } from '../../../src/agent/recover/run/marker.ts';
 import { readArchive } from '../../../src/agent/restore/read-archive.ts';
 import { readScript } from '../../../src/agent/restore/script/read-script.ts';
 import { StrangeTar, unpackTar } from '../../../src/agent/restore/unpack-tar.ts';
@@ -50,7 +50,9 @@ async function each(
       await read(input, original, number);
     } catch (error) {
       if (isOurs(error) || also(error)) continue;
-      throw new Error(`${name}, input ${number}: ${String(error)}\n${input.toString('base64').slice(0, 2000)}`, { cause: error });
+      throw new Error(`${name}, input ${number}: ${String(error)}\n${input.toString('base64').slice(0, 2000)}`, {
+        cause: error,
+      });
     }
   }
 }
@@ -73,7 +75,8 @@ describe('a tar', () => {
           await extractTar(pieces(input), { folder, compression: { algorithm: 'none' }, signal });
         } finally {
           const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-          for (const entry of entries) expect(entry.isFile() || entry.isDirectory() || entry.isSymbolicLink()).toBe(true);
+          for (const entry of entries)
+            expect(entry.isFile() || entry.isDirectory() || entry.isSymbolicLink()).toBe(true);
           await rm(folder, { recursive: true, force: true });
         }
       },
@@ -83,9 +86,18 @@ describe('a tar', () => {
   });
 
   const headers = [
-    ...['../x', '/tmp/x', 'a/../../x', './../x', '..', 'a/..', '\\..\\x', 'x'.repeat(5000), 'a//../..//x', '....//x'].map(
-      (name) => ({ name, type: 'file' }) as const,
-    ),
+    ...[
+      '../x',
+      '/tmp/x',
+      'a/../../x',
+      './../x',
+      '..',
+      'a/..',
+      '\\..\\x',
+      'x'.repeat(5000),
+      'a//../..//x',
+      '....//x',
+    ].map((name) => ({ name, type: 'file' }) as const),
     ...(['link', 'character-device', 'block-device', 'fifo', 'contiguous-file'] as const).map((type) => ({
       name: 'x',
       type,
@@ -126,7 +138,10 @@ describe('a tar', () => {
         }
       },
       // What tar-stream and node:stream say of a tar that ends early; fetch-archive.ts makes a CorruptedBackup of it.
-      (error) => error instanceof StrangeTar || ofFiles(error) || (error instanceof Error && /Invalid tar header|Unexpected end|Premature close/.test(error.message)),
+      (error) =>
+        error instanceof StrangeTar ||
+        ofFiles(error) ||
+        (error instanceof Error && /Invalid tar header|Unexpected end|Premature close/.test(error.message)),
     );
   });
 });
@@ -146,7 +161,8 @@ test('a script that was changed is read or refused, and never has a command for 
     await writeFile(path, input);
     const { marks } = await readScript(path, 'shop');
     for (const { kind, start, end } of marks)
-      if (kind === 'Command') expect(input.subarray(start, end).toString('latin1')).toMatch(/^\\(connect |(un)?restrict )/);
+      if (kind === 'Command')
+        expect(input.subarray(start, end).toString('latin1')).toMatch(/^\\(connect |(un)?restrict )/);
   });
 });
 
@@ -159,7 +175,12 @@ test('the marker of a recovery that was changed is never taken for another state
 });
 
 test('Secrets that were changed give access or words', async () => {
-  const account = { type: 'service_account', client_email: 'a@b', private_key: '-----BEGIN PRIVATE KEY-----\nx', token_uri: 'https://t.example' };
+  const account = {
+    type: 'service_account',
+    client_email: 'a@b',
+    private_key: '-----BEGIN PRIVATE KEY-----\nx',
+    token_uri: 'https://t.example',
+  };
   const connection = 'DefaultEndpointsProtocol=https;AccountName=a;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net';
   const folder = join(root, 'secret');
   await mkdir(folder);
@@ -173,7 +194,11 @@ test('Secrets that were changed give access or words', async () => {
   for (const read of [
     () => readServiceAccount(folder, 's'),
     () => readAzureAccess(folder, 's', undefined),
-    () => readStandbyCredentials({ namespace: 'n', standbyOf: { host: 'h', port: 1, credentialsSecretName: 's' } } as never, folder),
+    () =>
+      readStandbyCredentials(
+        { namespace: 'n', standbyOf: { host: 'h', port: 1, credentialsSecretName: 's' } } as never,
+        folder,
+      ),
     async () => {
       const access = await readAccess(server as never, 'n', roots);
       const files = await writeLibpqFiles(access, folder);

@@ -34,7 +34,11 @@ export interface Defect {
 /** More of one target are the same defect as a rule. */
 const mostDefects = 5;
 
-export function inputOf(target: Target, number: number, seed: string): { readonly input: Buffer; readonly original: Buffer } {
+export function inputOf(
+  target: Target,
+  number: number,
+  seed: string,
+): { readonly input: Buffer; readonly original: Buffer } {
   const random = seeded(seed, target.name, number);
   const original = target.corpus[random.below(target.corpus.length)] ?? Buffer.alloc(0);
   if (target.mutates === 'bytes') return { input: mutateBytes(random, original, target.corpus), original };
@@ -42,7 +46,11 @@ export function inputOf(target: Target, number: number, seed: string): { readonl
 }
 
 /** What is wrong with how it was read; undefined where it was taken or refused as it should be. */
-export async function defectOf(target: Target, input: Buffer, original: Buffer): Promise<string | 'refused' | undefined> {
+export async function defectOf(
+  target: Target,
+  input: Buffer,
+  original: Buffer,
+): Promise<string | 'refused' | undefined> {
   try {
     await target.run(input, original);
     return undefined;

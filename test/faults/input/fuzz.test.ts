@@ -42,7 +42,8 @@ describe('what reads bytes and texts of others', () => {
       expect(told).toHaveLength(targets.length);
       expect(inputs).toBeGreaterThanOrEqual(total);
       // A target that refuses everything, or takes everything, tests little.
-      expect(told.filter(({ taken }) => taken === 0).map(({ target }) => target)).toEqual([]);
+      const strict = targets.filter(({ takesOriginalOnly }) => takesOriginalOnly === true).map(({ name }) => name);
+      expect(told.filter(({ taken }) => taken === 0).map(({ target }) => target)).toEqual(strict);
       expect(process.memoryUsage().rss - before).toBeLessThan(growth);
     },
     bounded(240_000, 3_600_000),
@@ -82,7 +83,9 @@ async function fuzzed(): Promise<readonly Told[]> {
   const watch = setInterval(() => {
     const now = `${Atomics.load(counters, 0)}/${Atomics.load(counters, 1)}`;
     if (now === seen && worker.threadId !== -1) {
-      hung = new Error(`input ${counters[1]} of ${targets[counters[0] ?? 0]?.name} takes longer than ${longest} ms (seed ${seed})`);
+      hung = new Error(
+        `input ${counters[1]} of ${targets[counters[0] ?? 0]?.name} takes longer than ${longest} ms (seed ${seed})`,
+      );
       void worker.terminate();
     }
     seen = now;
@@ -100,5 +103,5 @@ async function fuzzed(): Promise<readonly Told[]> {
 }
 
 function shown({ target, input, said, base64 }: Defect): string {
-  return `${target}, input ${input}: ${said}\n${base64.slice(0, 4000)}`;
+  return `${target}, input ${input}: ${said}\n${base64.slice(0, 300)}`;
 }

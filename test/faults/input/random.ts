@@ -16,7 +16,12 @@ export function seeded(...parts: readonly (string | number)[]): Random {
     return (mixed ^ (mixed >>> 14)) >>> 0;
   };
   const below = (limit: number) => (limit <= 0 ? 0 : next() % limit);
-  return { next, below, chance: (oneIn) => below(oneIn) === 0, pick: (items) => items[below(items.length)] ?? items[0] };
+  return {
+    next,
+    below,
+    chance: (oneIn) => below(oneIn) === 0,
+    pick: (items) => items[below(items.length)] ?? items[0],
+  };
 }
 
 /** FNV-1a. */

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ApiError } from '../../../src/kube/api-error.ts';
 import { ArchiveCutShort, UnknownArchive } from '../../../src/agent/restore/archive.ts';
 import { StrangeScript } from '../../../src/agent/restore/script/lex-script.ts';
 import { Failure } from '../../../src/domain/failure.ts';
+import { ApiError } from '../../../src/kube/api-error.ts';
 import { Stop } from '../../../src/kubectl/exit-code.ts';
 
 /** Something that reads what others have written. */
@@ -21,6 +21,8 @@ export interface Target {
    * promise of that, is a defect whatever it is.
    */
   readonly run: (input: Buffer, original: Buffer) => unknown;
+  /** Nothing that was changed may be taken. */
+  readonly takesOriginalOnly?: true;
 }
 
 /** It was taken, and must not have been. */

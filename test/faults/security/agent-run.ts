@@ -26,7 +26,12 @@ const runState = async () => 'terminal' as const;
 try {
   const outcome =
     task.action === 'backup'
-      ? await (task.method === 'Physical' ? runPhysicalBackup : runBackup)({ ...common, task, attempt, runState } as never)
+      ? await (task.method === 'Physical' ? runPhysicalBackup : runBackup)({
+          ...common,
+          task,
+          attempt,
+          runState,
+        } as never)
       : await runRestore({ ...common, task } as never);
   await reporter.finish({ outcome: 'Succeeded', ...outcome });
 } catch (error) {

@@ -9,14 +9,14 @@ import { backupRepositorySpec } from '../../../src/api/backup-repository.ts';
 import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
 import type { RepositoryTask, Task } from '../../../src/domain/task.ts';
-import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
-import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { backupTask, createSetting, type Setting } from '../../postgres/backup/setting.ts';
 import { generateGpgKey } from '../../postgres/encryption/gpg-keys.ts';
 import { generateKeys } from '../../postgres/encryption/setting.ts';
 import { physicalTask } from '../../postgres/physical/physical-setting.ts';
 import { recover } from '../../postgres/recover/recovery.ts';
 import { createSource, ownedFolder, planFor, taskFor } from '../../postgres/recover/source.ts';
+import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
+import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import type { Sampled, Watched } from './proc-sampler.ts';
 
 const canary = (name: string) => `canary-${name}-${randomBytes(9).toString('hex')}`;
@@ -37,7 +37,10 @@ let gpg: RepositoryTask;
 let plain: RepositoryTask;
 
 beforeAll(async () => {
-  [server, s3] = await Promise.all([startPostgres({ settings: { wal_level: 'replica', max_wal_senders: '4' } }), startS3Server()]);
+  [server, s3] = await Promise.all([
+    startPostgres({ settings: { wal_level: 'replica', max_wal_senders: '4' } }),
+    startS3Server(),
+  ]);
   await s3.createBucket('backups');
   await server.psql(`create role canary superuser login password '${password}'`);
   await server.psql('create database shop');
@@ -91,7 +94,9 @@ describe('a secret is nowhere but in its Secret, after', () => {
     ['no encryption', () => plain],
   ])('a dump and its restore, with %s', async (_, into) => {
     await login(password);
-    const made = await run(backupTask(server, { repositories: [into()], logical: { databases: { include: ['shop'] } } }));
+    const made = await run(
+      backupTask(server, { repositories: [into()], logical: { databases: { include: ['shop'] } } }),
+    );
     expect(made.status, made.output).toMatchObject({ report: { outcome: 'Succeeded' } });
     const asked = restoreRequestSpec.parse({
       source: { repository: { repositoryRef: { name: 'x' }, backupID: made.status['backupID'] } },
@@ -105,7 +110,10 @@ describe('a secret is nowhere but in its Secret, after', () => {
       repository: into(),
       backup: { backupID: String(made.status['backupID']) },
       server: backupTask(server).server,
-      restore: { ...asked, assertions: [{ database: `shop_${into().name}`, query: 'select count(*) from t', expect: '1000' }] },
+      restore: {
+        ...asked,
+        assertions: [{ database: `shop_${into().name}`, query: 'select count(*) from t', expect: '1000' }],
+      },
     } as unknown as Task);
     expect(restored.status, restored.output).toMatchObject({ report: { outcome: 'Succeeded' } });
   });
@@ -148,7 +156,9 @@ describe('a secret is nowhere but in its Secret, after', () => {
       await writeFile(join(credentials, 'password'), standbyPassword);
       await execa('chown', ['-R', `${source.account.uid}`, credentials]);
       const standbyOf = { host: '127.0.0.1', port: 1, credentialsSecretName: 's' };
-      const done = await recover(source, taskFor(planFor(manifest, end), {}, data, { standbyOf }), { standbyCredentials: credentials });
+      const done = await recover(source, taskFor(planFor(manifest, end), {}, data, { standbyOf }), {
+        standbyCredentials: credentials,
+      });
       told.push(JSON.stringify(done));
       // Where a standby has it, and nowhere else.
       expect(await readFile(join(data, 'postgresql.auto.conf'), 'utf8')).toContain(standbyPassword);
@@ -218,7 +228,9 @@ async function mount(place: string, files: Readonly<Record<string, string>>): Pr
 }
 
 /** The agent as a process of its own, with the environment that a pod gives it. */
-async function run(task: Task): Promise<{ readonly output: string; readonly status: Readonly<Record<string, unknown>> }> {
+async function run(
+  task: Task,
+): Promise<{ readonly output: string; readonly status: Readonly<Record<string, unknown>> }> {
   const script = new URL('./agent-run.ts', import.meta.url).pathname;
   const { PATH = '', HOME = '', NODE_COMPILE_CACHE, TIDEMARK_POSTGRESQL_ROOT } = process.env;
   const { all = '' } = await execa(process.execPath, [script, JSON.stringify({ folders: setting.folders })], {

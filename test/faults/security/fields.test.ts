@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { backupPolicySpec } from '../../../src/api/backup-policy.ts';
 import { type Kind, kinds } from '../../../src/api/kinds.ts';
-import { backupTask } from '../../../src/controllers/backup-task.ts';
 import { buildSidecar } from '../../../src/controllers/archiving/build-sidecar.ts';
 import { buildWatcher } from '../../../src/controllers/archiving/build-watcher.ts';
+import { backupTask } from '../../../src/controllers/backup-task.ts';
 import { buildJob } from '../../../src/controllers/jobs/build-job.ts';
 import { buildPlanJob, buildRecovery } from '../../../src/controllers/pitr-recovery/make-recovery.ts';
 import { isRefusal } from '../../../src/controllers/refusal.ts';
@@ -15,33 +15,37 @@ import { bases, evil, type Path, textFields, withText } from './fields.ts';
 /** Of a pod, what Kubernetes itself reads: a tenant's own choice among what the namespace's rules allow him. */
 const free =
   /^spec\.(nodeSelector|tolerations|affinity|priorityClassName|imagePullSecrets|volumes|containers\.\d+\.(env|resources|image)|serviceAccountName)\b|^metadata\.(labels|annotations)\b/;
-const mountPlaces = /^\/(tmp|scratch|var\/run\/tidemark\/|var\/run\/secrets\/kubernetes\.io\/serviceaccount$|var\/lib\/postgresql|etc\/(passwd|postgresql)$|data$|archive$)/;
+const mountPlaces =
+  /^\/(tmp|scratch|var\/run\/tidemark\/|var\/run\/secrets\/kubernetes\.io\/serviceaccount$|var\/lib\/postgresql|etc\/(passwd|postgresql)$|data$|archive$)/;
 
 describe.each(kinds.map((kind) => [kind.kind, kind] as const))('every text of a %s', (_, kind) => {
   const paths = textFields(kind);
   let refused = 0;
   let literal = 0;
 
-  test.each(paths.map((path) => [path.join('.'), path] as const))('%s is refused, or arrives as it is', (_name, path) => {
-    let reached = false;
-    for (const value of evil) {
-      for (const base of bases(kind)) {
-        const spec = withText(base, path, value);
-        if (spec === undefined) continue;
-        const read = kind.spec.safeParse(spec);
-        if (!read.success) {
-          // For this text, and not for what the base lacks.
-          if (read.error.issues.some((issue) => concerns(issue.path, path))) reached = true;
-          refused += 1;
-          continue;
+  test.each(paths.map((path) => [path.join('.'), path] as const))(
+    '%s is refused, or arrives as it is',
+    (_name, path) => {
+      let reached = false;
+      for (const value of evil) {
+        for (const base of bases(kind)) {
+          const spec = withText(base, path, value);
+          if (spec === undefined) continue;
+          const read = kind.spec.safeParse(spec);
+          if (!read.success) {
+            // For this text, and not for what the base lacks.
+            if (read.error.issues.some((issue) => concerns(issue.path, path))) reached = true;
+            refused += 1;
+            continue;
+          }
+          reached = true;
+          literal += 1;
+          for (const pod of podsOf(kind, read.data as object)) requireHarmless(pod, value, path);
         }
-        reached = true;
-        literal += 1;
-        for (const pod of podsOf(kind, read.data as object)) requireHarmless(pod, value, path);
       }
-    }
-    expect(reached, `no object of fields.ts has ${path.join('.')}`).toBe(true);
-  });
+      expect(reached, `no object of fields.ts has ${path.join('.')}`).toBe(true);
+    },
+  );
 
   test('was tried in some number, with both outcomes', () => {
     process.stdout.write(`${kind.kind}: ${paths.length} texts, ${refused} refused, ${literal} taken as they are\n`);
@@ -52,7 +56,9 @@ describe.each(kinds.map((kind) => [kind.kind, kind] as const))('every text of a 
 
 /** The rule may stand at the field, or at the list or object that it is in. */
 function concerns(issue: readonly PropertyKey[], path: Path): boolean {
-  return issue.every((name, index) => path[index] === '{key}' || path[index] === '{}' || String(path[index]) === String(name));
+  return issue.every(
+    (name, index) => path[index] === '{key}' || path[index] === '{}' || String(path[index]) === String(name),
+  );
 }
 
 interface Pod {
@@ -81,21 +87,54 @@ function podsOf({ kind }: Kind, spec: object): readonly Pod[] {
   if (kind === 'BackupRepository') {
     const stored = repository({ spec: { ...spec } });
     const owner = { name: 'store', uid: 'u', generation: 1 };
-    const task = { action: 'probe', namespace: 'shop', repositoryObject: owner, repository: { name: 'store', spec: stored.spec } } as const;
+    const task = {
+      action: 'probe',
+      namespace: 'shop',
+      repositoryObject: owner,
+      repository: { name: 'store', spec: stored.spec },
+    } as const;
     made.push(buildJob({ task, template: backupPolicySpec.parse(bare).jobTemplate, agent, labels: {} }));
     made.push(backup(stored, bare));
   } else if (kind === 'BackupPolicy') {
     const own = policy({ spec: { ...spec } });
     made.push(backup(repository(), spec));
     const repositories = [{ name: 'store', spec: repository().spec }];
-    const source = { hosts: ['db'], port: 5432, database: own.spec.source.database, role: 'Primary', credentialsSecretName: 's' } as const;
+    const source = {
+      hosts: ['db'] as string[],
+      port: 5432,
+      database: own.spec.source.database,
+      role: 'Primary',
+      credentialsSecretName: 's',
+    } as const;
     made.push(buildWatcher({ policy: own, mode: 'Stream', server: source, repositories, agent }));
-    made.push(buildSidecar({ policy: own, workload: server(), repositories, systemIdentifier: '7', segmentSize: 2 ** 24, agent }));
+    made.push(
+      buildSidecar({
+        policy: own,
+        workload: server(),
+        repositories,
+        systemIdentifier: '7',
+        segmentSize: 2 ** 24,
+        agent,
+      }),
+    );
   } else if (kind === 'RestoreRequest') {
     const request = restore({ spec: { ...spec } });
-    const source = { repository: { name: 'store', spec: repository().spec }, backup: { backupID: '20260310T115900Z-a' } };
+    const source = {
+      repository: { name: 'store', spec: repository().spec },
+      backup: { backupID: '20260310T115900Z-a' },
+    };
     made.push(
-      decide({ request, source, hosts: ['db'], account: undefined, job: undefined, jobExists: false, activePods: [], agent, now }).create,
+      decide({
+        request,
+        source,
+        hosts: ['db'],
+        account: undefined,
+        job: undefined,
+        jobExists: false,
+        activePods: [],
+        agent,
+        now,
+      }).create,
     );
   } else if (kind === 'PitrRecovery') {
     const all = gathered({ recovery: recovery({ spec: { ...spec } }) });
@@ -109,10 +148,20 @@ function podsOf({ kind }: Kind, spec: object): readonly Pod[] {
 const bare = { source: { host: 'db', credentialsSecretRef: { name: 'db' } }, repositoryRefs: [{ name: 'store' }] };
 
 function backup(stored: ReturnType<typeof repository>, spec: object): unknown {
-  const task = backupTask({ policy: policy({ spec: { ...spec } }), repositories: [stored], hosts: ['db'], method: 'Logical' });
+  const task = backupTask({
+    policy: policy({ spec: { ...spec } }),
+    repositories: [stored],
+    hosts: ['db'],
+    method: 'Logical',
+  });
   return isRefusal(task)
     ? undefined
-    : buildJob({ task, template: backupPolicySpec.parse(spec).jobTemplate, agent, labels: { 'tidemark.dev/policy': 'orders' } });
+    : buildJob({
+        task,
+        template: backupPolicySpec.parse(spec).jobTemplate,
+        agent,
+        labels: { 'tidemark.dev/policy': 'orders' },
+      });
 }
 
 function podOf(object: unknown): readonly Pod[] {
@@ -122,18 +171,24 @@ function podOf(object: unknown): readonly Pod[] {
 
 function requireHarmless(pod: Pod, value: string, path: Path): void {
   const { spec } = pod;
-  for (const field of ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace']) expect(spec).not.toHaveProperty(field);
+  for (const field of ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace'])
+    expect(spec).not.toHaveProperty(field);
   for (const volume of spec.volumes ?? []) {
     expect(volume).not.toHaveProperty('hostPath');
     expect(volume).not.toHaveProperty('csi');
   }
   for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) {
-    const { allowPrivilegeEscalation = false, privileged = false, runAsUser = 1, capabilities } = container.securityContext ?? {};
+    const {
+      allowPrivilegeEscalation = false,
+      privileged = false,
+      runAsUser = 1,
+      capabilities,
+    } = container.securityContext ?? {};
     expect([allowPrivilegeEscalation, privileged, runAsUser === 0]).toEqual([false, false, false]);
     expect(capabilities ?? {}).not.toHaveProperty('add');
     for (const { mountPath } of container.volumeMounts ?? []) expect(mountPath).toMatch(mountPlaces);
+    // One literal among others: as a whole it is JSON still.
     for (const { name, value: text = '' } of container.env ?? [])
-      // One literal among others: as a whole it is JSON still.
       if (name === 'TIDEMARK_TASK') expect(typeof JSON.parse(text)).toBe('object');
   }
   if (spec.serviceAccountName !== undefined && path.at(-1) !== 'serviceAccountName')
@@ -142,7 +197,8 @@ function requireHarmless(pod: Pod, value: string, path: Path): void {
   for (const [where, text] of texts({ metadata: pod.metadata, spec }, ''))
     if (text.includes(value)) expect(where, `${path.join('.')}: ${value.slice(0, 60)}`).toMatch(free);
   for (const { command = [], args = [] } of spec.containers)
-    for (const word of [...command, ...args]) expect(word.includes(value), `${path.join('.')} in a command`).toBe(false);
+    for (const word of [...command, ...args])
+      expect(word.includes(value), `${path.join('.')} in a command`).toBe(false);
 }
 
 function texts(value: unknown, path: string): readonly (readonly [string, string])[] {

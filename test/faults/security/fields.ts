@@ -25,12 +25,26 @@ function walk(schema: StructuralSchema, path: Path): readonly Path[] {
 /** What programs, shells, SQL, paths and terminals might take for something else than a name. */
 export const evil: readonly string[] = [
   ...['../../x', '../..', '..', '.', '/etc/passwd', '/', 'a/../../b', '..\\..\\x', '%2e%2e%2fx', 'file:///etc/passwd'],
-  ...['$(touch /tmp/tidemark-evil)', '`touch /tmp/tidemark-evil`', '; rm -rf /', '| id', '&& id', '${IFS}id', '$HOME'],
+  ...['$(touch /tmp/tidemark-evil)', '`touch /tmp/tidemark-evil`', '; rm -rf /', '| id', '&& id', '$' + '{IFS}id', '$HOME'],
   ...['a\nb', 'a\r\nb', 'a\0b', '\u0000', '\u001b[2J', 'a\tb', '\u2028', '\u0085'],
   ...['--file=/etc/passwd', '--dbname=postgres', '-f', '-', '--', '--config=/x', '-o ProxyCommand=id'],
   ...["'", '"', "' OR '1'='1", '"; DROP DATABASE shop; --', "'; DROP ROLE x; --", '$$; SELECT 1; $$', '\\', "\\'"],
   ...['dbname=postgres host=evil', 'postgresql://evil/x', 'host=evil', "x' host='evil"],
-  ...['\u202eevil', '\u200b', 'ﬁ', '💥', '\ud800', 'İ', '__proto__', 'constructor', 'null', '*', '?', '{{ . }}', '{"a":1}'],
+  ...[
+    '\u202eevil',
+    '\u200b',
+    'ﬁ',
+    '💥',
+    '\ud800',
+    'İ',
+    '__proto__',
+    'constructor',
+    'null',
+    '*',
+    '?',
+    '{{ . }}',
+    '{"a":1}',
+  ],
   ...['a'.repeat(10_000), ' ', '', 'A b', 'a,b=c', 'offsite,ssh=id:x', ':sftp,ssh=id:x', 'kube-system/x'],
 ];
 
@@ -59,7 +73,11 @@ const secret = { name: 'a', key: 'b' };
 const tls = { caSecretRef: secret, clientCertificateSecretRef: { name: 'c' } };
 const host = { host: 'db', credentialsSecretRef: { name: 'a' }, tls };
 const hook = { exec: { container: 'c', command: ['x'] } };
-const verification = { cron: '0 5 * * 6', image: 'postgres:17', assertions: [{ database: 'd', query: 'q', expect: 'e' }] };
+const verification = {
+  cron: '0 5 * * 6',
+  image: 'postgres:17',
+  assertions: [{ database: 'd', query: 'q', expect: 'e' }],
+};
 const affinityTerm = {
   topologyKey: 'zone',
   namespaces: ['a'],
@@ -116,7 +134,12 @@ const more: Readonly<Record<string, readonly object[]>> = {
     },
     {
       ...policy,
-      source: { workloadRef: { kind: 'StatefulSet', name: 'a' }, container: 'c', credentialsSecretRef: { name: 'a' }, tls },
+      source: {
+        workloadRef: { kind: 'StatefulSet', name: 'a' },
+        container: 'c',
+        credentialsSecretRef: { name: 'a' },
+        tls,
+      },
       walArchiving: { mode: 'Archive' },
       hooks: { preBackup: [hook], postBackup: [hook] },
     },

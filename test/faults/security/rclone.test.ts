@@ -47,10 +47,14 @@ describe('a configuration of rclone', () => {
 
   test('can have a program run, where nobody looks at it first', async () => {
     await writeFile(join(root, 'rclone.conf'), webdav('offsite'));
-    await execa('rclone', ['--config', join(root, 'rclone.conf'), '--retries=1', '--low-level-retries=1', 'lsf', 'offsite:'], {
-      reject: false,
-      timeout: 20_000,
-    });
+    await execa(
+      'rclone',
+      ['--config', join(root, 'rclone.conf'), '--retries=1', '--low-level-retries=1', 'lsf', 'offsite:'],
+      {
+        reject: false,
+        timeout: 20_000,
+      },
+    );
     expect(await ran(), 'the test shows nothing where rclone does not do that').toBe(true);
     await rm(mark);
   });
@@ -59,14 +63,28 @@ describe('a configuration of rclone', () => {
     ['names a program for its token', () => webdav('offsite')],
     ['names a program for SSH', () => `[offsite]\ntype = sftp\nhost = 127.0.0.1\nssh = ${program} -x\n`],
     ['stands on one that does', () => `[offsite]\ntype = alias\nremote = below:x\n\n${webdav('below')}`],
-    ['stands on one that does, far below', () => `[offsite]\ntype = crypt\nremote = a:x\npassword = x\n\n[a]\ntype = chunker\nremote = b:y\n\n${webdav('b')}`],
-    ['unites one that does', () => `[offsite]\ntype = union\nupstreams = good:x below:y:ro\n\n[good]\ntype = s3\nprovider = AWS\n\n${webdav('below')}`],
+    [
+      'stands on one that does, far below',
+      () =>
+        `[offsite]\ntype = crypt\nremote = a:x\npassword = x\n\n[a]\ntype = chunker\nremote = b:y\n\n${webdav('b')}`,
+    ],
+    [
+      'unites one that does',
+      () =>
+        `[offsite]\ntype = union\nupstreams = good:x below:y:ro\n\n[good]\ntype = s3\nprovider = AWS\n\n${webdav('below')}`,
+    ],
     ['combines one that does', () => `[offsite]\ntype = combine\nupstreams = "one=below:a b"\n\n${webdav('below')}`],
-    ['says it within a remote', () => `[offsite]\ntype = alias\nremote = :webdav,bearer_token_command="${program}",url="http://127.0.0.1:9":x\n`],
+    [
+      'says it within a remote',
+      () => `[offsite]\ntype = alias\nremote = :webdav,bearer_token_command="${program}",url="http://127.0.0.1:9":x\n`,
+    ],
     ['is a folder of the pod', (at) => `[offsite]\ntype = local\n\n# ${at}\n`],
     ['stands on a folder of the pod', (at) => `[offsite]\ntype = alias\nremote = ${at}/folder\n`],
     ['stands on a folder of the pod in another way', () => `[offsite]\ntype = alias\nremote = :local:/etc\n`],
-    ['stands on one with options of its own', () => `[offsite]\ntype = alias\nremote = below,ssh=${'x'}:y\n\n[below]\ntype = sftp\n`],
+    [
+      'stands on one with options of its own',
+      () => `[offsite]\ntype = alias\nremote = below,ssh=${'x'}:y\n\n[below]\ntype = sftp\n`,
+    ],
     ['is the memory of the pod', () => '[offsite]\ntype = memory\n'],
     ['sets options of rclone itself', () => '[offsite]\ntype = s3\nprovider = AWS\noverride.endpoint = x\n'],
   ])('that %s is refused before anything is done with it', async (_, config) => {

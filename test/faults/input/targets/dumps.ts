@@ -3,7 +3,12 @@ import { parseNamePattern } from '../../../../src/agent/backup/name-pattern.ts';
 import { createScriptContents } from '../../../../src/agent/backup/script-contents.ts';
 import { fileListOf } from '../../../../src/agent/physical/file-list.ts';
 import { parseFiles } from '../../../../src/agent/recover/run/check-files.ts';
-import { explainLog, fromLogTime, lastCommitTime, settingsTooLow } from '../../../../src/agent/recover/run/explain-log.ts';
+import {
+  explainLog,
+  fromLogTime,
+  lastCommitTime,
+  settingsTooLow,
+} from '../../../../src/agent/recover/run/explain-log.ts';
 import { withoutArchiving, withPrimary } from '../../../../src/agent/recover/run/settings-file.ts';
 import { parseArchive } from '../../../../src/agent/restore/archive.ts';
 import { readList } from '../../../../src/agent/restore/list-file.ts';
@@ -20,7 +25,14 @@ import { recognize } from '../../../../src/postgres/recognize.ts';
 import { corpus, refuse, type Target } from '../target.ts';
 
 const entries = corpus('archives').flatMap((archive) => parseArchive(archive).entries);
-const access = { host: 'db', port: 5432, username: 'u', password: 'p', tls: { mode: 'prefer' }, secret: 'shop/db' } as const;
+const access = {
+  host: 'db',
+  port: 5432,
+  username: 'u',
+  password: 'p',
+  tls: { mode: 'prefer' },
+  secret: 'shop/db',
+} as const;
 
 export const dumpTargets: readonly Target[] = [
   {
@@ -93,7 +105,10 @@ export const dumpTargets: readonly Target[] = [
       const [code = ''] = lines;
       for (const word of [code.slice(0, 20), 'constructor', '__proto__', 'toString'])
         refuse(typeof (recognize(word, text) ?? '') !== 'string', `${word} is taken for a fault`);
-      failureOfTool({ tool: 'pg_dump', how: 'exited with code 1', stderr: text, cause: undefined }, { access, database: 'd' });
+      failureOfTool(
+        { tool: 'pg_dump', how: 'exited with code 1', stderr: text, cause: undefined },
+        { access, database: 'd' },
+      );
       findings(text);
       answerOf(1, text, new Map());
     },

@@ -1,17 +1,29 @@
+import { quantityOf } from '../../../../src/domain/quantity.ts';
 import { parseMoment } from '../../../../src/domain/recovery/moment.ts';
-import { choice, durationOption, wholeNumber } from '../../../../src/kubectl/options.ts';
 import { readableLogLine } from '../../../../src/kubectl/log-line.ts';
+import { choice, durationOption, wholeNumber } from '../../../../src/kubectl/options.ts';
 import { parsePastMoment } from '../../../../src/kubectl/parse-moment.ts';
 import { sinceTime } from '../../../../src/kubectl/period.ts';
 import { bytes, parseDuration, relative, secondsBetween } from '../../../../src/kubectl/quantities.ts';
 import { oneLine, printable } from '../../../../src/kubectl/terminal.ts';
 import { parseReference } from '../../../../src/kubectl/work-reference.ts';
-import { parseAssertion, parseDatabase, parseServer, parseWorkload } from '../../../../src/kubectl/workload-argument.ts';
-import { quantityOf } from '../../../../src/domain/quantity.ts';
+import {
+  parseAssertion,
+  parseDatabase,
+  parseServer,
+  parseWorkload,
+} from '../../../../src/kubectl/workload-argument.ts';
 import { corpus, refuse, type Target } from '../target.ts';
 
 const now = new Date('2026-11-21T12:00:00Z');
-const lines = (folder: string) => corpus(folder).flatMap((file) => file.toString('utf8').split('\n').filter((line) => line !== '').map((line) => Buffer.from(line)));
+const lines = (folder: string) =>
+  corpus(folder).flatMap((file) =>
+    file
+      .toString('utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => Buffer.from(line)),
+  );
 
 export const kubectlTargets: readonly Target[] = [
   {
@@ -38,13 +50,30 @@ export const kubectlTargets: readonly Target[] = [
   },
   {
     name: 'arguments of kubectl tidemark',
-    covers: ['parseReference', 'parseWorkload', 'parseServer', 'parseDatabase', 'parseAssertion', 'parseDuration', 'quantityOf'],
+    covers: [
+      'parseReference',
+      'parseWorkload',
+      'parseServer',
+      'parseDatabase',
+      'parseAssertion',
+      'parseDuration',
+      'quantityOf',
+    ],
     share: 5,
     corpus: lines('kubectl/arguments.txt'),
     mutates: 'bytes',
     run(input) {
       const text = input.toString('utf8');
-      const readers = [parseReference, parseWorkload, parseServer, parseDatabase, parseAssertion, durationOption, wholeNumber, choice(['Full', 'Incremental'])];
+      const readers = [
+        parseReference,
+        parseWorkload,
+        parseServer,
+        parseDatabase,
+        parseAssertion,
+        durationOption,
+        wholeNumber,
+        choice(['Full', 'Incremental']),
+      ];
       const errors = readers.flatMap((read) => caught(() => read(text)));
       parseDuration(text);
       quantityOf(text);
@@ -63,8 +92,8 @@ export const kubectlTargets: readonly Target[] = [
     run(input) {
       const text = input.toString('utf8');
       readableLogLine(text);
-      refuse(/[\u001b\u009b\u202e\r]/.test(printable(text)), 'what moves the cursor or turns the writing around');
-      refuse(/[\n\u001b]/.test(oneLine(text)), 'more than a line');
+      refuse(['\u001b', '\u009b', '\u202e', '\r'].some((each) => printable(text).includes(each)), 'what moves the cursor or turns the writing around');
+      refuse(['\n', '\u001b'].some((each) => oneLine(text).includes(each)), 'more than a line');
     },
   },
   {

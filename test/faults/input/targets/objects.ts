@@ -2,17 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
+import { knownRun } from '../../../../src/agent/catalogue/list-runs.ts';
 import { backupPolicySpec } from '../../../../src/api/backup-policy.ts';
 import { jobTemplate } from '../../../../src/api/job-template.ts';
 import { kinds } from '../../../../src/api/kinds.ts';
-import { knownRun } from '../../../../src/agent/catalogue/list-runs.ts';
 import { backupTask } from '../../../../src/controllers/backup-task.ts';
 import { buildJob } from '../../../../src/controllers/jobs/build-job.ts';
 import { viewJob } from '../../../../src/controllers/jobs/view-job.ts';
 import { parseSpec } from '../../../../src/controllers/parse-spec.ts';
 import { isRefusal } from '../../../../src/controllers/refusal.ts';
-import { isTimeZone, nextFiring } from '../../../../src/domain/schedule.ts';
 import { durationOf } from '../../../../src/domain/retention/window.ts';
+import { isTimeZone, nextFiring } from '../../../../src/domain/schedule.ts';
 import { errorOf, isAlreadyExists, isNamespaceTerminating, isNotFound } from '../../../../src/kube/api-error.ts';
 import { readLines } from '../../../../src/kube/read-lines.ts';
 import { job, pod, policy, repository } from '../../../unit/controllers/objects.ts';
@@ -59,7 +59,8 @@ const specTargets: readonly Target[] = kinds.map(({ kind, spec }) => ({
 
 function jobOf(value: unknown): unknown {
   const spec = backupPolicySpec.parse(value);
-  for (const { cron, timeZone } of spec.schedules) if (isTimeZone(timeZone)) safely(() => nextFiring(cron, timeZone, new Date()));
+  for (const { cron, timeZone } of spec.schedules)
+    if (isTimeZone(timeZone)) safely(() => nextFiring(cron, timeZone, new Date()));
   if (spec.retention?.recoveryWindow !== undefined) durationOf(spec.retention.recoveryWindow);
   const task = backupTask({
     policy: { ...policy(), spec },
@@ -79,7 +80,13 @@ const statusTargets: readonly Target[] = kinds.map(({ kind, status }) => ({
   run(input) {
     const read = status.safeParse(parsed(input));
     if (read.success && kind === 'BackupRun')
-      knownRun({ apiVersion: 'v', kind, metadata: job('x').metadata, spec: { hold: false }, status: read.data } as never);
+      knownRun({
+        apiVersion: 'v',
+        kind,
+        metadata: job('x').metadata,
+        spec: { hold: false },
+        status: read.data,
+      } as never);
     const message = input.toString('utf8');
     const terminated = { exitCode: 1, reason: 'Error', message };
     viewJob(job('x'), [pod('p', { status: { containerStatuses: [{ name: 'agent', state: { terminated } }] } })]);
@@ -98,7 +105,11 @@ export const objectTargets: readonly Target[] = [
     run(input) {
       const read = jobTemplate.safeParse(parsed(input));
       if (!read.success) return z.prettifyError(read.error);
-      return jobOf({ source: { host: 'db', credentialsSecretRef: { name: 'db' } }, repositoryRefs: [{ name: 'store' }], jobTemplate: read.data });
+      return jobOf({
+        source: { host: 'db', credentialsSecretRef: { name: 'db' } },
+        repositoryRefs: [{ name: 'store' }],
+        jobTemplate: read.data,
+      });
     },
   },
   {

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { openJournal } from '../../../../src/agent/copy/journal.ts';
 import { parseTask } from '../../../../src/agent/main.ts';
-import { foreignRemotes } from '../sections.ts';
-import { catalogued } from '../../../../src/domain/recovery/catalogue.ts';
 import { runNames, runOfManifest, statusOfManifest } from '../../../../src/domain/catalogue/run-of-manifest.ts';
 import { Failure } from '../../../../src/domain/failure.ts';
 import { decodeName, encodeName, parseBackupPath } from '../../../../src/domain/layout.ts';
 import type { Manifest } from '../../../../src/domain/manifest.ts';
 import { objectsOf } from '../../../../src/domain/manifest-objects.ts';
 import { isOrphan } from '../../../../src/domain/orphan.ts';
+import { catalogued } from '../../../../src/domain/recovery/catalogue.ts';
 import { repositoryBackup } from '../../../../src/domain/retention/repository-backup.ts';
 import { readManifest, readStarted } from '../../../../src/repository/backups.ts';
 import { rcloneFailure } from '../../../../src/repository/rclone-failure.ts';
@@ -18,6 +17,7 @@ import { commitTimesOf, readIndex } from '../../../../src/repository/wal-index.t
 import { headerLength } from '../../../../src/stream/age-header.ts';
 import { isEncrypted } from '../../../../src/stream/encrypt.ts';
 import { isOpenPgp, sessionKeysLength } from '../../../../src/stream/gpg.ts';
+import { foreignRemotes } from '../sections.ts';
 import { corpus, refuse, type Target } from '../target.ts';
 
 const { signal } = new AbortController();
@@ -48,6 +48,7 @@ export const repositoryTargets: readonly Target[] = [
     covers: ['readManifest'],
     share: 8,
     corpus: corpus('manifests'),
+    takesOriginalOnly: true,
     mutates: 'bytes',
     async run(input, original) {
       const expectedSha256 = digest(original);

@@ -1,6 +1,6 @@
-import { splitCopy } from '../../../../src/postgres/replication/tap-copy.ts';
 import { type BackupEvent, decodeBackup } from '../../../../src/postgres/replication/base-backup.ts';
 import type { CopyEvent } from '../../../../src/postgres/replication/copy-out.ts';
+import { splitCopy } from '../../../../src/postgres/replication/tap-copy.ts';
 import { corpus, refuse, type Target } from '../target.ts';
 
 const position = [{ recptr: '0/2000028', tli: '1' }];
@@ -69,5 +69,7 @@ function asRows(rows: unknown): readonly Record<string, string | null>[] {
   if (!Array.isArray(rows)) return [];
   return rows
     .filter((row) => typeof row === 'object' && row !== null)
-    .map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, value === null ? null : String(value)])));
+    .map((row) =>
+      Object.fromEntries(Object.entries(row).map(([key, value]) => [key, typeof value === 'object' ? null : String(value)])),
+    );
 }

@@ -1,8 +1,8 @@
-import { createFrameWalker } from '../../../../src/agent/physical/walk-frames.ts';
 import { createTarCutter, readOwner } from '../../../../src/agent/physical/cut-tar.ts';
+import { createFrameWalker } from '../../../../src/agent/physical/walk-frames.ts';
+import { parseControlFile } from '../../../../src/agent/recover/run/control-file.ts';
 import { assembleSegments } from '../../../../src/agent/watch-wal/stream/assemble.ts';
 import { decodeFrame } from '../../../../src/agent/watch-wal/stream/frames.ts';
-import { parseControlFile } from '../../../../src/agent/recover/run/control-file.ts';
 import { lastRecordBegin } from '../../../../src/domain/recovery/last-record.ts';
 import { parseWalFileName, segmentName } from '../../../../src/domain/wal/file-name.ts';
 import { formatLsn, parseLsn } from '../../../../src/domain/wal/lsn.ts';
@@ -171,6 +171,11 @@ export const walTargets: readonly Target[] = [
 function normal(text: string): string {
   return text
     .split('/')
-    .map((part) => part.toUpperCase().replace(/^0+(?=.)/, '').padStart(8, '0'))
+    .map((part) =>
+      part
+        .toUpperCase()
+        .replace(/^0+(?=.)/, '')
+        .padStart(8, '0'),
+    )
     .join('');
 }
