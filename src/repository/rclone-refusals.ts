@@ -10,7 +10,7 @@ export function whyRefused(sections: RcloneSections, name: string, seen: readonl
   const section = Object.hasOwn(sections, name) ? sections[name] : undefined;
   // rclone says by itself what it does not find.
   if (section === undefined || seen.includes(name)) return undefined;
-  const options = Object.entries(section).map(([key, value]) => [key.toLowerCase(), String(value)] as const);
+  const options = Object.entries(section).map(([key, value]) => [key.toLowerCase(), textOf(value)] as const);
   const type = options.find(([key]) => key === 'type')?.[1];
   if (type === 'local') return `[${name}] is of the type local: a folder of the pod, which is lost with it`;
   if (type === 'memory') return `[${name}] is of the type memory, which is lost with the pod`;
@@ -26,6 +26,11 @@ export function whyRefused(sections: RcloneSections, name: string, seen: readonl
     if (why !== undefined) return why;
   }
   return undefined;
+}
+
+/** rclone gives texts. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }
 
 /** On the server of an SFTP remote, not here. */

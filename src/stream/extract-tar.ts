@@ -21,6 +21,8 @@ export interface ExtractOptions {
  */
 export async function extractTar(source: AsyncIterable<Buffer>, options: ExtractOptions): Promise<void> {
   const { folder, compression, signal } = options;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  // From here on without a pause: an entry or an error that nobody listens to yet would be lost, or end the process.
   const entries = extract();
   const stopping = new AbortController();
   const either = AbortSignal.any([signal, stopping.signal]);
@@ -67,7 +69,6 @@ async function layEntries(
   memory: FreeInOrder | undefined,
 ): Promise<void> {
   const modes = new Map<string, number>();
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   const ensure = folderMaker(folder);
   for await (const entry of entries) {
     const { name, type, mode = 0o600, linkname } = entry.header;

@@ -141,7 +141,8 @@ function decoderFor(entries: readonly Raw[]): Decode {
 
 function decoderOf(encoding: string) {
   try {
-    return new TextDecoder(webName(encoding));
+    // A name may begin with what would be a byte order mark at the beginning of a file.
+    return new TextDecoder(webName(encoding), { ignoreBOM: true });
   } catch {
     throw new UnknownArchive(`its encoding is ${JSON.stringify(encoding.slice(0, 40))}`);
   }

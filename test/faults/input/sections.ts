@@ -12,7 +12,7 @@ export function foreignRemotes(
     if (reached.has(name) || !Object.hasOwn(sections, name)) continue;
     reached.add(name);
     for (const [key, value] of Object.entries(sections[name] ?? {})) {
-      const text = String(value);
+      const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
       if (/^(ssh|bearer_token_command)$/i.test(key) && text !== '') return true;
       if (/^type$/i.test(key) && /^(local|memory)$/.test(text)) return true;
       if (/^remote$/i.test(key)) waiting.push(text.split(':')[0] ?? '');

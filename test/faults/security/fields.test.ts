@@ -8,6 +8,7 @@ import { buildJob } from '../../../src/controllers/jobs/build-job.ts';
 import { buildPlanJob, buildRecovery } from '../../../src/controllers/pitr-recovery/make-recovery.ts';
 import { isRefusal } from '../../../src/controllers/refusal.ts';
 import { decide } from '../../../src/controllers/restore-request/decide.ts';
+import { bounded } from '../../support/faults.ts';
 import { agent, now, policy, recovery, repository, restore } from '../../unit/controllers/objects.ts';
 import { gathered, plan, server } from '../../unit/controllers/pitr-recovery/things.ts';
 import { bases, evil, type Path, textFields, withText } from './fields.ts';
@@ -27,7 +28,10 @@ describe.each(kinds.map((kind) => [kind.kind, kind] as const))('every text of a 
     '%s is refused, or arrives as it is',
     (_name, path) => {
       let reached = false;
-      for (const value of evil) {
+    // Between them, the fields of a kind get all of it also in `npm test`.
+    const own = paths.indexOf(path);
+    const tried = evil.filter((_, index) => (index + own) % bounded(4, 1) === 0);
+      for (const value of tried) {
         for (const base of bases(kind)) {
           const spec = withText(base, path, value);
           if (spec === undefined) continue;
