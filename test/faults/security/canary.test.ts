@@ -81,8 +81,8 @@ describe('a secret is nowhere but in its Secret, after', () => {
   test('the sampler has shown that it sees what is there for a moment', async () => {
     const shown = canary('shown');
     const one = sample({ needles: { shown }, spared: [] });
-    await execa('sleep', ['0.2'], { env: { SHOWN: shown } });
-    await execa('sh', ['-c', 'sleep 0.2', shown]);
+    await execa('sleep', ['3'], { env: { SHOWN: shown } });
+    await execa('sh', ['-c', 'sleep 3', shown]);
     const { seen } = await one.end();
     expect(seen.some((each) => each.startsWith('shown: environ of sleep'))).toBe(true);
     expect(seen.some((each) => each.startsWith('shown: cmdline of'))).toBe(true);
@@ -150,16 +150,19 @@ describe('a secret is nowhere but in its Secret, after', () => {
     try {
       const manifest = await source.backUp();
       const end = await source.ship();
-      const data = await ownedFolder(join(source.root, 'place', 'data'), source.account);
-      const credentials = await ownedFolder(join(source.root, 'standby'), source.account);
+      const data = join(source.root, 'standby');
+      const { host, port } = source.server;
+      await source.server.psql(`create role replicator replication superuser login password '${standbyPassword}'`);
+      const credentials = await ownedFolder(join(source.root, 'login'), source.account);
       await writeFile(join(credentials, 'username'), 'replicator');
       await writeFile(join(credentials, 'password'), standbyPassword);
       await execa('chown', ['-R', `${source.account.uid}`, credentials]);
-      const standbyOf = { host: '127.0.0.1', port: 1, credentialsSecretName: 's' };
+      const standbyOf = { host, port, credentialsSecretName: 's' };
       const done = await recover(source, taskFor(planFor(manifest, end), {}, data, { standbyOf }), {
         standbyCredentials: credentials,
       });
       told.push(JSON.stringify(done));
+      expect(done.outcome, done.log + done.agentLog).toMatchObject({ reason: 'StandbyReady' });
       // Where a standby has it, and nowhere else.
       expect(await readFile(join(data, 'postgresql.auto.conf'), 'utf8')).toContain(standbyPassword);
     } finally {
