@@ -52,6 +52,8 @@ function tooLarge(key: string, size: number): Failure {
   );
 }
 
-function isReadable(body: unknown): body is AsyncIterable<Buffer> & { destroy(): void; on(event: 'error', listener: () => void): unknown } {
+function isReadable(
+  body: unknown,
+): body is AsyncIterable<Buffer> & { destroy(): void; on(event: 'error', listener: () => void): unknown } {
   return typeof body === 'object' && body !== null && Symbol.asyncIterator in body && 'destroy' in body;
 }

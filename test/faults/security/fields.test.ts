@@ -28,9 +28,9 @@ describe.each(kinds.map((kind) => [kind.kind, kind] as const))('every text of a 
     '%s is refused, or arrives as it is',
     (_name, path) => {
       let reached = false;
-    // Between them, the fields of a kind get all of it also in `npm test`.
-    const own = paths.indexOf(path);
-    const tried = evil.filter((_, index) => (index + own) % bounded(4, 1) === 0);
+      // Between them, the fields of a kind get all of it also in `npm test`.
+      const own = paths.indexOf(path);
+      const tried = evil.filter((_, index) => (index + own) % bounded(4, 1) === 0);
       for (const value of tried) {
         for (const base of bases(kind)) {
           const spec = withText(base, path, value);

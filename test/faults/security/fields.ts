@@ -25,7 +25,15 @@ function walk(schema: StructuralSchema, path: Path): readonly Path[] {
 /** What programs, shells, SQL, paths and terminals might take for something else than a name. */
 export const evil: readonly string[] = [
   ...['../../x', '../..', '..', '.', '/etc/passwd', '/', 'a/../../b', '..\\..\\x', '%2e%2e%2fx', 'file:///etc/passwd'],
-  ...['$(touch /tmp/tidemark-evil)', '`touch /tmp/tidemark-evil`', '; rm -rf /', '| id', '&& id', '$' + '{IFS}id', '$HOME'],
+  ...[
+    '$(touch /tmp/tidemark-evil)',
+    '`touch /tmp/tidemark-evil`',
+    '; rm -rf /',
+    '| id',
+    '&& id',
+    '$' + '{IFS}id',
+    '$HOME',
+  ],
   ...['a\nb', 'a\r\nb', 'a\0b', '\u0000', '\u001b[2J', 'a\tb', '\u2028', '\u0085'],
   ...['--file=/etc/passwd', '--dbname=postgres', '-f', '-', '--', '--config=/x', '-o ProxyCommand=id'],
   ...["'", '"', "' OR '1'='1", '"; DROP DATABASE shop; --', "'; DROP ROLE x; --", '$$; SELECT 1; $$', '\\', "\\'"],

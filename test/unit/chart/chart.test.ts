@@ -121,7 +121,8 @@ describe('the chart gives no right too many', () => {
       const text = JSON.stringify(policies.find(({ metadata }) => metadata.name.includes(`.${plural}.`)) ?? {});
       const named = pathsOf(structural(spec), '').filter((path) => /SecretRef$|\.image$/.test(path));
       // What may create a StatefulSet may name its image: target.instance is asked about as a whole.
-      for (const path of named.filter((each) => each !== 'target.instance.image')) expect(text, `${plural}: ${path}`).toContain(`object.spec.${path}`);
+      for (const path of named.filter((each) => each !== 'target.instance.image'))
+        expect(text, `${plural}: ${path}`).toContain(`object.spec.${path}`);
     }
   });
 

@@ -155,7 +155,10 @@ export const dumpTargets: readonly Target[] = [
     run(input) {
       const text = withoutArchiving(input.toString('utf8'));
       const primary = withPrimary(text, { host: 'db', port: 5432, username: "o'clock\\", password: "a'\\\n b" });
-      refuse(primary.split('\n').filter((line) => /^\s*primary_conninfo(?![\w.])/i.test(line)).length !== 1, 'two primaries');
+      refuse(
+        primary.split('\n').filter((line) => /^\s*primary_conninfo(?![\w.])/i.test(line)).length !== 1,
+        'two primaries',
+      );
     },
   },
   {

@@ -92,8 +92,14 @@ export const kubectlTargets: readonly Target[] = [
     run(input) {
       const text = input.toString('utf8');
       readableLogLine(text);
-      refuse(['\u001b', '\u009b', '\u202e', '\r'].some((each) => printable(text).includes(each)), 'what moves the cursor or turns the writing around');
-      refuse(['\n', '\u001b'].some((each) => oneLine(text).includes(each)), 'more than a line');
+      refuse(
+        ['\u001b', '\u009b', '\u202e', '\r'].some((each) => printable(text).includes(each)),
+        'what moves the cursor or turns the writing around',
+      );
+      refuse(
+        ['\n', '\u001b'].some((each) => oneLine(text).includes(each)),
+        'more than a line',
+      );
     },
   },
   {

@@ -70,6 +70,8 @@ function asRows(rows: unknown): readonly Record<string, string | null>[] {
   return rows
     .filter((row) => typeof row === 'object' && row !== null)
     .map((row) =>
-      Object.fromEntries(Object.entries(row).map(([key, value]) => [key, typeof value === 'object' ? null : String(value)])),
+      Object.fromEntries(
+        Object.entries(row).map(([key, value]) => [key, typeof value === 'object' ? null : String(value)]),
+      ),
     );
 }
