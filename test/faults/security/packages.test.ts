@@ -16,7 +16,18 @@ const { dependencies, devDependencies, scripts } = JSON.parse(readFileSync('pack
 >;
 
 /** They let their code go into a program under Apache-2.0, with their notice beside it (images/licences.sh). */
-const licences = ['Apache-2.0', 'MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'BlueOak-1.0.0', 'Python-2.0', 'PSF-2.0', 'Unlicense'];
+const licences = [
+  'Apache-2.0',
+  'MIT',
+  'ISC',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  '0BSD',
+  'BlueOak-1.0.0',
+  'Python-2.0',
+  'PSF-2.0',
+  'Unlicense',
+];
 
 test('what the programs are made of has licences that go with this one', () => {
   const shipped = Object.entries(packages).filter(
