@@ -43,7 +43,9 @@ describe('what reads bytes and texts of others', () => {
       expect(inputs).toBeGreaterThanOrEqual(total);
       // A target that refuses everything, or takes everything, tests little.
       const strict = targets.filter(({ takesOriginalOnly }) => takesOriginalOnly === true).map(({ name }) => name);
-      expect(told.filter(({ taken }) => taken === 0).map(({ target }) => target)).toEqual(strict);
+      expect(
+        told.filter(({ taken, target }) => taken === 0 && !strict.includes(target)).map(({ target }) => target),
+      ).toEqual([]);
       expect(process.memoryUsage().rss - before).toBeLessThan(growth);
     },
     bounded(240_000, 3_600_000),
