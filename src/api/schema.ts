@@ -144,7 +144,7 @@ export const objectName = formed(
   'must be a lower-case RFC 1123 subdomain, such as orders-db',
 );
 export const secretKey = formed(
-  '^[-._a-zA-Z0-9]+$',
+  '^([-_a-zA-Z0-9]|[.][-_a-zA-Z0-9])[-._a-zA-Z0-9]*$',
   253,
   'must be a key of a Secret or ConfigMap: letters, digits, - _ .',
 );

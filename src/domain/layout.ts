@@ -85,7 +85,7 @@ export function decodeName(segment: string): string {
     bytes.push(escaped ? Number.parseInt(segment.slice(index + 1, index + 3), 16) : segment.charCodeAt(index));
     if (escaped) index += 2;
   }
-  return new TextDecoder('utf-8', { fatal: true }).decode(Uint8Array.from(bytes));
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes));
 }
 
 function encodeByte(byte: number, index: number): string {

@@ -106,8 +106,8 @@ const physicalBackup = z.object({
   endSegment: segment24,
   /** The timeline on which it ended. */
   timeline: z.int().positive(),
-  /** Bytes. */
-  segmentSize: z.int().positive(),
+  /** Bytes: a power of two, 1 MiB to 1 GiB (PostgreSQL, "initdb", --wal-segsize). */
+  segmentSize: z.int().refine((size) => size >= 2 ** 20 && size <= 2 ** 30 && (size & (size - 1)) === 0),
   dataDirectory: z.string(),
   /** Numeric owner of the data directory's files. */
   owner: z.object({ uid: z.int().nonnegative(), gid: z.int().nonnegative() }),
@@ -129,11 +129,11 @@ const common = {
   namespace: z.string(),
   policy: z.string(),
   run: z.string(),
-  startTime: z.string(),
-  completionTime: z.string(),
+  startTime: z.iso.datetime(),
+  completionTime: z.iso.datetime(),
   server: z.object({
     version: z.string(),
-    systemIdentifier: z.string(),
+    systemIdentifier: z.string().regex(/^[0-9]{1,20}$/),
     timeline: z.int(),
     role: z.enum(['Primary', 'Standby']),
   }),

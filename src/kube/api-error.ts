@@ -62,9 +62,14 @@ export function isNamespaceTerminating(error: unknown): boolean {
   return (
     isForbidden(error) &&
     error instanceof ApiError &&
-    ((error.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating') ||
+    (causesOf(error).some((cause) => cause?.reason === 'NamespaceTerminating') ||
       error.message.includes('because it is being terminated'))
   );
+}
+
+/** What answers in the API server's place may say anything. */
+function causesOf({ details }: ApiError): readonly ({ readonly reason?: string } | null)[] {
+  return Array.isArray(details?.causes) ? details.causes : [];
 }
 
 interface Refusal {

@@ -168,9 +168,14 @@ const ambiguous: ReadonlySet<string> = new Set([
 /** What went wrong, from a SQLSTATE or a Node error code and the text; undefined where neither is known. */
 export function recognize(code: string | undefined, text: string): Fault | undefined {
   const byText = () => textRules.find(([, expression]) => expression.test(text))?.[0];
-  if (code !== undefined && code in bySqlState && !ambiguous.has(code)) return bySqlState[code];
-  if (code !== undefined && code in byNodeCode) return byNodeCode[code];
-  return byText() ?? (code === undefined ? undefined : bySqlState[code]) ?? tlsFault(code);
+  const byState = known(bySqlState, code);
+  if (byState !== undefined && !ambiguous.has(code ?? '')) return byState;
+  return known(byNodeCode, code) ?? byText() ?? byState ?? tlsFault(code);
+}
+
+/** A server may say `constructor`. */
+function known(faults: Readonly<Record<string, Fault>>, code: string | undefined): Fault | undefined {
+  return code !== undefined && Object.hasOwn(faults, code) ? faults[code] : undefined;
 }
 
 function tlsFault(code: string | undefined): Fault | undefined {

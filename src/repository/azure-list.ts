@@ -1,4 +1,5 @@
 import type { AzureConnection } from './azure-connection.ts';
+import { listed, listedFolder, nextToken } from './listed.ts';
 import type { Listed } from './store.ts';
 
 /** The service's own bound. */
@@ -21,9 +22,9 @@ export async function* listBlobs(
     for (const { name, properties } of page?.segment.blobItems ?? []) {
       if (name.endsWith('/')) continue;
       const { contentLength: size = 0, lastModified } = properties;
-      yield { key: name.slice(whole.length - prefix.length), size, lastModified };
+      yield listed({ name, size, lastModified }, whole, prefix);
     }
-    token = page?.continuationToken || undefined;
+    token = nextToken(page?.continuationToken, token);
   } while (token !== undefined);
 }
 
@@ -41,8 +42,8 @@ export async function* listBlobFolders(
         .byPage({ maxPageSize: pageSize, ...(token === undefined ? {} : { continuationToken: token }) });
       return (await pages.next()).value;
     });
-    for (const { name } of page?.segment.blobPrefixes ?? []) yield name.slice(whole.length, -1);
-    token = page?.continuationToken || undefined;
+    for (const { name } of page?.segment.blobPrefixes ?? []) yield listedFolder(name, whole);
+    token = nextToken(page?.continuationToken, token);
   } while (token !== undefined);
 }
 

@@ -32,7 +32,10 @@ export async function collectAnswer(body: unknown, { length, key, alive }: Expec
 }
 
 export function discardAnswer(body: unknown): void {
-  if (isReadable(body)) body.destroy();
+  if (!isReadable(body)) return;
+  // undici says of what is thrown away that it was aborted, and nobody listening, that would end the process.
+  body.on('error', () => undefined);
+  body.destroy();
 }
 
 function broken(key: string, got: string, length: number): Failure {
@@ -49,6 +52,8 @@ function tooLarge(key: string, size: number): Failure {
   );
 }
 
-function isReadable(body: unknown): body is AsyncIterable<Buffer> & { destroy(): void } {
+function isReadable(
+  body: unknown,
+): body is AsyncIterable<Buffer> & { destroy(): void; on(event: 'error', listener: () => void): unknown } {
   return typeof body === 'object' && body !== null && Symbol.asyncIterator in body && 'destroy' in body;
 }

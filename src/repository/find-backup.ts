@@ -9,22 +9,29 @@ export interface FoundBackup {
 }
 
 /**
- * The complete backup of an ID, wherever in the repository it lies; BackupNotFound where there is none, and
- * AmbiguousBackup where two policies made one in the same second (the message names their paths).
+ * The complete backup of an ID, wherever these namespaces have it in the repository; BackupNotFound where there is none,
+ * and AmbiguousBackup where two policies made one in the same second (the message names their paths).
  */
-export async function findBackup(store: Store, backupID: string, signal: AbortSignal): Promise<BackupLocation> {
+export async function findBackup(
+  store: Store,
+  backupID: string,
+  signal: AbortSignal,
+  namespaces: readonly string[],
+): Promise<BackupLocation> {
   const found: BackupLocation[] = [];
   let systems = 0;
-  for await (const system of listSystems(store, signal)) {
-    systems += 1;
-    const location = { ...system, backupID };
-    if (await isComplete(store, location, signal)) found.push(location);
+  for (const namespace of namespaces) {
+    for await (const system of listSystems(store, signal, { namespace })) {
+      systems += 1;
+      const location = { ...system, backupID };
+      if (await isComplete(store, location, signal)) found.push(location);
+    }
   }
   const [location, ...others] = found;
   if (location === undefined) {
     throw terminal(
       'BackupNotFound',
-      `There is no complete backup ${backupID} in ${store.description} (looked under ${systems} servers). List the backups there and choose one of them.`,
+      `There is no complete backup ${backupID} in ${store.description} (looked under ${systems} servers of ${namespaces.join(', ')}). List the backups there and choose one of them; those of another namespace are read where the BackupRepository names it in spec.catalogue.namespaces.`,
     );
   }
   if (others.length > 0) {

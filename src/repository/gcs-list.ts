@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { GcsConnection } from './gcs-connection.ts';
+import { listed, listedFolder, nextToken } from './listed.ts';
 import type { Listed } from './store.ts';
 
+const item = z.object({ name: z.string(), size: z.string().regex(/^[0-9]{1,15}$/), updated: z.iso.datetime() });
 const page = z.object({
-  items: z.array(z.object({ name: z.string(), size: z.string(), updated: z.string() })).default([]),
+  items: z.array(item).default([]),
   prefixes: z.array(z.string()).default([]),
   nextPageToken: z.string().optional(),
 });
@@ -20,7 +22,7 @@ export async function* listGcs(
     for (const { name, size, updated } of items) {
       // The console leaves empty objects named as folders.
       if (name.endsWith('/')) continue;
-      yield { key: name.slice(whole.length - prefix.length), size: Number(size), lastModified: new Date(updated) };
+      yield listed({ name, size: Number(size), lastModified: new Date(updated) }, whole, prefix);
     }
   }
 }
@@ -32,7 +34,7 @@ export async function* listGcsFolders(
 ): AsyncGenerator<string, void, void> {
   const whole = fullPrefix(gcs, prefix);
   for await (const { prefixes } of listPages(gcs, { prefix: whole, delimiter: '/' }, signal)) {
-    for (const name of prefixes) yield name.slice(whole.length, -1);
+    for (const name of prefixes) yield listedFolder(name, whole);
   }
 }
 
@@ -49,7 +51,7 @@ async function* listPages(gcs: GcsConnection, query: Readonly<Record<string, str
       return page.parse(await answer.body.json());
     });
     yield found;
-    token = found.nextPageToken || undefined;
+    token = nextToken(found.nextPageToken, token);
   } while (token !== undefined);
 }
 

@@ -3,6 +3,7 @@ import { terminal } from '../domain/failure.ts';
 import { type Attempt, createAttempts, type Timings, usualTimings } from './attempts.ts';
 import { RcloneError, rcloneFailure } from './rclone-failure.ts';
 import { type RcloneProcess, startRclone } from './rclone-process.ts';
+import { type RcloneSections, whyRefused } from './rclone-refusals.ts';
 import { renewing } from './secret-files.ts';
 
 export interface RcloneSettings {
@@ -81,6 +82,10 @@ function holdProcess(settings: RcloneSettings, dispatcher: Agent) {
     async (read) => {
       if (process === undefined || process.hasEnded()) return read;
       await process.rewrite(read.config);
+      await requireRemote(process, dispatcher, settings).catch(async (error: unknown) => {
+        await process?.stop();
+        throw error;
+      });
       await callCommand(process, dispatcher, 'fscache/clear', {}, AbortSignal.timeout(10_000));
       return read;
     },
@@ -91,7 +96,10 @@ function holdProcess(settings: RcloneSettings, dispatcher: Agent) {
     const config = await renewed();
     await process?.stop();
     process = await startRclone(config);
-    await requireRemote(process, dispatcher, settings);
+    await requireRemote(process, dispatcher, settings).catch(async (error: unknown) => {
+      await process?.stop();
+      throw error;
+    });
     return process;
   };
   return {
@@ -111,15 +119,15 @@ function holdProcess(settings: RcloneSettings, dispatcher: Agent) {
   };
 }
 
-/** A folder of the pod would be gone with it. */
+/** Before anything is done with the configuration: what it must not ask for stands in rclone-refusals.ts. */
 async function requireRemote(process: RcloneProcess, dispatcher: Agent, settings: RcloneSettings): Promise<void> {
-  const name = settings.remote.split(':', 1)[0];
-  const found = await callCommand(process, dispatcher, 'config/get', { name }, AbortSignal.timeout(10_000));
-  const type: unknown = typeof found === 'object' && found !== null ? Reflect.get(found, 'type') : undefined;
-  if (type !== 'local') return;
+  const [name = ''] = settings.remote.split(':', 1);
+  const sections = await callCommand(process, dispatcher, 'config/dump', {}, AbortSignal.timeout(10_000));
+  const why = whyRefused((sections ?? {}) as RcloneSections, name);
+  if (why === undefined) return;
   throw terminal(
     'WrongConfiguration',
-    `The remote ${name} in ${settings.configFrom} is of the type local: a folder of the pod, which is lost with it. Use spec.volume, or a remote somewhere else.`,
+    `The remote ${name} in ${settings.configFrom} is refused, and nothing was done with it: ${why}. Use spec.volume for a volume; for all else name a remote that reaches its storage by itself.`,
   );
 }
 

@@ -4,9 +4,12 @@ import type { RcloneConnection } from './rclone-connection.ts';
 import { folderOf, temporaryPrefix } from './rclone-path.ts';
 import type { Listed } from './store.ts';
 
+/** RFC 3339, with the digits of a second that the remote has. */
+const modificationTime = z.string().refine((time) => !Number.isNaN(Date.parse(time)));
+
 const listing = z.object({
   list: z
-    .array(z.object({ Name: z.string(), Size: z.number(), ModTime: z.string(), IsDir: z.boolean() }))
+    .array(z.object({ Name: z.string(), Size: z.number(), ModTime: modificationTime, IsDir: z.boolean() }))
     .nullable()
     .transform((list) => list ?? []),
 });

@@ -1,5 +1,6 @@
 import { AbortMultipartUploadCommand, ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { Failure, transient } from '../domain/failure.ts';
+import { listed, listedFolder, nextToken } from './listed.ts';
 import type { S3Connection } from './s3-connection.ts';
 import type { Listed } from './store.ts';
 
@@ -13,7 +14,7 @@ export async function* listObjects(
     for (const { Key, Size = 0, LastModified = new Date(0) } of Contents) {
       // A store's console leaves empty objects named as folders.
       if (Key === undefined || Key.endsWith('/')) continue;
-      yield { key: Key.slice(whole.length - prefix.length), size: Size, lastModified: LastModified };
+      yield listed({ name: Key, size: Size, lastModified: LastModified }, whole, prefix);
     }
   }
 }
@@ -26,7 +27,7 @@ export async function* listFolders(
   const whole = fullPrefix(s3, prefix);
   for await (const { CommonPrefixes = [] } of listPages(s3, whole, '/', signal)) {
     for (const { Prefix } of CommonPrefixes) {
-      if (Prefix !== undefined) yield Prefix.slice(whole.length, -1);
+      if (Prefix !== undefined) yield listedFolder(Prefix, whole);
     }
   }
 }
@@ -49,7 +50,7 @@ async function* listPages(s3: S3Connection, prefix: string, delimiter: '/' | und
       return answer;
     });
     yield page;
-    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    token = page.IsTruncated === true ? nextToken(page.NextContinuationToken, token) : undefined;
   } while (token !== undefined);
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, mkdir, open, rm, symlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, type FileHandle, lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { extract } from 'tar-stream';
 import type { Compression } from './compress.ts';
 import { type FreeInOrder, freeInOrder } from './free-in-order.ts';
@@ -21,6 +21,8 @@ export interface ExtractOptions {
  */
 export async function extractTar(source: AsyncIterable<Buffer>, options: ExtractOptions): Promise<void> {
   const { folder, compression, signal } = options;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  // From here on without a pause: an entry or an error that nobody listens to yet would be lost, or end the process.
   const entries = extract();
   const stopping = new AbortController();
   const either = AbortSignal.any([signal, stopping.signal]);
@@ -66,13 +68,8 @@ async function layEntries(
   folder: string,
   memory: FreeInOrder | undefined,
 ): Promise<void> {
-  const there = new Set<string>();
   const modes = new Map<string, number>();
-  const ensure = async (path: string) => {
-    if (there.has(path)) return;
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    there.add(path);
-  };
+  const ensure = folderMaker(folder);
   for await (const entry of entries) {
     const { name, type, mode = 0o600, linkname } = entry.header;
     const path = within(folder, name);
@@ -87,8 +84,34 @@ async function layEntries(
   for (const [path, mode] of modes) await chmod(path, mode);
 }
 
+/**
+ * Makes the folders under one that is there. A link in the way may lead anywhere, one that the same archive or another
+ * chunk has laid too; a folder that was seen once cannot become one any more, since link() removes none.
+ */
+function folderMaker(root: string): (path: string) => Promise<void> {
+  const there = new Set<string>([root]);
+  return async (path) => {
+    if (there.has(path)) return;
+    let folder = root;
+    for (const part of relative(root, path).split(sep)) {
+      folder = join(folder, part);
+      if (there.has(folder)) continue;
+      await mkdir(folder, { mode: 0o700 }).catch((error: unknown) => {
+        if (!isOfFiles(error) || error.code !== 'EEXIST') throw error;
+      });
+      if (!(await lstat(folder)).isDirectory())
+        throw new NotATar(`${JSON.stringify(relative(root, path))} leads through what is no folder`);
+      there.add(folder);
+    }
+  };
+}
+
+/** Longer than any path that a kernel takes. */
+const longestName = 4096;
+
 /** A name that leads out of the folder is nothing that a server has written. */
 function within(folder: string, name: string): string {
+  if (name.length > longestName) throw new NotATar(`it holds a name of ${name.length} characters`);
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (name.startsWith('/') || parts.includes('..'))
     throw new NotATar(`${JSON.stringify(name)} leads out of the folder`);

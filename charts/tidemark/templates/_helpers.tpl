@@ -118,3 +118,20 @@ seccompProfile:
   resources: [pods/exec]
   verbs: [get, create]
 {{- end }}
+
+{{- /* CEL: whether a field of the spec is there, "a.b.c". */}}
+{{- define "tidemark.has" -}}
+{{- $path := "object.spec" }}
+{{- $parts := list }}
+{{- range splitList "." . }}
+{{- $path = printf "%s.%s" $path . }}
+{{- $parts = append $parts (printf "has(%s)" $path) }}
+{{- end }}
+{{- join " && " $parts }}
+{{- end }}
+
+{{- /* CEL: the check of a workload that a field of the spec names. */}}
+{{- define "tidemark.workload" -}}
+{{- $ref := printf "object.spec.%s" . -}}
+authorizer.group({{ $ref }}.kind == 'Pod' ? '' : 'apps').resource({{ $ref }}.kind == 'StatefulSet' ? 'statefulsets' : ({{ $ref }}.kind == 'Deployment' ? 'deployments' : 'pods')).namespace(request.namespace).name({{ $ref }}.name)
+{{- end }}

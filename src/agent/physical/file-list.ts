@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { terminal } from '../../domain/failure.ts';
 import type { StoredObject } from '../../domain/manifest.ts';
 import { type Compression, compressedSuffix, compressor } from '../../stream/compress.ts';
 import { storeStream } from '../backup/store-stream.ts';
@@ -36,9 +37,21 @@ const file = z.object({ Path: z.string().optional(), 'Encoded-Path': z.string().
  */
 export function fileListOf(manifest: Buffer): Buffer {
   const lines = manifest.toString('utf8').trimEnd().split('\n').slice(0, -1);
-  const body = Buffer.from(`${lines.map(withoutContent).join('\n')}\n`);
+  const body = Buffer.from(`${lines.map(shortened).join('\n')}\n`);
   const digest = createHash('sha256').update(body).digest('hex');
   return Buffer.concat([body, Buffer.from(`"Manifest-Checksum": "${digest}"}\n`)]);
+}
+
+function shortened(line: string): string {
+  try {
+    return withoutContent(line);
+  } catch (cause) {
+    throw terminal(
+      'UnknownManifest',
+      'The server sent a list of the files of its base backup that is not as PostgreSQL writes it. Please report this with the versions of Tidemark and PostgreSQL.',
+      cause,
+    );
+  }
 }
 
 function withoutContent(line: string): string {

@@ -40,7 +40,9 @@ export function parseArchive(bytes: Buffer): Archive {
   const reader = createReader(bytes);
   const { version, format, database } = readHead(reader);
   const count = reader.integer();
-  const raw = Array.from({ length: count }, () => readEntry(reader, version, format));
+  const raw: Raw[] = [];
+  // Not by the count at once: who has changed it would have room made for what never comes.
+  while (raw.length < count) raw.push(readEntry(reader, version, format));
   const decode = decoderFor(raw);
   return { format, database: decode(database), entries: raw.map((entry) => decoded(entry, decode)) };
 }
@@ -133,8 +135,17 @@ function decoderFor(entries: readonly Raw[]): Decode {
     .find(({ kind }) => kind?.toString('latin1') === 'ENCODING')
     ?.definition?.toString('latin1');
   const encoding = /'([^']*)'/.exec(definition ?? '')?.[1] ?? 'UTF8';
-  const decoder = new TextDecoder(webName(encoding));
+  const decoder = decoderOf(encoding);
   return (text) => (text === undefined ? '' : decoder.decode(text));
+}
+
+function decoderOf(encoding: string) {
+  try {
+    // A name may begin with what would be a byte order mark at the beginning of a file.
+    return new TextDecoder(webName(encoding), { ignoreBOM: true });
+  } catch {
+    throw new UnknownArchive(`its encoding is ${JSON.stringify(encoding.slice(0, 40))}`);
+  }
 }
 
 /** PostgreSQL's name of an encoding (PostgreSQL, "Character Set Support") as the WHATWG has it. */
@@ -148,19 +159,19 @@ export function webName(encoding: string): string {
       ? `windows-${number}`.replace('windows-866', 'ibm866')
       : `windows-${number}`;
   if (family === 'KOI8') return `koi8-${number?.toLowerCase()}`;
-  return (
-    {
-      EUC_JP: 'euc-jp',
-      EUC_KR: 'euc-kr',
-      EUC_CN: 'gbk',
-      UHC: 'euc-kr',
-      GBK: 'gbk',
-      BIG5: 'big5',
-      SJIS: 'shift_jis',
-      GB18030: 'gb18030',
-    }[encoding] ?? 'utf-8'
-  );
+  return others.get(encoding) ?? 'utf-8';
 }
+
+const others: ReadonlyMap<string, string> = new Map([
+  ['EUC_JP', 'euc-jp'],
+  ['EUC_KR', 'euc-kr'],
+  ['EUC_CN', 'gbk'],
+  ['UHC', 'euc-kr'],
+  ['GBK', 'gbk'],
+  ['BIG5', 'big5'],
+  ['SJIS', 'shift_jis'],
+  ['GB18030', 'gb18030'],
+]);
 
 interface Reader {
   byte(): number;

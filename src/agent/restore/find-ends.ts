@@ -1,6 +1,7 @@
 import { terminal } from '../../domain/failure.ts';
 import { backupPath } from '../../domain/layout.ts';
 import type { LogicalManifest } from '../../domain/manifest.ts';
+import { readableNamespaces } from '../../domain/readable-namespaces.ts';
 import type { RestoreTask } from '../../domain/task.ts';
 import { readAccess } from '../../postgres/access.ts';
 import { chooseServer } from '../../postgres/choose-server.ts';
@@ -16,10 +17,11 @@ import { type RestoreContext, readServer, type Target } from './work.ts';
 /** The backup's folder and manifest, and proof that it can be decrypted. */
 export async function findSource(
   store: Store,
-  { backup }: RestoreTask,
+  { namespace, repository, backup }: RestoreTask,
   { identity, signal }: { readonly identity: Identity; readonly signal: AbortSignal },
 ): Promise<{ readonly from: BackupFolder; readonly manifest: LogicalManifest }> {
-  const path = backup.path ?? backupPath(await findBackup(store, backup.backupID, signal));
+  const readable = readableNamespaces(namespace, repository.spec);
+  const path = backup.path ?? backupPath(await findBackup(store, backup.backupID, signal, readable));
   const { manifest } = await readManifest(store, path, { signal, expectedSha256: checksumsOf(backup) });
   if (manifest.backupID !== backup.backupID) {
     throw corrupted(`the manifest in ${path} of ${store.description} is that of backup ${manifest.backupID}`);

@@ -38,7 +38,11 @@ async function findFirstMember(file: FileHandle, database: string) {
   const field = (from: number, length: number) =>
     /^[^\0]*/.exec(buffer.toString('latin1', from, from + length))?.[0] ?? '';
   if (field(0, 100) !== tableOfContents) throw corrupted(`the dump of database ${database} is a tar without a toc.dat`);
-  return { start: tarBlock, size: Number.parseInt(field(124, 12), 8) };
+  const size = Number.parseInt(field(124, 12), 8);
+  const there = (await file.stat()).size - tarBlock;
+  if (!(size >= 0 && size <= there))
+    throw corrupted(`the dump of database ${database} is a tar that ends within its toc.dat`);
+  return { start: tarBlock, size };
 }
 
 function unreadable(error: unknown, database: string): unknown {

@@ -13,9 +13,12 @@ export interface SqlStatement {
   readonly tokens: readonly SqlToken[];
 }
 
-/** Longest first: comments, strings, names, dollar quotes, words, psql's own lines, single characters. */
+/**
+ * Longest first: comments, strings, names, dollar quotes, words, psql's own lines, single characters. What has no end goes
+ * to the text's: else each of many beginnings would be looked for its end once more.
+ */
 const lexer =
-  /--[^\n]*|\/\*[\s\S]*?\*\/|[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$[\s\S]*?\$\1\$|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|(?<=^|\n)\\[^\n]*|\s+|[\s\S]/g;
+  /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|[eE]'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*(?:'|$)|'[^']*(?:''[^']*)*(?:'|$)|"[^"]*(?:""[^"]*)*(?:"|$)|\$([A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$[\s\S]*?(?:\$\1\$|$)|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|(?<=^|\n)\\[^\n]*|\s+|[\s\S]/g;
 
 /** Cuts a script of pg_dump or pg_dumpall into its statements (PostgreSQL, "Lexical Structure"). */
 export function splitStatements(script: string): readonly SqlStatement[] {

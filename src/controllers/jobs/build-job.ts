@@ -6,6 +6,7 @@ import { agentServiceAccount, annotations, labels, managedBy } from '../../domai
 import { quantityOf } from '../../domain/quantity.ts';
 import { agentEnvironment, agentExit, type Task } from '../../domain/task.ts';
 import { type Refusal, refused } from '../refusal.ts';
+import { apiAccess } from './api-access.ts';
 import { volumesOf } from './volumes.ts';
 
 /** Of the operator's own configuration: what every agent pod has in common. */
@@ -56,14 +57,19 @@ export function buildJob({
       'TaskTooLarge',
       `What the agent has to be told is ${size} bytes, and ${taskLimit} are possible. Use fewer or shorter patterns, arguments and assertions.`,
     );
-  const podLabels = { ...template.labels, ...own, [labels.action]: task.action, [labels.managedBy]: managedBy };
+  const podLabels = {
+    ...withoutOwn(template.labels),
+    ...own,
+    [labels.action]: task.action,
+    [labels.managedBy]: managedBy,
+  };
   const spec = {
     backoffLimit: backoffLimit ?? template.backoffLimit,
     activeDeadlineSeconds: template.activeDeadlineSeconds,
     ...(ttlSecondsAfterFinished === undefined ? {} : { ttlSecondsAfterFinished }),
     podFailurePolicy,
     template: {
-      metadata: { labels: podLabels, annotations: { ...template.annotations, ...unmoved } },
+      metadata: { labels: podLabels, annotations: { ...withoutOwn(template.annotations), ...unmoved } },
       spec: podSpec(task, template, agent, runName),
     },
   };
@@ -110,6 +116,7 @@ function podSpec(
     serviceAccountName: template.serviceAccountName ?? agentServiceAccount,
     terminationGracePeriodSeconds: 60,
     enableServiceLinks: false,
+    automountServiceAccountToken: false,
     securityContext: {
       runAsNonRoot: true,
       runAsUser: 65532,
@@ -133,11 +140,16 @@ function podSpec(
           capabilities: { drop: ['ALL'] },
         },
         terminationMessagePolicy: 'File',
-        volumeMounts: mounts,
+        volumeMounts: [...mounts, apiAccess.mount],
       },
     ],
-    volumes,
+    volumes: [...volumes, apiAccess.volume],
   };
+}
+
+/** By them the operator knows its objects: nobody else's say what a Job is for. */
+function withoutOwn(marks: Readonly<Record<string, string>> | undefined): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(marks ?? {}).filter(([key]) => !/^([^/]+\.)?tidemark\.dev\//.test(key)));
 }
 
 function environment(task: Task, runName: string | undefined): readonly object[] {

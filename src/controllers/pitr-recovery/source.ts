@@ -1,6 +1,7 @@
 import { type JobTemplate, jobTemplate } from '../../api/job-template.ts';
 import type { BackupPolicy, BackupRepository, PitrRecovery } from '../../api/kinds.ts';
 import type { WorkloadRef } from '../../api/postgres-server.ts';
+import { foreignNamespace, readableNamespaces } from '../../domain/readable-namespaces.ts';
 import type { PlanRecoveryTask, RepositoryTask } from '../../domain/task.ts';
 import { isPartial } from '../../domain/verification/verdict.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
@@ -39,6 +40,8 @@ export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLo
     const { repositoryRef, policy, namespace: origin, systemIdentifier } = repository;
     const task = readableRepository(namespace, repositoryRef, lookup);
     if (isRefusal(task)) return task;
+    if (origin !== undefined && !readableNamespaces(namespace, task.spec).includes(origin))
+      return refused('ForeignNamespace', foreignNamespace(task.name, origin));
     return {
       task: {
         repository: task,

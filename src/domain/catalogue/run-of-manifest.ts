@@ -50,9 +50,12 @@ export interface StoredBackup {
 
 const objectName = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
+/** Of a backup that says neither: the second name tells it from others. */
+const nameless = 'nameless-backup';
+
 /** The names for it: its own, and one that nobody else can have. What is no name in Kubernetes is none of the repository's. */
 export function runNames({ manifest: { run, backupID }, path }: Pick<StoredBackup, 'manifest' | 'path'>) {
-  const own = objectName.test(run) && run.length <= 63 ? run : backupID.toLowerCase();
+  const own = [run, backupID.toLowerCase()].find((name) => objectName.test(name) && name.length <= 63) ?? nameless;
   return [own, derivedRunName(own, path)] as const;
 }
 

@@ -53,6 +53,8 @@ const majors: ReadonlyMap<number, number> = new Map([
   [0xd118, 18],
 ]);
 
+const smallestPage = 2 ** 10;
+const largestPage = 2 ** 16;
 const longHeaderFlag = 0x0002;
 /** So many bytes tell what segment it is. */
 export const segmentHeaderBytes = 40;
@@ -169,13 +171,27 @@ function readHeader(content: Buffer, name: string): SegmentHeader {
   const address = content.readBigUInt64LE(8);
   const segmentSize = content.readUInt32LE(32);
   const pageSize = content.readUInt32LE(36);
-  if (!isPowerOfTwo(segmentSize, 2 ** 20, 2 ** 30) || !isPowerOfTwo(pageSize, 2 ** 10, 2 ** 16)) {
+  if (!isPowerOfTwo(segmentSize, 2 ** 20, 2 ** 30) || !isPowerOfTwo(pageSize, smallestPage, largestPage)) {
     throw invalid(name, `has a header with impossible sizes (segment ${segmentSize}, page ${pageSize})`);
   }
   const begin = startOfSegment(file.number, segmentSize);
+  if (file.number.segment >= 2 ** 32 / segmentSize) throw invalid(name, 'has a name that no server gives a segment');
   if (address !== begin) throw invalid(name, `holds the WAL of another place, as a recycled file does`);
+  if (timeline === 0) throw invalid(name, 'begins on timeline 0, which no server has');
   if (timeline > file.timeline) throw invalid(name, `begins on timeline ${timeline}, later than its name`);
+  const found = secondPage(content, begin);
+  if (found !== undefined && (found.at !== pageSize || found.magic !== magic))
+    throw invalid(name, 'has pages that do not go with its header');
   return { systemIdentifier: String(content.readBigUInt64LE(24)), segmentSize, pageSize, major, timeline, begin };
+}
+
+/** The first page behind the header's that says of itself that it is at its place; where there is one, it tells the size of all. */
+function secondPage(content: Buffer, begin: Lsn): { readonly at: number; readonly magic: number } | undefined {
+  for (let at = smallestPage; at <= largestPage && at + 16 <= content.length; at *= 2) {
+    const magic = content.readUInt16LE(at);
+    if (majors.has(magic) && content.readBigUInt64LE(at + 8) === begin + BigInt(at)) return { at, magic };
+  }
+  return undefined;
 }
 
 function invalid(name: string, why: string) {

@@ -11,12 +11,17 @@ export interface Ancestor {
  * and reason by tabs, comments after #. Timeline 1 has no file and no ancestor. Throws a RangeError for anything else.
  */
 export function parseTimelineHistory(text: string): readonly Ancestor[] {
+  let last = 0;
   return text.split('\n').flatMap((line) => {
     const content = line.replace(/#.*/, '').trim();
     if (content === '') return [];
     const [, timeline, end] = /^(\d+)\s+([0-9A-Fa-f]+\/[0-9A-Fa-f]+)(\s|$)/.exec(content) ?? [];
     if (timeline === undefined || end === undefined) throw new RangeError(`not a line of a history file: ${content}`);
-    return [{ timeline: Number(timeline), end: parseLsn(end) }];
+    const number = Number(timeline);
+    // As a server reads it (timeline.c, readTimeLineHistory).
+    if (number <= last || number > 0xffff_ffff) throw new RangeError(`timelines out of their order: ${content}`);
+    last = number;
+    return [{ timeline: number, end: parseLsn(end) }];
   });
 }
 

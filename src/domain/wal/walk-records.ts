@@ -88,16 +88,16 @@ export function noteRecord(
     if (data === undefined) return undefined;
     const time = timeAt(scratch, data);
     tally.commits += 1;
+    // No instant at all: the commit counts, its time does not.
+    if (time === undefined) return undefined;
     if (tally.firstCommit === undefined || time < tally.firstCommit) tally.firstCommit = time;
     if (tally.lastCommit === undefined || time > tally.lastCommit) tally.lastCommit = time;
   } else if (manager === xlogManager && info === xlogRestorePoint) {
     const data = mainData(scratch, record.copy(scratch));
     if (data === undefined || data + timeBytes + restorePointName > scratch.length) return undefined;
-    tally.restorePoints.push({
-      name: nameAt(scratch, data + timeBytes),
-      time: timeAt(scratch, data),
-      end: record.end,
-    });
+    const time = timeAt(scratch, data);
+    if (time === undefined) return undefined;
+    tally.restorePoints.push({ name: nameAt(scratch, data + timeBytes), time, end: record.end });
   } else if (manager === xlogManager && info === xlogSwitch) {
     return 'Switch';
   } else if (manager === logicalMessageManager) {
@@ -126,9 +126,10 @@ function mainData(record: Buffer, length: number): number | undefined {
   return undefined;
 }
 
-/** Exact: microseconds of the year 2255 are still a safe integer. */
-function timeAt(record: Buffer, at: number): number {
-  return epoch + record.readInt32LE(at + 4) * 2 ** 32 + record.readUInt32LE(at);
+/** Exact: microseconds of the year 2255 are still a safe integer; what lies beyond is no time that a server has written. */
+function timeAt(record: Buffer, at: number): number | undefined {
+  const time = epoch + record.readInt32LE(at + 4) * 2 ** 32 + record.readUInt32LE(at);
+  return Number.isSafeInteger(time) ? time : undefined;
 }
 
 function nameAt(record: Buffer, at: number): string {

@@ -179,6 +179,7 @@ function typedMessages(): (part: {
       case letters.manifest:
         return { kind: 'Manifest' };
       case letters.progress:
+        if (whole.length < 8) throw new RangeError(`a message of progress of ${whole.length} bytes in a base backup`);
         return { kind: 'Progress', bytes: Number(whole.readBigUInt64BE(0)) };
       default:
         throw new RangeError(`a message ${JSON.stringify(String.fromCharCode(letter ?? 0))} in a base backup`);

@@ -106,12 +106,23 @@ describe.each(stores)('in %s', (_, open) => {
   test('a committed backup is found by its ID and read back', async () => {
     const { at, sha256 } = await make(location);
     expect(at).toEqual(location);
-    expect(await findBackup(store, location.backupID, signal)).toEqual(location);
+    expect(await findBackup(store, location.backupID, signal, ['shop'])).toEqual(location);
     const read = await readManifest(store, backupPath(at), { signal, expectedSha256: sha256 });
     expect(read).toMatchObject({ manifest: manifestOf(at), sha256 });
     const { seal, ...written } = JSON.parse(read.bytes.toString());
     expect(written).toEqual(read.manifest);
     expect(seal).toMatch(/^sha256:/);
+  });
+
+  test('a backup of another namespace is found by nobody who may not read it', async () => {
+    await make({ ...location, namespace: 'billing' });
+    await expect(findBackup(store, location.backupID, signal, ['shop'])).rejects.toMatchObject({
+      reason: 'BackupNotFound',
+      message: expect.stringContaining('spec.catalogue.namespaces'),
+    });
+    expect(await findBackup(store, location.backupID, signal, ['shop', 'billing'])).toMatchObject({
+      namespace: 'billing',
+    });
   });
 
   test('a second backup of the same second gets an ID of its own', async () => {
@@ -126,7 +137,7 @@ describe.each(stores)('in %s', (_, open) => {
 
   test('what has no manifest is no backup', async () => {
     await store_(await beginBackup(store, location, started, signal));
-    await expect(findBackup(store, location.backupID, signal)).rejects.toMatchObject({
+    await expect(findBackup(store, location.backupID, signal, ['shop'])).rejects.toMatchObject({
       reason: 'BackupNotFound',
       retryable: false,
     });
@@ -178,7 +189,7 @@ describe.each(stores)('in %s', (_, open) => {
   test('two backups of one ID are not guessed between', async () => {
     await make(location);
     await make({ ...location, policy: 'hourly' });
-    await expect(findBackup(store, location.backupID, signal)).rejects.toMatchObject({
+    await expect(findBackup(store, location.backupID, signal, ['shop'])).rejects.toMatchObject({
       reason: 'AmbiguousBackup',
       message: expect.stringContaining('shop/hourly/7/backups/'),
     });

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { kinds } from '../../../src/api/kinds.ts';
+import { type StructuralSchema, structural } from '../../../src/api/structural.ts';
 import { committed, installManifest } from '../../support/chart/install-manifest.ts';
 import { documents, helm, lint, projectRoot, type Rendered, render } from '../../support/chart/render.ts';
 
@@ -91,6 +92,39 @@ describe('the chart gives no right too many', () => {
           capabilities: { drop: ['ALL'] },
         });
       }
+    }
+  });
+
+  it('asks the API server of whoever writes an object whether he may do what it asks for, and not of the operator', async () => {
+    const policies = (await render()).filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+    expect(policies.map(({ metadata }) => metadata.name).sort()).toEqual(
+      ['backuppolicies', 'backuprepositories', 'pitrrecoveries', 'restorerequests'].map(
+        (plural) => `tidemark-requester-rights.${plural}.tidemark.dev`,
+      ),
+    );
+    const bindings = (await render()).filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding');
+    expect(bindings.map(({ spec }) => spec)).toEqual(
+      policies.map(({ metadata }) => ({ policyName: metadata.name, validationActions: ['Deny'] })),
+    );
+    for (const { spec } of policies) {
+      expect(spec).toMatchObject({
+        failurePolicy: 'Fail',
+        matchConstraints: { resourceRules: [{ operations: ['CREATE', 'UPDATE'] }] },
+      });
+      expect(JSON.stringify(spec)).toContain('system:serviceaccount:tidemark-system:tidemark');
+    }
+    for (const setting of ['admission.requesterRights=false', 'watchNamespaces={shop}'])
+      expect((await render(setting)).filter(({ kind }) => kind.startsWith('ValidatingAdmission'))).toEqual([]);
+  });
+
+  it('asks so of every Secret, image and workload that a spec can name', async () => {
+    const policies = (await render()).filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+    for (const { plural, spec } of kinds) {
+      const text = JSON.stringify(policies.find(({ metadata }) => metadata.name.includes(`.${plural}.`)) ?? {});
+      const named = pathsOf(structural(spec), '').filter((path) => /SecretRef$|\.image$/.test(path));
+      // What may create a StatefulSet may name its image: target.instance is asked about as a whole.
+      for (const path of named.filter((each) => each !== 'target.instance.image'))
+        expect(text, `${plural}: ${path}`).toContain(`object.spec.${path}`);
     }
   });
 
@@ -228,6 +262,13 @@ describe('manifests/', () => {
     expect(new Set(named)).toEqual(new Set(secrets));
   });
 });
+
+function pathsOf(schema: StructuralSchema, path: string): readonly string[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const own = path === '' ? name : `${path}.${name}`;
+    return [own, ...pathsOf(field, own)];
+  });
+}
 
 interface PodSpec {
   readonly securityContext: object;

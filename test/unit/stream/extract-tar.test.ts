@@ -137,6 +137,22 @@ test.each([
   expect(await readdir(root, { recursive: true })).toEqual(expect.not.arrayContaining(['outside', 'b']));
 });
 
+test.each([
+  ['a file', 'link/file'],
+  ['a folder', 'link/a/b/'],
+])(
+  '%s that an archive lays through a link of its own is refused, and nothing comes out of the folder',
+  async (_, name) => {
+    const archive = pack();
+    archive.entry({ name: 'link', type: 'symlink', linkname: from });
+    archive.entry({ name, type: name.endsWith('/') ? 'directory' : 'file' }, name.endsWith('/') ? '' : 'x');
+    archive.finalize();
+    const options = { folder: to, compression: { algorithm: 'none' }, signal } as const;
+    await expect(extractTar(archive as AsyncIterable<Buffer>, options)).rejects.toThrow(NotATar);
+    expect(await readdir(from)).toEqual([]);
+  },
+);
+
 test('a full disk is told as such', async () => {
   const small = join(root, 'small');
   mkdirSync(small);

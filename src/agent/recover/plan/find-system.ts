@@ -1,5 +1,6 @@
 import { terminal } from '../../../domain/failure.ts';
 import type { WalLocation } from '../../../domain/layout.ts';
+import { readableNamespaces, refuseForeign } from '../../../domain/readable-namespaces.ts';
 import { newestFirst } from '../../../domain/recovery/catalogue.ts';
 import type { PlanRecoveryTask } from '../../../domain/task.ts';
 import { findBackup } from '../../../repository/find-backup.ts';
@@ -13,14 +14,17 @@ import { readBackups } from './read-catalogue.ts';
  */
 export async function findSystem(
   store: Store,
-  { source, target }: Pick<PlanRecoveryTask, 'source' | 'target'>,
+  { namespace: own, source, target }: Pick<PlanRecoveryTask, 'namespace' | 'source' | 'target'>,
   { log, signal }: { readonly log: AgentLog; readonly signal: AbortSignal },
 ): Promise<WalLocation> {
-  const { namespace, policy, systemIdentifier } = source;
+  const { repository, namespace, policy, systemIdentifier } = source;
   if (namespace === undefined || policy === undefined) {
-    const { backupID: _, ...location } = await findBackup(store, target.backupID, signal);
+    const readable = readableNamespaces(own, repository.spec);
+    const { backupID: _, ...location } = await findBackup(store, target.backupID, signal, readable);
     return location;
   }
+  const foreign = refuseForeign(repository, own, namespace);
+  if (foreign !== undefined) throw foreign;
   const systems: string[] = [];
   for await (const folder of store.listFolders(`${namespace}/${policy}/`, { signal })) systems.push(folder);
   const [only, ...others] = systems;

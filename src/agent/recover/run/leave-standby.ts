@@ -27,7 +27,12 @@ export async function readStandbyCredentials(
       );
     }
   };
-  return { username: await read('username'), password: await read('password') };
+  const credentials = { username: await read('username'), password: await read('password') };
+  if (!Object.values(credentials).some((value) => /[\r\n\0]/.test(value))) return credentials;
+  throw terminal(
+    'UnusablePassword',
+    `Secret ${task.namespace}/${name} of target.instance.standbyOf has a line break or a zero byte in its username or password, which no line of postgresql.auto.conf can hold. Give the role another one.`,
+  );
 }
 
 /** The data directory of a server that goes on following its primary when it is started. */

@@ -78,7 +78,7 @@ function createReading(database: string) {
   const settings: Setting[] = [];
   const entries: ScriptEntry[] = [];
   let open: (Omit<ScriptEntry, 'end' | 'definition'> & { readonly definition: string[] }) | undefined;
-  let decoder = new TextDecoder();
+  let decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   let size = 0;
   let latest = { start: 0, afterRows: false };
   let afterRows = false;
@@ -168,7 +168,11 @@ const unsafe = /^(SJIS|SHIFT_JIS_2004|BIG5|GBK|UHC|GB18030|JOHAB)$/i;
 function decoderFor(statement: string) {
   const encoding = /'([^']*)'/.exec(statement)?.[1] ?? 'UTF8';
   if (unsafe.test(encoding)) throw new StrangeScript(`it is written in ${encoding}, which is not safe to take apart`);
-  return new TextDecoder(webName(encoding));
+  try {
+    return new TextDecoder(webName(encoding), { ignoreBOM: true });
+  } catch {
+    throw new StrangeScript(`it is written in ${JSON.stringify(encoding.slice(0, 40))}, which is not known`);
+  }
 }
 
 function markOf(statement: string, isBefore: boolean): Mark['kind'] | undefined {

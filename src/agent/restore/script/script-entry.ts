@@ -9,10 +9,14 @@ export interface ScriptEntry extends ArchiveEntry {
 const heading =
   /^-- (?:Data for )?Name: ([\s\S]*); Type: ([A-Z][A-Z ]*); Schema: ([\s\S]*?); Owner: ([\s\S]*?)(?:; Tablespace: ([\s\S]*))?$/;
 
+/** A function's hundred arguments fit in; what is longer could keep the expression busy for minutes. */
+const longest = 32_768;
+
 /** What pg_dump says in a comment before each object: with a dash for nothing, and line breaks in names as spaces. */
 export function readHeading(
   comment: string,
 ): Pick<ArchiveEntry, 'name' | 'kind' | 'schema' | 'owner' | 'tablespace'> | undefined {
+  if (comment.length > longest) return undefined;
   const [, name, kind, schema, owner, tablespace] = heading.exec(comment) ?? [];
   if (name === undefined || kind === undefined) return undefined;
   return {

@@ -138,3 +138,23 @@ test('the hash changes with the Job, and with nothing else', () => {
   expect(hash(build())).toBe(hash(build()));
   expect(hash(build({ backoffLimit: 1 }))).not.toBe(hash(build()));
 });
+
+test('the token of the service account is the agent’s alone', () => {
+  const { spec } = podOf(build());
+  expect(spec.automountServiceAccountToken).toBe(false);
+  expect(spec.volumes).toContainEqual(expect.objectContaining({ name: 'api-access' }));
+  expect(agentOf(build()).volumeMounts).toContainEqual({
+    name: 'api-access',
+    mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
+    readOnly: true,
+  });
+});
+
+test('labels and annotations that are Tidemark’s own are not the user’s to give', () => {
+  const mine = { 'tidemark.dev/recovery': 'x', 'x.tidemark.dev/y': 'x', team: 'a' };
+  const { metadata } = podOf(build({ labels: mine, annotations: { 'tidemark.dev/users': 'root', note: 'n' } }));
+  expect(metadata.labels).not.toHaveProperty('tidemark.dev/recovery');
+  expect(metadata.labels).toMatchObject({ team: 'a' });
+  expect(metadata.annotations).not.toHaveProperty('tidemark.dev/users');
+  expect(metadata.annotations).toMatchObject({ note: 'n' });
+});
