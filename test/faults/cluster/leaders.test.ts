@@ -1,0 +1,82 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Asked, isChange } from '../../support/tidemark/api-proxy.ts';
+import { createLocalOperator, type LocalOperator, scaleOperator } from '../../support/tidemark/local-operator.ts';
+import { backupRun, logicalPolicy } from '../../support/tidemark/policy.ts';
+import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
+import { until } from '../../support/tidemark/until.ts';
+
+/** Two replicas; the one that leads stands still in the middle of its work, as a frozen node or a paused machine has it. */
+describe('a leader that stands still', () => {
+  let scenario: Scenario;
+  let first: LocalOperator;
+  let second: LocalOperator;
+
+  beforeAll(async () => {
+    scenario = await startScenario('leaders');
+    const { kubectl, kubeconfig, namespace } = scenario;
+    const postgres = await scenario.postgres();
+    await postgres.psql('create table things as select generate_series(1, 7) as id');
+    await scaleOperator(kubectl, 0);
+    [first, second] = await Promise.all([
+      createLocalOperator({ kubectl, kubeconfig }),
+      createLocalOperator({ kubectl, kubeconfig }),
+    ]);
+    await first.start();
+    await second.launch();
+    await scenario.apply(...scenario.repositoryObjects(), logicalPolicy(namespace));
+    await scenario.condition('backuppolicy', 'orders', { type: 'Ready', status: 'True' });
+  });
+  afterAll(async () => {
+    await first?.close();
+    await second?.close();
+    await scaleOperator(scenario.kubectl, 2);
+  });
+
+  test('is followed by the other one, stops without another write when it wakes, and its late write does no harm', async () => {
+    explainFailure(scenario);
+    const { kubectl, namespace } = scenario;
+    const held = Promise.withResolvers<void>();
+    const wake = Promise.withResolvers<void>();
+    const late: string[] = [];
+    let paused = false;
+    // The write that makes the Job is on its way when everything stops, and arrives when another has long made it.
+    first.proxy.before = async (asked: Asked) => {
+      if (paused && isChange(asked)) late.push(`${asked.method} ${asked.path}`);
+      if (paused || asked.method !== 'POST' || !asked.path.endsWith('/jobs')) return undefined;
+      paused = true;
+      first.signal('SIGSTOP');
+      held.resolve();
+      await wake.promise;
+      return undefined;
+    };
+    await scenario.apply(backupRun(namespace, 'frozen'));
+    await held.promise;
+    const begun = Date.now();
+    await second.untilLeading(60);
+    const took = (Date.now() - begun) / 1000;
+    const run = await scenario.finished('backuprun', 'frozen');
+    expect(run.status).toMatchObject({ phase: 'Completed', error: '' });
+    const [job, ...others] = await kubectl.list('jobs', namespace, 'tidemark.dev/run=frozen');
+    expect(others).toEqual([]);
+
+    wake.resolve();
+    first.signal('SIGCONT');
+    const code = await Promise.race([first.exited(), pause(30_000).then(() => 'still running')]);
+    console.log(`The other led after ${took.toFixed(1)} s; the one that woke ended with ${code}`);
+    expect(code).toBe(1);
+    expect(first.log()).toContain('it may no longer lead');
+    expect(late).toEqual([]);
+    const after = await kubectl.list('jobs', namespace, 'tidemark.dev/run=frozen');
+    expect(after.map(({ metadata }) => metadata.uid)).toEqual([job?.metadata.uid]);
+    expect((await kubectl.get('backuprun', 'frozen', namespace))?.status).toEqual(run.status);
+
+    // And the other goes on.
+    await scenario.apply(backupRun(namespace, 'next'));
+    expect((await scenario.finished('backuprun', 'next')).status?.phase).toBe('Completed');
+    await first.launch();
+    await until('the first to be back as the second', async () =>
+      first.starts === 2 && (await first.metrics().catch(() => '')).includes('tidemark_leader 0'),
+    );
+  }, 240_000);
+});
