@@ -4,6 +4,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type Outcome, runController } from '../kube/controller.ts';
 import { EventRecorder } from '../kube/events.ts';
+import { fenced } from '../kube/fenced.ts';
 import { runLeaderElection } from '../kube/lease.ts';
 import type { Log } from '../kube/log.ts';
 import { WorkQueue } from '../kube/queue.ts';
@@ -53,9 +54,9 @@ export function createManager(options: ManagerOptions): Manager {
     });
     const either = AbortSignal.any([signal, blind.signal]);
     try {
-      await runLeaderElection({ ...lease, client, clock, log, signal: either }, async (leading) => {
+      await runLeaderElection({ ...lease, client, clock, log, signal: either }, async (leading, leads) => {
         metrics.leader.set(1);
-        await lead(options, caches, leading);
+        await lead({ ...options, client: fenced(client, leads) }, caches, leading);
       });
       blind.signal.throwIfAborted();
     } finally {
