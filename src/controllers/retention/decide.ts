@@ -111,8 +111,7 @@ function dueAt(gathered: GatheredRetention): number {
   const { plannedTime, generation, nextDueTime } = policy.status?.retention ?? {};
   if (plannedTime === undefined || generation !== policy.metadata.generation) return 0;
   const planned = Date.parse(plannedTime);
-  if (isYetToCome(planned, gathered.now))
-    return afterWrongClock(job?.view.finished?.time, tryAgainAfter, gathered.now);
+  if (isYetToCome(planned, gathered.now)) return afterWrongClock(job?.view.finished?.time, tryAgainAfter, gathered.now);
   const ends = runs.flatMap(({ status }) =>
     status?.phase === 'Completed' && status.completionTime !== undefined ? [Date.parse(status.completionTime)] : [],
   );

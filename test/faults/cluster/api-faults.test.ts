@@ -62,56 +62,59 @@ describe('an operator whose API server', () => {
     'ends every watch again and again, and has forgotten what was since (410)': () => {
       let watched = 0;
       return {
-        before: (asked) =>
-          asked.isWatch && watched++ % 2 === 1 ? { status: 410, reason: 'Expired' } : undefined,
+        before: (asked) => (asked.isWatch && watched++ % 2 === 1 ? { status: 410, reason: 'Expired' } : undefined),
       };
     },
   };
 
-  test.each(Object.keys(weathers))('%s', async (weather) => {
-    explainFailure(scenario);
-    const { kubectl, namespace } = scenario;
-    const made: string[] = [];
-    let cuts = 0;
-    let faults = 0;
-    const { before, after } = weathers[weather]?.() ?? {};
-    const counting = (hook: typeof before) => async (asked: Asked) => {
-      const fault = await hook?.(asked);
-      faults += fault === undefined ? 0 : 1;
-      return fault;
-    };
-    operator.proxy.before = counting(before);
-    operator.proxy.after = async (asked, status) => {
-      if (asked.method === 'POST' && asked.path.endsWith('/jobs') && status === 201) made.push(asked.path);
-      const fault = await after?.(asked, status);
-      faults += fault === undefined ? 0 : 1;
-      return fault;
-    };
-    const cutting = weather.includes('watch')
-      ? setInterval(() => {
-          cuts += operator.proxy.cutWatches();
-        }, 250)
-      : undefined;
-    const rounds = bounded(1, 10);
-    try {
-      for (let round = 0; round < rounds; round++) {
-        const name = `run-${round}`;
-        await scenario.apply(backupRun(namespace, name, { deletionPolicy: 'Delete' }));
-        expect((await scenario.finished('backuprun', name)).status).toMatchObject({ phase: 'Completed', error: '' });
-        const gone = ['delete', 'backuprun', name, '--timeout=120s'];
-        await kubectl.run(gone, { namespace, timeoutSeconds: 130 });
+  test.each(Object.keys(weathers))(
+    '%s',
+    async (weather) => {
+      explainFailure(scenario);
+      const { kubectl, namespace } = scenario;
+      const made: string[] = [];
+      let cuts = 0;
+      let faults = 0;
+      const { before, after } = weathers[weather]?.() ?? {};
+      const counting = (hook: typeof before) => async (asked: Asked) => {
+        const fault = await hook?.(asked);
+        faults += fault === undefined ? 0 : 1;
+        return fault;
+      };
+      operator.proxy.before = counting(before);
+      operator.proxy.after = async (asked, status) => {
+        if (asked.method === 'POST' && asked.path.endsWith('/jobs') && status === 201) made.push(asked.path);
+        const fault = await after?.(asked, status);
+        faults += fault === undefined ? 0 : 1;
+        return fault;
+      };
+      const cutting = weather.includes('watch')
+        ? setInterval(() => {
+            cuts += operator.proxy.cutWatches();
+          }, 250)
+        : undefined;
+      const rounds = bounded(1, 10);
+      try {
+        for (let round = 0; round < rounds; round++) {
+          const name = `run-${round}`;
+          await scenario.apply(backupRun(namespace, name, { deletionPolicy: 'Delete' }));
+          expect((await scenario.finished('backuprun', name)).status).toMatchObject({ phase: 'Completed', error: '' });
+          const gone = ['delete', 'backuprun', name, '--timeout=120s'];
+          await kubectl.run(gone, { namespace, timeoutSeconds: 130 });
+        }
+      } finally {
+        clearInterval(cutting);
+        operator.proxy.before = () => undefined;
+        operator.proxy.after = () => undefined;
       }
-    } finally {
-      clearInterval(cutting);
-      operator.proxy.before = () => undefined;
-      operator.proxy.after = () => undefined;
-    }
-    console.log(`${weather}: ${faults} faults, ${cuts} watches cut`);
-    expect(faults + cuts).toBeGreaterThan(0);
-    // A Job for the backup, one for its deletion.
-    expect(made).toHaveLength(rounds * 2);
-    const left = (await takeInventory(kubectl, namespace)).filter((line) => /run-\d/.test(line));
-    expect(left.filter((line) => !line.includes(' going '))).toEqual([]);
-    expect(operator.starts).toBe(1);
-  }, 600_000);
+      console.log(`${weather}: ${faults} faults, ${cuts} watches cut`);
+      expect(faults + cuts).toBeGreaterThan(0);
+      // A Job for the backup, one for its deletion.
+      expect(made).toHaveLength(rounds * 2);
+      const left = (await takeInventory(kubectl, namespace)).filter((line) => /run-\d/.test(line));
+      expect(left.filter((line) => !line.includes(' going '))).toEqual([]);
+      expect(operator.starts).toBe(1);
+    },
+    600_000,
+  );
 });

@@ -79,17 +79,25 @@ describe('an API server that is away', () => {
     // The leader may stop once, since it cannot say that it leads; nobody does so again and again.
     const after = await operators();
     const restarts = after.map(([name, count]) => count - (new Map(before).get(name) ?? 0));
-    console.log(`Away for ${seconds} s; restarts of the operators ${restarts}; all was well ${resumed.toFixed(0)} s after`);
+    console.log(
+      `Away for ${seconds} s; restarts of the operators ${restarts}; all was well ${resumed.toFixed(0)} s after`,
+    );
     expect(after.map(([name]) => name).sort()).toEqual(before.map(([name]) => name).sort());
     expect(Math.max(...restarts)).toBeLessThanOrEqual(1);
   }, 900_000);
 
   async function operators(): Promise<readonly (readonly [string, number])[]> {
     return await until('both operators to be ready', async () => {
-      const pods = await scenario.kubectl.list<OperatorPod>('pods', operatorNamespace, 'app.kubernetes.io/name=tidemark');
+      const pods = await scenario.kubectl.list<OperatorPod>(
+        'pods',
+        operatorNamespace,
+        'app.kubernetes.io/name=tidemark',
+      );
       const ready = pods.filter(({ status }) => status.containerStatuses?.[0]?.ready);
       return ready.length === 2
-        ? ready.map(({ metadata, status }) => [metadata.name, status.containerStatuses?.[0]?.restartCount ?? 0] as const)
+        ? ready.map(
+            ({ metadata, status }) => [metadata.name, status.containerStatuses?.[0]?.restartCount ?? 0] as const,
+          )
         : undefined;
     });
   }

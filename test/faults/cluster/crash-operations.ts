@@ -1,12 +1,19 @@
 import { expect } from 'vitest';
 import { annotations } from '../../../src/domain/labels.ts';
+import {
+  failedCount,
+  segmentsIn,
+  storedWal,
+  templateOf,
+  untilRolledOut,
+  writeSegment,
+} from '../../cluster/archiving/archive.ts';
 import { backupRun, logicalPolicy, restoreRequest } from '../../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
 import { serverIn, untilReady } from '../../support/tidemark/recovered-server.ts';
 import { archivingPolicy, pitrRecovery } from '../../support/tidemark/recovery.ts';
 import type { Scenario } from '../../support/tidemark/scenario.ts';
 import { until } from '../../support/tidemark/until.ts';
-import { failedCount, segmentsIn, storedWal, templateOf, untilRolledOut, writeSegment } from '../../cluster/archiving/archive.ts';
 
 /** A piece of the operator's work, from the wish to its end, under a name of its own; it says itself that it was done. */
 export interface Operation {
@@ -55,9 +62,7 @@ export function operationsOf({ scenario, postgres, backupID }: Place): Readonly<
   const restore: Operation = {
     run: async (name) => {
       const databases = [{ name: 'shop', targetName: `copy_${name}` }];
-      await scenario.apply(
-        restoreRequest(namespace, name, { source: { backupRunRef: { name: 'dump' } }, databases }),
-      );
+      await scenario.apply(restoreRequest(namespace, name, { source: { backupRunRef: { name: 'dump' } }, databases }));
       await completed('restorerequest', name);
       expect(await postgres.psql('select count(*) from things', `copy_${name}`)).toBe('7');
     },
@@ -86,7 +91,9 @@ export function operationsOf({ scenario, postgres, backupID }: Place): Readonly<
       await scenario.apply(pitrRecovery(namespace, name, { recoveryTarget, target }));
       await completed('pitrrecovery', name);
       await untilReady(scenario, 'orders-db');
-      expect(await postgres.psql(`select count(*), to_regclass('since_${name}') is null from things`, 'shop')).toBe('7|t');
+      expect(await postgres.psql(`select count(*), to_regclass('since_${name}') is null from things`, 'shop')).toBe(
+        '7|t',
+      );
     },
   };
   return {
@@ -146,7 +153,10 @@ function syncOf(scenario: Scenario): Operation {
         ...{ resource: 'backuprepository', name: 'offsite', namespace, seconds: 120 },
         to: 'to be synced',
         fits: ({ status }) => {
-          const { requested, report } = (status?.['catalogue'] ?? {}) as { requested?: string; report?: { outcome: string } };
+          const { requested, report } = (status?.['catalogue'] ?? {}) as {
+            requested?: string;
+            report?: { outcome: string };
+          };
           return requested === name && report?.outcome === 'Succeeded';
         },
       });

@@ -42,23 +42,31 @@ describe('an operator that is killed at each of its steps during', () => {
     await scaleOperator(scenario.kubectl, 2);
   });
 
-  test.each(operationNames)('%s', async (what) => {
-    explainFailure(scenario);
-    const operation = operations[what];
-    if (operation === undefined) throw new Error(`there is no operation ${what}`);
-    const expected = operation.leaves ?? (await observe(operation, 'plain', 'none')).changes();
-    const { points, changes } = await observe(operation, 'crashed', mode);
-    console.log(`${what}: ${points.steps.length} steps, the operator was killed ${points.kills} times`);
-    expect(points.kills).toBeGreaterThanOrEqual(mode === 'all' ? points.steps.length : 1);
-    await until('the same to be left as without a kill', async () => isDeepStrictEqual(await changes(), await expected), {
-      seconds: 60,
-    }).catch(async () => expect(await changes()).toEqual(await expected));
-    const twice = [...points.made].filter(([object, times]) => object.startsWith('jobs/') && times > 1);
-    expect(twice).toEqual([]);
-    expect(operator.log()).not.toContain('"level":60');
-    await operation.tidy?.('crashed');
-    await quiet();
-  }, 900_000);
+  test.each(operationNames)(
+    '%s',
+    async (what) => {
+      explainFailure(scenario);
+      const operation = operations[what];
+      if (operation === undefined) throw new Error(`there is no operation ${what}`);
+      const expected = operation.leaves ?? (await observe(operation, 'plain', 'none')).changes();
+      const { points, changes } = await observe(operation, 'crashed', mode);
+      console.log(`${what}: ${points.steps.length} steps, the operator was killed ${points.kills} times`);
+      expect(points.kills).toBeGreaterThanOrEqual(mode === 'all' ? points.steps.length : 1);
+      await until(
+        'the same to be left as without a kill',
+        async () => isDeepStrictEqual(await changes(), await expected),
+        {
+          seconds: 60,
+        },
+      ).catch(async () => expect(await changes()).toEqual(await expected));
+      const twice = [...points.made].filter(([object, times]) => object.startsWith('jobs/') && times > 1);
+      expect(twice).toEqual([]);
+      expect(operator.log()).not.toContain('"level":60');
+      await operation.tidy?.('crashed');
+      await quiet();
+    },
+    900_000,
+  );
 
   async function observe(operation: Operation, name: string, how: CrashMode) {
     const { kubectl, namespace } = scenario;

@@ -151,8 +151,9 @@ describe('work whose ground goes', () => {
     await kubectl.apply(await readFile(crd, 'utf8'));
     await kubectl.run(['wait', 'crd/restorerequests.tidemark.dev', '--for=condition=Established', '--timeout=60s']);
     const begun = Date.now();
-    await until('the kind to be served', async () =>
-      (await kubectl.list('restorerequests', namespace).catch(() => undefined)) !== undefined,
+    await until(
+      'the kind to be served',
+      async () => (await kubectl.list('restorerequests', namespace).catch(() => undefined)) !== undefined,
     );
     await scenario.apply(
       restoreRequest(namespace, 'with-crd', {

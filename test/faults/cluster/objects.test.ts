@@ -80,7 +80,9 @@ describe('a backup', () => {
     await remove('cronjob', before?.metadata.name ?? '');
     await until('the CronJob to be there again', async () => {
       const [now] = await cronJobs();
-      return now !== undefined && now.metadata.name === before?.metadata.name && now.metadata.uid !== before.metadata.uid;
+      return (
+        now !== undefined && now.metadata.name === before?.metadata.name && now.metadata.uid !== before.metadata.uid
+      );
     });
   });
 

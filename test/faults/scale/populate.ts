@@ -1,7 +1,7 @@
+import type { BackupRepositorySpec } from '../../../src/api/backup-repository.ts';
 import { placeOf } from '../../../src/domain/catalogue/place.ts';
 import type { KubeClient, KubeObject } from '../../../src/kube/client.ts';
 import { resourcePath } from '../../../src/kube/paths.ts';
-import type { BackupRepositorySpec } from '../../../src/api/backup-repository.ts';
 
 /** How much there is in each namespace. */
 export interface Crowd {
@@ -129,7 +129,13 @@ function runStatus(name: string, at: number): object {
     report: { outcome: 'Succeeded', reason: 'BackupStored', message, pod: name, startTime, completionTime },
     conditions: [
       { type: 'Succeeded', status: 'True', reason: 'BackupStored', message, lastTransitionTime: completionTime },
-      { type: 'SizeAsExpected', status: 'True', reason: 'AsBefore', message: 'as before', lastTransitionTime: completionTime },
+      {
+        type: 'SizeAsExpected',
+        status: 'True',
+        reason: 'AsBefore',
+        message: 'as before',
+        lastTransitionTime: completionTime,
+      },
     ],
   };
 }

@@ -113,9 +113,15 @@ describe('an operator of thousands of objects', () => {
     const text = await operator.metrics();
     const looks = sum(text, /^tidemark_reconcile_seconds_count\{[^}]*\} (\S+)/gm);
     const within = new Map<number, number>();
-    for (const [, bound = '', value = ''] of text.matchAll(/^tidemark_reconcile_seconds_bucket\{le="([^"]+)"[^}]*\} (\S+)/gm))
-      within.set(Number(bound === '+Inf' ? Infinity : bound), (within.get(Number(bound === '+Inf' ? Infinity : bound)) ?? 0) + Number(value));
-    const [p99 = Infinity] = [...within].sort(([one], [other]) => one - other).find(([, value]) => value >= looks * 0.99) ?? [];
+    for (const [, bound = '', value = ''] of text.matchAll(
+      /^tidemark_reconcile_seconds_bucket\{le="([^"]+)"[^}]*\} (\S+)/gm,
+    ))
+      within.set(
+        Number(bound === '+Inf' ? Infinity : bound),
+        (within.get(Number(bound === '+Inf' ? Infinity : bound)) ?? 0) + Number(value),
+      );
+    const [p99 = Infinity] =
+      [...within].sort(([one], [other]) => one - other).find(([, value]) => value >= looks * 0.99) ?? [];
     const errors = sum(text, /^tidemark_reconcile_total\{[^}]*result="(?:error|terminal)"[^}]*\} (\S+)/gm);
     return { looks, p99, errors };
   }

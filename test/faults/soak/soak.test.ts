@@ -43,82 +43,94 @@ describe('an hour of work', () => {
     await scaleOperator(scenario.kubectl, 2);
   });
 
-  test('leaves memory, files, connections, slots and objects as they were', async () => {
-    explainFailure(scenario);
-    const { kubectl, namespace } = scenario;
-    const end = Date.now() + seconds * 1000;
-    const running = () => Date.now() < end;
-    const samples: { operator: Sample[]; archiver: Sample[]; watcher: Sample[] } = { operator: [], archiver: [], watcher: [] };
-    const connections: number[] = [];
-    const objects: number[] = [];
-    let written = 0;
-    let backups = 0;
+  test(
+    'leaves memory, files, connections, slots and objects as they were',
+    async () => {
+      explainFailure(scenario);
+      const { kubectl, namespace } = scenario;
+      const end = Date.now() + seconds * 1000;
+      const running = () => Date.now() < end;
+      const samples: { operator: Sample[]; archiver: Sample[]; watcher: Sample[] } = {
+        operator: [],
+        archiver: [],
+        watcher: [],
+      };
+      const connections: number[] = [];
+      const objects: number[] = [];
+      let written = 0;
+      let backups = 0;
 
-    const load = async () => {
-      while (running()) {
-        await postgres.psql(
-          'insert into load select n, repeat(md5(random()::text), 30) from generate_series(1, 5000) n; select pg_switch_wal(); truncate load',
-        );
-        written += 1;
-        await pause(250);
-      }
-    };
-    const backUp = async () => {
-      for (let round = 0; running(); round++) {
-        const [name, method] = [`soak-${round}`, round % 2 === 0 ? 'Physical' : 'Logical'];
-        await scenario.apply(backupRun(namespace, name, { method }));
-        expect((await scenario.finished('backuprun', name)).status).toMatchObject({ phase: 'Completed', error: '' });
-        backups += 1;
-        await letRetentionGo();
-      }
-    };
-    const watch = async () => {
-      while (running()) {
-        const [own, archiver, watcher] = await Promise.all([
-          sampleProcess(operator.pid),
-          sampleContainer(scenario, 'orders-db-0', 'tidemark-wal'),
-          sampleContainer(scenario, 'deployment/orders-wal', 'agent'),
-        ]);
-        samples.operator.push(own);
-        samples.archiver.push(archiver);
-        samples.watcher.push(watcher);
-        connections.push(Number(await postgres.psql(clients)));
-        objects.push(await countObjects());
-        await pause(bounded(1500, 15_000));
-      }
-    };
-    await Promise.all([load(), backUp(), watch()]);
-    await settled();
+      const load = async () => {
+        while (running()) {
+          await postgres.psql(
+            'insert into load select n, repeat(md5(random()::text), 30) from generate_series(1, 5000) n; select pg_switch_wal(); truncate load',
+          );
+          written += 1;
+          await pause(250);
+        }
+      };
+      const backUp = async () => {
+        for (let round = 0; running(); round++) {
+          const [name, method] = [`soak-${round}`, round % 2 === 0 ? 'Physical' : 'Logical'];
+          await scenario.apply(backupRun(namespace, name, { method }));
+          expect((await scenario.finished('backuprun', name)).status).toMatchObject({ phase: 'Completed', error: '' });
+          backups += 1;
+          await letRetentionGo();
+        }
+      };
+      const watch = async () => {
+        while (running()) {
+          const [own, archiver, watcher] = await Promise.all([
+            sampleProcess(operator.pid),
+            sampleContainer(scenario, 'orders-db-0', 'tidemark-wal'),
+            sampleContainer(scenario, 'deployment/orders-wal', 'agent'),
+          ]);
+          samples.operator.push(own);
+          samples.archiver.push(archiver);
+          samples.watcher.push(watcher);
+          connections.push(Number(await postgres.psql(clients)));
+          objects.push(await countObjects());
+          await pause(bounded(1500, 15_000));
+        }
+      };
+      await Promise.all([load(), backUp(), watch()]);
+      await settled();
 
-    const memory = (of: readonly Sample[]) => of.map((sample) => sample.memory);
-    const files = (of: readonly Sample[]) => of.map((sample) => sample.files);
-    const figures = Object.entries(samples).map(([who, of]) => {
-      const [first, last] = [of[0], of.at(-1)];
-      return `${who} ${first?.memory.toFixed(0)} to ${last?.memory.toFixed(0)} MiB (${growth(memory(of)).toFixed(1)}), ${first?.files} to ${last?.files} files`;
-    });
-    const expired = (await kubectl.list('backupruns', namespace)).filter(({ status }) => status?.phase === 'Expired');
-    const { verification } = ((await kubectl.get('backuppolicy', 'orders', namespace))?.status ?? {}) as {
-      verification?: { last?: readonly { readonly outcome?: string }[] };
-    };
-    console.log(
-      `${seconds} s: ${backups} backups, ${written} segments, ${expired.length} expired, ${verification?.last?.length ?? 0} verified; ${figures.join('; ')}; ` +
-        `connections ${connections[0]} to ${Math.max(...connections)}; objects ${objects[0]} to ${Math.max(...objects)}`,
-    );
-    expect(backups).toBeGreaterThanOrEqual(2);
-    expect(verification?.last?.filter(({ outcome }) => outcome === 'Bad') ?? []).toEqual([]);
-    for (const [who, of] of Object.entries(samples)) {
-      expect(growth(memory(of)), `${who}, MiB`).toBeLessThan(bounded(40, 20));
-      expect(growth(files(of)), `${who}, open files`).toBeLessThan(8);
-    }
-    expect(await postgres.psql('select count(*) from pg_replication_slots')).toBe('0');
-    expect(await postgres.psql('select failed_count from pg_stat_archiver')).toBe('0');
-    await until('the connections of what has ended to be gone', async () => Number(await postgres.psql(clients)) <= 3, {
-      seconds: 60,
-    });
-    // Each backup is an object, and its Job stays for a week; nothing else may add up.
-    const others = (await kubectl.list('persistentvolumeclaims', namespace)).map(({ metadata }) => metadata.name);
-    expect(others.filter((name) => name !== 'data-orders-db-0')).toEqual([]);
-  }, (seconds + 600) * 1000);
+      const memory = (of: readonly Sample[]) => of.map((sample) => sample.memory);
+      const files = (of: readonly Sample[]) => of.map((sample) => sample.files);
+      const figures = Object.entries(samples).map(([who, of]) => {
+        const [first, last] = [of[0], of.at(-1)];
+        return `${who} ${first?.memory.toFixed(0)} to ${last?.memory.toFixed(0)} MiB (${growth(memory(of)).toFixed(1)}), ${first?.files} to ${last?.files} files`;
+      });
+      const expired = (await kubectl.list('backupruns', namespace)).filter(({ status }) => status?.phase === 'Expired');
+      const { verification } = ((await kubectl.get('backuppolicy', 'orders', namespace))?.status ?? {}) as {
+        verification?: { last?: readonly { readonly outcome?: string }[] };
+      };
+      console.log(
+        `${seconds} s: ${backups} backups, ${written} segments, ${expired.length} expired, ${verification?.last?.length ?? 0} verified; ${figures.join('; ')}; ` +
+          `connections ${connections[0]} to ${Math.max(...connections)}; objects ${objects[0]} to ${Math.max(...objects)}`,
+      );
+      expect(backups).toBeGreaterThanOrEqual(2);
+      expect(verification?.last?.filter(({ outcome }) => outcome === 'Bad') ?? []).toEqual([]);
+      for (const [who, of] of Object.entries(samples)) {
+        expect(growth(memory(of)), `${who}, MiB`).toBeLessThan(bounded(40, 20));
+        expect(growth(files(of)), `${who}, open files`).toBeLessThan(8);
+      }
+      expect(await postgres.psql('select count(*) from pg_replication_slots')).toBe('0');
+      expect(await postgres.psql('select failed_count from pg_stat_archiver')).toBe('0');
+      await until(
+        'the connections of what has ended to be gone',
+        async () => Number(await postgres.psql(clients)) <= 3,
+        {
+          seconds: 60,
+        },
+      );
+      // Each backup is an object, and its Job stays for a week; nothing else may add up.
+      const others = (await kubectl.list('persistentvolumeclaims', namespace)).map(({ metadata }) => metadata.name);
+      expect(others.filter((name) => name !== 'data-orders-db-0')).toEqual([]);
+    },
+    (seconds + 600) * 1000,
+  );
 
   /** What is due at a later hour is due now. */
   async function letRetentionGo(): Promise<void> {
@@ -145,8 +157,9 @@ describe('an hour of work', () => {
         const jobs = await kubectl.list('jobs', namespace);
         const runs = await kubectl.list('backupruns,restorerequests,pitrrecoveries', namespace);
         return (
-          jobs.every(({ status }) => status?.conditions?.some(({ type }) => type === 'Complete' || type === 'Failed')) &&
-          runs.every(({ status }) => ['Completed', 'Failed', 'Cancelled', 'Expired'].includes(status?.phase ?? ''))
+          jobs.every(({ status }) =>
+            status?.conditions?.some(({ type }) => type === 'Complete' || type === 'Failed'),
+          ) && runs.every(({ status }) => ['Completed', 'Failed', 'Cancelled', 'Expired'].includes(status?.phase ?? ''))
         );
       },
       { seconds: 300 },
@@ -159,4 +172,5 @@ describe('an hour of work', () => {
   }
 });
 
-const clients = "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";
+const clients =
+  "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";

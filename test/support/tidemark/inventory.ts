@@ -52,7 +52,9 @@ export function changesBetween(before: readonly string[], after: readonly string
 
 function lineOf(kind: string, { metadata, spec, status }: Listed): string {
   const byChance = kind === 'pods' ? metadata.name.replace(/-[a-z0-9]{5}$/, '-*') : metadata.name;
-  const owners = (metadata.ownerReferences ?? []).map((owner) => `${owner.kind}/${owner.name.replace(/-[a-f0-9]{8,10}$/, '-*')}`);
+  const owners = (metadata.ownerReferences ?? []).map(
+    (owner) => `${owner.kind}/${owner.name.replace(/-[a-f0-9]{8,10}$/, '-*')}`,
+  );
   const conditions = (status?.conditions ?? [])
     .filter(() => kind.startsWith('backup') || kind.endsWith('requests') || kind.endsWith('recoveries'))
     .map(({ type, status: is, reason }) => `${type}=${is}/${reason}`);

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { dueBackup } from '../../../src/controllers/archiving/judge.ts';
-import { continuousArchiving } from '../../../src/controllers/archiving/judge.ts';
 import { isFresh } from '../../../src/controllers/archiving/heard.ts';
+import { continuousArchiving, dueBackup } from '../../../src/controllers/archiving/judge.ts';
 import { decideCopies } from '../../../src/controllers/backup-run/catch-up/decide.ts';
 import { decideSync } from '../../../src/controllers/catalogue/decide.ts';
 import { decideRetention } from '../../../src/controllers/retention/decide.ts';
