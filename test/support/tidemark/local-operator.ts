@@ -90,7 +90,7 @@ export async function createLocalOperator({ kubectl, kubeconfig }: Settings): Pr
     const tooLate = once(late, 'abort').then(() => 'late');
     const ended = exit.then((code) => `exit ${code}`);
     const how = await Promise.race([leading.promise, ended, tooLate]);
-    if (how !== undefined) throw new Error(`The operator does not lead (${how}):\n${lines.slice(-30).join('\n')}`);
+    if (how !== undefined) throw new Error(`The operator does not lead (${how}):\n${lines.slice(-5).join('\n')}`);
   };
   const freeLease = async () => {
     const path = resourcePath('Lease', { namespace: operatorNamespace, name: settings.lease });
@@ -187,7 +187,7 @@ async function kubeconfigFor(kubectl: Kubectl, account: string, server: string):
     kind: 'Config',
     'current-context': 'proxy',
     contexts: [{ name: 'proxy', context: { cluster: 'proxy', user: 'operator', namespace: operatorNamespace } }],
-    clusters: [{ name: 'proxy', cluster: { server } }],
+    clusters: [{ name: 'proxy', cluster: { server, 'insecure-skip-tls-verify': true } }],
     users: [{ name: 'operator', user: { token } }],
   });
 }
