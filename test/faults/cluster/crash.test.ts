@@ -12,6 +12,9 @@ import { explainFailure, type Scenario, startScenario } from '../../support/tide
 import { until } from '../../support/tidemark/until.ts';
 import { type Operation, operationNames, operationsOf } from './crash-operations.ts';
 
+/** In npm test, what deletes a backup, and what touches a server's data; all of it else. */
+const chosen = operationNames.filter((_, index) => bounded(0, 1) === 1 || index === 0 || index === 3);
+
 /**
  * The operator is killed at each change that it makes, before the API server has it and after, and runs on. What is there
  * in the end is what is there when nobody is killed.
@@ -20,7 +23,7 @@ describe('an operator that is killed at each of its steps during', () => {
   let scenario: Scenario;
   let operator: LocalOperator;
   let operations: Readonly<Record<string, Operation>>;
-  const mode: CrashMode = bounded(0, 1) === 1 ? 'all' : 'alternate';
+  const mode: CrashMode = bounded(0, 1) === 1 ? 'all' : 'some';
 
   beforeAll(async () => {
     scenario = await startScenario('crash');
@@ -48,21 +51,22 @@ describe('an operator that is killed at each of its steps during', () => {
       explainFailure(scenario);
       const operation = operations[what];
       if (operation === undefined) throw new Error(`there is no operation ${what}`);
-      const expected = operation.leaves ?? (await observe(operation, 'plain', 'none')).changes();
-      const { points, changes } = await observe(operation, 'crashed', mode);
-      console.log(`${what}: ${points.steps.length} steps, the operator was killed ${points.kills} times`);
-      expect(points.kills).toBeGreaterThanOrEqual(mode === 'all' ? points.steps.length : 1);
-      await until(
-        'the same to be left as without a kill',
-        async () => isDeepStrictEqual(await changes(), await expected),
-        {
-          seconds: 60,
-        },
-      ).catch(async () => expect(await changes()).toEqual(await expected));
-      const twice = [...points.made].filter(([object, times]) => object.startsWith('jobs/') && times > 1);
-      expect(twice).toEqual([]);
-      expect(operator.log()).not.toContain('"level":60');
-      await operation.tidy?.('crashed');
+      const reference = operation.leaves === undefined ? await observe(operation, 'plain', 'none') : undefined;
+    const expected = operation.leaves ?? (await reference?.changes());
+    const { points, changes } = await observe(operation, 'crashed', mode);
+    console.log(`${what}: ${points.steps.length} steps, the operator was killed ${points.kills} times`);
+    expect(points.kills).toBeGreaterThanOrEqual(mode === 'all' ? points.steps.length : 2);
+    await until('the same to be left as without a kill', async () => isDeepStrictEqual(await changes(), expected), {
+      seconds: 30,
+    }).catch(async () => expect(await changes()).toEqual(expected));
+    // Retention and the catalogue remove a Job that has ended to make the next of its name.
+    const usual = new Map([...(reference?.points.made ?? [])].map(([object, times]) => [masked(object, 'plain'), times]));
+    const tooOften = [...points.made].filter(
+      ([object, times]) => object.startsWith('jobs/') && times > (usual.get(masked(object, 'crashed')) ?? 1),
+    );
+    expect(tooOften).toEqual([]);
+    expect(operator.log()).not.toContain('"level":"fatal"');
+    await operation.tidy?.('crashed');
       await quiet();
     },
     900_000,
@@ -97,3 +101,7 @@ describe('an operator that is killed at each of its steps during', () => {
     });
   }
 });
+
+function masked(object: string, name: string): string {
+  return object.replaceAll(name, 'NAME');
+}

@@ -17,8 +17,8 @@ export interface CrashPoints {
   disarm(): void;
 }
 
-/** `all`: before and after each step. `alternate`: before one, after the next. `none`: looks on. */
-export type CrashMode = 'all' | 'alternate' | 'none';
+/** `all`: before and after each step. `some`: at every third, before one and after the next. `none`: looks on. */
+export type CrashMode = 'all' | 'some' | 'none';
 
 export function armCrashPoints(operator: LocalOperator, namespace: string, mode: CrashMode): CrashPoints {
   const seen = new Map<string, number>();
@@ -51,7 +51,7 @@ export function armCrashPoints(operator: LocalOperator, namespace: string, mode:
     if (step === undefined) return undefined;
     const times = seen.get(step) ?? 0;
     const index = times === 0 ? seen.size : [...seen.keys()].indexOf(step);
-    const isDue = mode === 'all' || (mode === 'alternate' && index % 2 === 0);
+    const isDue = mode === 'all' || (mode === 'some' && index % 6 === 0);
     if (!isDue || times > 0) return undefined;
     seen.set(step, 1);
     revive();
@@ -68,7 +68,7 @@ export function armCrashPoints(operator: LocalOperator, namespace: string, mode:
     const times = seen.get(step) ?? 0;
     const index = times === 0 ? seen.size : [...seen.keys()].indexOf(step);
     seen.set(step, times + 1);
-    const isDue = (mode === 'all' && times === 1) || (mode === 'alternate' && index % 2 === 1 && times === 0);
+    const isDue = (mode === 'all' && times === 1) || (mode === 'some' && index % 6 === 3 && times === 0);
     if (!isDue) return undefined;
     revive();
     return 'lost';
