@@ -30,10 +30,14 @@ describe('an operator whose API server', () => {
 
   const conflict = { status: 409, reason: 'Conflict' } as const;
   const isLease = ({ path }: Asked) => path.includes('/leases/');
-  /** Every other time; the word of who leads is let through, since losing it is another matter. */
+  /** Every other time, in no order; the word of who leads is let through, since losing it is another matter. */
   const often = (fault: Fault) => {
-    let asked = 0;
-    return (each: Asked) => (!isLease(each) && asked++ % 2 === 0 ? fault : undefined);
+    let number = 1;
+    const next = () => {
+      number = (number * 48_271) % 2_147_483_647;
+      return number;
+    };
+    return (asked: Asked) => (!isLease(asked) && next() % 2 === 0 ? fault : undefined);
   };
   /** The first tries of each change, by its path. */
   const each = (...faults: readonly Fault[]) => {
