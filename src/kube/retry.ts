@@ -19,7 +19,10 @@ interface Limits {
  * Asks again while the server is overloaded (429, 503) or the connection broke, until `endsAt` or the signal. What is not
  * repeatable, only after a 429: then the server has not even looked at it.
  */
-export async function askAgain<Answer>(ask: () => Promise<Answer>, { clock, endsAt, signal, repeatable }: Limits): Promise<Answer> {
+export async function askAgain<Answer>(
+  ask: () => Promise<Answer>,
+  { clock, endsAt, signal, repeatable }: Limits,
+): Promise<Answer> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await ask();

@@ -172,10 +172,16 @@ describe('work whose ground goes', () => {
 
   async function restarts(): Promise<readonly (readonly [string, number])[]> {
     interface OperatorPod extends Loose {
-      readonly status: { readonly containerStatuses?: readonly { readonly restartCount: number; readonly ready: boolean }[] };
+      readonly status: {
+        readonly containerStatuses?: readonly { readonly restartCount: number; readonly ready: boolean }[];
+      };
     }
     const pods = await until('both operators to be ready', async () => {
-      const all = await scenario.kubectl.list<OperatorPod>('pods', operatorNamespace, 'app.kubernetes.io/name=tidemark');
+      const all = await scenario.kubectl.list<OperatorPod>(
+        'pods',
+        operatorNamespace,
+        'app.kubernetes.io/name=tidemark',
+      );
       const ready = all.filter(({ status }) => status.containerStatuses?.[0]?.ready);
       return ready.length === 2 ? ready : undefined;
     });
