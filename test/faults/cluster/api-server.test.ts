@@ -4,7 +4,6 @@ import { beginOutage, forgetHistory, type Outage } from '../../support/cluster/o
 import { bounded } from '../../support/faults.ts';
 import { operatorNamespace } from '../../support/tidemark/install.ts';
 import type { Loose } from '../../support/tidemark/kubectl.ts';
-import { lockTable } from '../../support/tidemark/lock-table.ts';
 import { backupRun, logicalPolicy } from '../../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
@@ -45,14 +44,14 @@ describe('an API server that is away', () => {
     explainFailure(scenario);
     const { kubectl, namespace } = scenario;
     const before = await operators();
-    const lock = await lockTable(postgres, 'postgres', 'things');
+    // The agent goes on when this ends, while nobody hears of it.
+    const holding = postgres.psql(hold).catch(() => '');
+    await until('the lock to be held', async () => (await postgres.psql(held)) !== '0');
     await scenario.apply(backupRun(namespace, 'across'));
     await dumpIsWaiting();
     outage = await beginOutage('kube-apiserver');
     const begun = Date.now();
-    await pause(10_000);
-    // The agent goes on, and ends while nobody hears of it.
-    await lock.release();
+    await holding;
     await pause(seconds * 1000 - (Date.now() - begun));
     await forgetHistory();
     await outage.end();
@@ -107,5 +106,7 @@ describe('an API server that is away', () => {
   }
 });
 
+const hold = 'begin; lock table things in access exclusive mode; select pg_sleep(25)';
+const held = "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted and relation = 'things'::regclass";
 const waiting =
   "select count(*) from pg_stat_activity where application_name = 'tidemark' and wait_event_type = 'Lock'";
