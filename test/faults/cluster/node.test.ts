@@ -110,7 +110,7 @@ describe('work whose ground goes', () => {
     const pod = await podOf('tidemark.dev/run=lost');
     outage = await beginOutage('kubelet');
     // What the control plane does to the pods of a node that does not come back; the agent itself still runs.
-    await kubectl.run(['delete', 'pod', pod, '--grace-period=0', '--force'], { namespace });
+    await kubectl.run(['delete', 'pod', pod, '--grace-period=0', '--force', '--wait=false'], { namespace });
     await pause(bounded(10, 120) * 1000);
     await outage.end();
     outage = undefined;
