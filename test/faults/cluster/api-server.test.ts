@@ -56,7 +56,9 @@ describe('an API server that is away', () => {
     await forgetHistory();
     await outage.end();
     outage = undefined;
-    await until('the API server to answer', async () => await kubectl.list('namespaces').catch(() => undefined));
+    // Our kinds come a moment after its own.
+    const runs = () => kubectl.list('backupruns', namespace).catch(() => undefined);
+    await until('the API server to answer', async () => await runs());
     const back = Date.now();
 
     const run = await scenario.finished('backuprun', 'across');
@@ -64,8 +66,8 @@ describe('an API server that is away', () => {
     expect(run.status?.backupID).toMatch(/-logical/);
     expect(await kubectl.list('jobs', namespace, 'tidemark.dev/run=across')).toHaveLength(1);
     const caughtUp = await until('a scheduled backup after the outage', async () => {
-      const runs = await kubectl.list('backupruns', namespace, 'tidemark.dev/policy=scheduled');
-      return runs.find(
+      const scheduled = await kubectl.list('backupruns', namespace, 'tidemark.dev/policy=scheduled');
+      return scheduled.find(
         ({ metadata, status }) =>
           Date.parse(String(metadata['creationTimestamp'])) >= back - 1000 && status?.phase === 'Completed',
       );
@@ -107,6 +109,7 @@ describe('an API server that is away', () => {
 });
 
 const hold = 'begin; lock table things in access exclusive mode; select pg_sleep(25)';
-const held = "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted and relation = 'things'::regclass";
+const held =
+  "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted and relation = 'things'::regclass";
 const waiting =
   "select count(*) from pg_stat_activity where application_name = 'tidemark' and wait_event_type = 'Lock'";
