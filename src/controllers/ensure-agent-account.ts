@@ -6,6 +6,14 @@ import type { Context } from './context.ts';
 import { missing, type Refusal, refused } from './refusal.ts';
 
 const lookAgainAfter = 600_000;
+/** Longer than anything that asks again and again pauses. */
+const forgetAfter = 3_600_000;
+/** The API server's clock from the operator's, at most. */
+const clocksDiffer = 300_000;
+
+interface Asker {
+  readonly metadata: { readonly namespace: string; readonly uid: string; readonly creationTimestamp: string };
+}
 
 /**
  * The agents' account of a namespace and its binding to the agents' role. A policy may name another account, if whoever
@@ -13,7 +21,7 @@ const lookAgainAfter = 600_000;
  */
 export async function ensureAgentAccount(
   context: Context,
-  { metadata: { namespace, uid } }: { readonly metadata: { readonly namespace: string; readonly uid: string } },
+  { metadata: { namespace, uid, creationTimestamp } }: Asker,
   { serviceAccountName }: JobTemplate,
   signal: AbortSignal,
 ): Promise<Refusal | undefined> {
@@ -24,12 +32,17 @@ export async function ensureAgentAccount(
     if (refusal !== undefined) return refusal;
   }
   if (settings.agentAccess === 'Provided') return undefined;
-  // By the object that asks: one of a namespace that was made anew is another.
-  const key = `${uid}/${name}`;
-  if (clock.monotonic() - (accounts.get(key) ?? Number.NEGATIVE_INFINITY) < lookAgainAfter) return undefined;
-  if (serviceAccountName === undefined) await apply(client, account(namespace), operatorFieldManager, signal);
-  await apply(client, binding(namespace, name, settings.agentClusterRole), operatorFieldManager, signal);
-  remember(accounts, key, clock.monotonic());
+  // Once a namespace, however many ask; but who is younger than that may be of a namespace that was made anew.
+  const [place, asker] = [`account ${namespace}/${name}`, `asker ${uid}/${name}`];
+  const now = clock.monotonic();
+  const age = (key: string) => now - (accounts.get(key) ?? Number.NEGATIVE_INFINITY);
+  const isOlder = Date.parse(creationTimestamp) < clock.now().getTime() - age(place) - clocksDiffer;
+  if (age(place) >= lookAgainAfter || !(isOlder || age(asker) < forgetAfter)) {
+    if (serviceAccountName === undefined) await apply(client, account(namespace), operatorFieldManager, signal);
+    await apply(client, binding(namespace, name, settings.agentClusterRole), operatorFieldManager, signal);
+    remember(accounts, place, now);
+  }
+  remember(accounts, asker, now);
   return undefined;
 }
 
@@ -38,7 +51,7 @@ function remember(accounts: Map<string, number>, key: string, now: number): void
   accounts.delete(key);
   accounts.set(key, now);
   for (const [old, time] of accounts) {
-    if (now - time < lookAgainAfter) return;
+    if (now - time < forgetAfter) return;
     accounts.delete(old);
   }
 }

@@ -4,6 +4,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type Outcome, runController } from '../kube/controller.ts';
 import { EventRecorder } from '../kube/events.ts';
+import { fenced } from '../kube/fenced.ts';
 import { runLeaderElection } from '../kube/lease.ts';
 import type { Log } from '../kube/log.ts';
 import { WorkQueue } from '../kube/queue.ts';
@@ -46,7 +47,8 @@ export function createManager(options: ManagerOptions): Manager {
   const { client, clock, log, metrics, namespaces, lease } = options;
   const caches = createCaches({ client, clock, log, namespaces });
   const stopCaches = new AbortController();
-  let leads = false;
+  const follows = () => false;
+  let leads = follows;
   const run = async (signal: AbortSignal) => {
     const blind = new AbortController();
     // Caches end only when they are told to; where one fails, this replica must neither lead nor wait to.
@@ -55,15 +57,15 @@ export function createManager(options: ManagerOptions): Manager {
     });
     const either = AbortSignal.any([signal, blind.signal]);
     try {
-      await runLeaderElection({ ...lease, client, clock, log, signal: either }, async (leading) => {
+      await runLeaderElection({ ...lease, client, clock, log, signal: either }, async (leading, stillLeads) => {
         metrics.leader.set(1);
-        leads = true;
-        await lead(options, caches, leading);
+        leads = stillLeads;
+        await lead({ ...options, client: fenced(client, stillLeads) }, caches, leading);
       });
       blind.signal.throwIfAborted();
     } finally {
       metrics.leader.set(0);
-      leads = false;
+      leads = follows;
       stopCaches.abort();
       await following;
     }
@@ -71,7 +73,7 @@ export function createManager(options: ManagerOptions): Manager {
   return {
     caches,
     get leads() {
-      return leads;
+      return leads();
     },
     run,
   };

@@ -3,6 +3,7 @@ import { conditionsAfter, findCondition, rfc3339 } from '../domain/conditions.ts
 import type { Fate } from '../domain/job-state.ts';
 import { standing } from '../domain/standing.ts';
 import type { EventNote } from '../kube/events.ts';
+import { rememberTrouble } from './jobs/remember-trouble.ts';
 import { patienceMilliseconds, type Refusal } from './refusal.ts';
 
 export type RunPhase = 'Pending' | 'Running' | 'Completed' | 'Failed' | 'Cancelled';
@@ -58,7 +59,8 @@ export function refusedFate({ reason, message, mayCome }: Refusal, { metadata }:
 }
 
 /** The status that follows from a fate. `phase` repeats what the condition Succeeded says, for the printer. */
-export function statusOf(run: Ran, fate: Fate, jobName: string | undefined, now: Date): RunStatus {
+export function statusOf(run: Ran, seen: Fate, jobName: string | undefined, now: Date): RunStatus {
+  const fate = rememberTrouble(seen, findCondition(run.status?.conditions, 'Succeeded'));
   const status =
     fate.state === 'Completed' ? 'True' : fate.state === 'Failed' || fate.state === 'Cancelled' ? 'False' : 'Unknown';
   const succeeded = { type: 'Succeeded', status, reason: fate.reason || fate.state, message: fate.message } as const;

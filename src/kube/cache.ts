@@ -1,3 +1,4 @@
+import { isNotFound } from './api-error.ts';
 import type { KubeClient, KubeObject, Query } from './client.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
@@ -51,7 +52,10 @@ export class Cache<Shape extends KubeObject> {
     return this.#objects.size;
   }
 
-  /** Milliseconds for which one of the watches has failed; 0 when all are well. */
+  /**
+   * Milliseconds for which one of the watches has failed; 0 when all are well. An API server that answers that it has no
+   * such kind is followed well: a kind whose CRD was deleted comes back, or does not, whoever is started anew.
+   */
   get staleFor(): number {
     const now = this.#options.clock.monotonic();
     return Math.max(0, ...this.#health.map(({ healthy, since }) => (healthy ? 0 : now - since)));
@@ -105,7 +109,8 @@ export class Cache<Shape extends KubeObject> {
     const before = this.#health[index];
     const changed = before?.healthy !== healthy;
     // What has not begun to follow yet is as stale as what has failed.
-    const since = (before?.healthy ?? false) === healthy ? before?.since : undefined;
+    const isAnswered = isNotFound(error);
+    const since = (before?.healthy ?? false) === healthy && !isAnswered ? before?.since : undefined;
     this.#health[index] = { healthy, since: since ?? this.#options.clock.monotonic() };
     if (!healthy)
       this.#options.log?.[changed ? 'warn' : 'debug']({ path, err: error }, 'A watch failed; it is tried again');

@@ -29,11 +29,12 @@ export class LeaseLost extends Error {
 /**
  * Waits to lead, then runs `lead` while this process does. Rejects with LeaseLost when it no longer does; `lead`'s signal
  * aborts at that moment, or when the caller's does. The lease is given back after `lead` has ended, so that the next
- * leader never overlaps it. Leading is no fence: every write must be safe to be made twice.
+ * leader never overlaps it. A process that stood still learns late that it leads no more: `leads` says so at once, and is
+ * to be asked before each write. What is on its way by then nobody stops, so every write must be safe to be made twice.
  */
 export async function runLeaderElection(
   options: ElectionOptions,
-  lead: (signal: AbortSignal) => Promise<void>,
+  lead: (signal: AbortSignal, leads: () => boolean) => Promise<void>,
 ): Promise<void> {
   const { clock, log, identity, signal } = options;
   const observed = new ObservedLease(clock);
@@ -42,9 +43,11 @@ export async function runLeaderElection(
   log.info({ identity }, 'Started to lead');
   const lost = new AbortController();
   const stopRenewing = new AbortController();
-  const renewing = renew(options, observed, heldSince, stopRenewing.signal).catch((error) => lost.abort(error));
+  const term = { since: heldSince };
+  const renewing = renew(options, observed, term, stopRenewing.signal).catch((error) => lost.abort(error));
+  const leads = () => !lost.signal.aborted && clock.monotonic() < term.since + renewDeadline;
   try {
-    await lead(AbortSignal.any([signal, lost.signal]));
+    await lead(AbortSignal.any([signal, lost.signal]), leads);
     lost.signal.throwIfAborted();
   } finally {
     stopRenewing.abort();
@@ -77,12 +80,11 @@ async function acquire(options: ElectionOptions, observed: ObservedLease): Promi
 async function renew(
   options: ElectionOptions,
   observed: ObservedLease,
-  heldSince: number,
+  term: { since: number },
   stop: AbortSignal,
 ): Promise<void> {
   const { clock, identity, log } = options;
-  let renewedAt = heldSince;
-  const left = () => renewedAt + renewDeadline - clock.monotonic();
+  const left = () => term.since + renewDeadline - clock.monotonic();
   let pause = retryPeriod;
   while (left() > 0) {
     await clock.sleep(Math.min(pause, left()), stop).catch(() => undefined);
@@ -92,7 +94,7 @@ async function renew(
     const begun = clock.monotonic();
     try {
       await claim(options, observed, identity, Math.min(callTimeout, left()));
-      renewedAt = begun;
+      term.since = begun;
     } catch (error) {
       log.warn({ err: error }, 'The lease was not renewed');
       if (!isConflict(error) && !isNotFound(error)) continue;

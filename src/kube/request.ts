@@ -45,7 +45,7 @@ interface Call {
   readonly clock: Clock;
 }
 
-/** Reads and server-side applies are asked again: they mean the same however often they are said. Nothing else is. */
+/** Reads and server-side applies mean the same however often they are said. */
 async function call<Answer>(endpoint: Endpoint, connections: Connections, asked: Call): Promise<Answer> {
   const { method, path, options, clock } = asked;
   const timeout = options.timeout ?? defaultTimeout;
@@ -55,7 +55,7 @@ async function call<Answer>(endpoint: Endpoint, connections: Connections, asked:
   const once = () => requestOnce<Answer>(endpoint, connections, asked, signal);
   const repeatable = method === 'GET' || options.contentType === 'application/apply-patch+yaml';
   try {
-    return await (repeatable ? askAgain(once, { clock, endsAt, signal }) : once());
+    return await askAgain(once, { clock, endsAt, signal, repeatable });
   } catch (error) {
     throw explain(error, options.signal, `${method} ${path}`);
   }

@@ -11,18 +11,23 @@ interface Limits {
   /** By the clock's monotonic(). */
   readonly endsAt: number;
   readonly signal: AbortSignal;
+  /** It means the same however often it is said. */
+  readonly repeatable: boolean;
 }
 
 /**
- * Asks again while the server is overloaded (429, 503) or the connection broke, until `endsAt` or the signal. Only for
- * what means the same however often it is said.
+ * Asks again while the server is overloaded (429, 503) or the connection broke, until `endsAt` or the signal. What is not
+ * repeatable, only after a 429: then the server has not even looked at it.
  */
-export async function askAgain<Answer>(ask: () => Promise<Answer>, { clock, endsAt, signal }: Limits): Promise<Answer> {
+export async function askAgain<Answer>(
+  ask: () => Promise<Answer>,
+  { clock, endsAt, signal, repeatable }: Limits,
+): Promise<Answer> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await ask();
     } catch (error) {
-      const wait = delay(error, attempt);
+      const wait = repeatable || isThrottled(error) ? delay(error, attempt) : undefined;
       if (wait === undefined || signal.aborted || clock.monotonic() + wait >= endsAt) throw error;
       await clock.sleep(wait, signal);
     }
@@ -37,6 +42,10 @@ function delay(error: unknown, attempt: number): number | undefined {
     return overloaded ? Math.max(backoff, (error.retryAfterSeconds ?? 0) * 1000) : undefined;
   }
   return isBrokenConnection(error) && attempt < tries ? backoff : undefined;
+}
+
+function isThrottled(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 429;
 }
 
 const broken: ReadonlySet<unknown> = new Set([

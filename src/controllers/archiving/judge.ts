@@ -2,6 +2,7 @@ import type { BackupPolicyStatus, WalGap, WalStatus } from '../../api/backup-pol
 import type { BackupPolicy, BackupRun } from '../../api/kinds.ts';
 import type { NewCondition } from '../../domain/conditions.ts';
 import { dueRunName } from '../../domain/naming.ts';
+import { isYetToCome } from '../../domain/yet-to-come.ts';
 import type { Refusal } from '../refusal.ts';
 import { staleMilliseconds } from './heard.ts';
 import type { Rollout } from './rollout.ts';
@@ -42,6 +43,12 @@ export function continuousArchiving({ policy, wal, rollout, refusal, awaited, no
       'Unknown',
       'WatcherSilent',
       `The watcher of the archive has said nothing since ${report.time}. Look at the pod of Deployment ${policy.metadata.name}-wal.`,
+    );
+  if (age < -staleMilliseconds)
+    return says(
+      'Unknown',
+      'WatcherSilent',
+      `The watcher of the archive spoke last at ${report.time}, which is yet to come, so whether it speaks still is not known. Set the clocks right of the node that it runs on and of the operator's.`,
     );
   // The watcher could not look: what it says of the server is what somebody must know.
   if (setting === undefined && !report.healthy && report.reason !== 'Connecting')
@@ -172,6 +179,7 @@ export function nextTry(cause: DueBackup, runs: readonly BackupRun[], now: Date)
   );
   const last = tries
     .map(({ status, metadata }) => status?.completionTime ?? metadata.creationTimestamp)
+    .filter((time) => !isYetToCome(Date.parse(time), now))
     .toSorted()
     .at(-1);
   if (last !== undefined && now.getTime() - Date.parse(last) < firstRetry * 2 ** Math.min(tries.length - 1, 6))

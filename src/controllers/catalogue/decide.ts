@@ -2,6 +2,7 @@ import type { BackupRepository, BackupRun } from '../../api/kinds.ts';
 import { placeOf } from '../../domain/catalogue/place.ts';
 import type { NewCondition } from '../../domain/conditions.ts';
 import { annotations } from '../../domain/labels.ts';
+import { afterWrongClock, isYetToCome } from '../../domain/yet-to-come.ts';
 import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
@@ -68,15 +69,17 @@ export function decideSync(gathered: GatheredSync): SyncDecision {
 
 /** Milliseconds since 1970. */
 function dueAt(gathered: GatheredSync): number {
-  const { repository, runs } = gathered;
+  const { repository, runs, job, now } = gathered;
   const { catalogue = {} } = repository.status ?? {};
   if (isAsked(repository)) return 0;
   const word = lastWord(gathered);
   const endedAt = Date.parse(word?.completionTime ?? catalogue.completionTime ?? '');
+  if (isYetToCome(endedAt, now)) return afterWrongClock(job?.view.finished?.time, tryAgainAfter, now);
   if (word !== undefined && word.outcome !== 'Succeeded' && catalogue.generation === repository.metadata.generation)
-    return (Number.isNaN(endedAt) ? gathered.now.getTime() : endedAt) + tryAgainAfter;
+    return (Number.isNaN(endedAt) ? now.getTime() : endedAt) + tryAgainAfter;
   if (catalogue.completionTime === undefined || catalogue.place !== placeOf(repository.spec)) return 0;
   const lastAt = Date.parse(catalogue.completionTime);
+  if (isYetToCome(lastAt, now)) return afterWrongClock(job?.view.finished?.time, tryAgainAfter, now);
   if (hasUntoldHold(repository, runs)) return lastAt + holdsPause;
   return lastAt + syncAgainAfter;
 }

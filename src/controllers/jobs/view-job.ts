@@ -44,7 +44,7 @@ function viewPod(pod: Pod): PodView {
 }
 
 /** Waits that a person may have to end; ContainerCreating is none. */
-const troubles = new Set([
+export const troubles: ReadonlySet<string> = new Set([
   'ErrImagePull',
   'ImagePullBackOff',
   'InvalidImageName',

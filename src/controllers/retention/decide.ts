@@ -2,6 +2,7 @@ import type { BackupPolicy } from '../../api/kinds.ts';
 import { findCondition, type NewCondition } from '../../domain/conditions.ts';
 import { annotations } from '../../domain/labels.ts';
 import { hasRule } from '../../domain/retention/rules.ts';
+import { afterWrongClock, isYetToCome } from '../../domain/yet-to-come.ts';
 import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
@@ -103,10 +104,11 @@ function dueAt(gathered: GatheredRetention): number {
   const { policy, runs, job } = gathered;
   const failedAt = failureTime(gathered);
   const sameGeneration = job === undefined || isOfThisGeneration(job, policy);
-  if (failedAt !== undefined && sameGeneration) return failedAt + tryAgainAfter;
+  if (failedAt !== undefined && sameGeneration && !isYetToCome(failedAt, gathered.now)) return failedAt + tryAgainAfter;
   const { plannedTime, generation, nextDueTime } = policy.status?.retention ?? {};
   if (plannedTime === undefined || generation !== policy.metadata.generation) return 0;
   const planned = Date.parse(plannedTime);
+  if (isYetToCome(planned, gathered.now)) return afterWrongClock(job?.view.finished?.time, tryAgainAfter, gathered.now);
   const ends = runs.flatMap(({ status }) =>
     status?.phase === 'Completed' && status.completionTime !== undefined ? [Date.parse(status.completionTime)] : [],
   );

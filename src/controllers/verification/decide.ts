@@ -6,6 +6,7 @@ import { nextFiring } from '../../domain/schedule.ts';
 import { drillHistory } from '../../domain/verification/drill-history.ts';
 import { dueTime, type Made } from '../../domain/verification/due-time.ts';
 import { isPartial, isRecovery, verdictOf } from '../../domain/verification/verdict.ts';
+import { isYetToCome } from '../../domain/yet-to-come.ts';
 import type { EventNote } from '../../kube/events.ts';
 import type { Desired } from '../../kube/objects.ts';
 import type { DueBackup } from '../archiving/judge.ts';
@@ -71,7 +72,8 @@ export function decideVerification(gathered: GatheredVerification): Verification
   if (suspend) return { ...told, conditions: [verified(methods, last, undefined)], status: known };
   const { cron, timeZone } = verification;
   const schedule = `${cron} ${timeZone}`;
-  const since = before?.schedule === schedule && before.since !== undefined ? new Date(before.since) : now;
+  const stated = before?.schedule === schedule && before.since !== undefined ? new Date(before.since) : now;
+  const since = isYetToCome(stated.getTime(), now) ? now : stated;
   const made = (method: Method) => madeOf(verdicts, before?.last ?? []).filter((each) => each.method === method);
   let create: Desired | undefined;
   let next: Date | undefined;

@@ -1,4 +1,5 @@
 import { nextFiring } from '../schedule.ts';
+import { isYetToCome } from '../yet-to-come.ts';
 
 export interface Timetable {
   readonly cron: string;
@@ -17,12 +18,14 @@ export interface Made {
  * is made late is made for all that were missed until then. Throws for a cron or time zone that cannot be read.
  */
 export function dueTime(timetable: Timetable, since: Date, made: readonly Made[], now: Date): Date | undefined {
-  const next = nextFiring(timetable.cron, timetable.timeZone, latestOf(since, made));
+  const next = nextFiring(timetable.cron, timetable.timeZone, latestOf(since, made, now));
   return next === undefined || next > now ? undefined : next;
 }
 
-function latestOf(since: Date, made: readonly Made[]): Date {
-  const times = made.flatMap(({ scheduledTime, startTime }) => [scheduledTime.getTime(), startTime.getTime()]);
+function latestOf(since: Date, made: readonly Made[], now: Date): Date {
+  const times = made
+    .flatMap(({ scheduledTime, startTime }) => [scheduledTime.getTime(), startTime.getTime()])
+    .filter((time) => !isYetToCome(time, now));
   return new Date(Math.max(since.getTime(), ...times));
 }
 

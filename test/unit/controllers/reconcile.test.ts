@@ -6,7 +6,7 @@ import { reconcileRestore } from '../../../src/controllers/restore-request/recon
 import { writeStatus } from '../../../src/controllers/write-status.ts';
 import { ApiError } from '../../../src/kube/api-error.ts';
 import { type Call, FakeCluster } from './fake-cluster.ts';
-import { job, pod, policy, ready, repository, restore, run } from './objects.ts';
+import { job, now, pod, policy, ready, repository, restore, run } from './objects.ts';
 
 const signal = new AbortController().signal;
 const around = { policies: [policy()], repositories: [repository({ status: ready })] };
@@ -232,7 +232,7 @@ describe('a status', () => {
   });
 });
 
-test('the agents’ account is made sure of once in ten minutes for each object', async () => {
+test('the agents’ account is made sure of once in ten minutes', async () => {
   const cluster = new FakeCluster({
     ...around,
     runs: [run(), run({ name: 'other', metadata: { creationTimestamp: 'x' } })],
@@ -244,5 +244,19 @@ test('the agents’ account is made sure of once in ten minutes for each object'
   expect(accounts()).toBe(1);
   await cluster.clock.advance(600_000);
   await reconcilePolicy(context, 'shop', 'orders', signal);
+  expect(accounts()).toBe(2);
+});
+
+test('the agents’ account is made sure of once for all objects of a namespace, and for each that is younger than that', async () => {
+  const long = { metadata: { uid: 'another', creationTimestamp: '2026-03-01T00:00:00Z' } };
+  const young = { metadata: { uid: 'young', creationTimestamp: now.toISOString() } };
+  const policies = [policy(), policy({ name: 'second', ...long }), policy({ name: 'young', ...young })];
+  const cluster = new FakeCluster({ ...around, policies });
+  const { context } = cluster;
+  const accounts = () => cluster.writes.filter((write) => write.includes('serviceaccounts')).length;
+  for (const name of ['orders', 'second', 'orders', 'second']) await reconcilePolicy(context, 'shop', name, signal);
+  expect(accounts()).toBe(1);
+  // Its namespace may be another of the same name.
+  for (let look = 0; look < 3; look++) await reconcilePolicy(context, 'shop', 'young', signal);
   expect(accounts()).toBe(2);
 });

@@ -150,3 +150,20 @@ test('equals what the server holds after any script of changes and faults, and s
     { numRuns: 150 },
   );
 });
+
+test('that is told that there is no such kind is not stale: nobody is started anew for that, and it comes back', async () => {
+  const cache = cacheOf();
+  const running = cache.run(stop.signal);
+  await clock.until(() => server.openWatches === 1);
+  server.set('one', 'a');
+  server.fail(...Array.from({ length: 400 }, () => ({ status: 404 })));
+  server.endWatches('reset');
+  const begun = clock.monotonic();
+  await clock.until(() => clock.monotonic() - begun > 15 * 60_000);
+  expect(cache.staleFor).toBeLessThan(60_000);
+  server.heal();
+  await clock.until(() => server.openWatches === 1 && cache.staleFor === 0);
+  expect(cache.get('shop', 'one')?.spec.value).toBe('a');
+  stop.abort();
+  await running;
+});

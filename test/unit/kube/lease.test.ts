@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Clock } from '../../../src/kube/clock.ts';
+import { type Clock, systemClock } from '../../../src/kube/clock.ts';
+import { fenced } from '../../../src/kube/fenced.ts';
 import { LeaseLost, runLeaderElection } from '../../../src/kube/lease.ts';
 import type { Log } from '../../../src/kube/log.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -19,6 +20,7 @@ interface Elector {
   readonly ended: Promise<unknown>;
   readonly stop: AbortController;
   leads: boolean;
+  mayWrite: () => boolean;
   reason: unknown;
 }
 
@@ -30,8 +32,9 @@ function elect(
   const stop = new AbortController();
   const place = { client: server.client(fates), namespace: 'tidemark-system', name: 'tidemark-operator' };
   const options = { ...place, identity, clock: time, log: silent, random: () => 0.5, signal: stop.signal };
-  const ended = runLeaderElection(options, async (signal) => {
+  const ended = runLeaderElection(options, async (signal, leads) => {
     onStart();
+    elector.mayWrite = leads;
     elector.leads = !signal.aborted;
     signal.addEventListener('abort', () => {
       elector.leads = false;
@@ -40,7 +43,7 @@ function elect(
     while (!signal.aborted) await time.sleep(1_000_000, signal).catch(() => undefined);
     if (drain > 0) await clock.sleep(drain, new AbortController().signal);
   }).catch((error: unknown) => error);
-  const elector: Elector = { ended, stop, leads: false, reason: undefined };
+  const elector: Elector = { ended, stop, leads: false, mayWrite: () => false, reason: undefined };
   return elector;
 }
 
@@ -82,6 +85,27 @@ test('a leader that cannot renew stops on the deadline, and another leads once t
   await clock.until(() => two.leads);
   expect(clock.monotonic() - begun).toBeGreaterThan(14_000);
   expect(await one.ended).toBeInstanceOf(LeaseLost);
+});
+
+test('a leader that stood still may not write when it wakes, before it has learned that it leads no more', async () => {
+  let frozen = 0;
+  const time: Clock = { ...systemClock, now: () => clock.now(), monotonic: () => clock.monotonic() + frozen };
+  const one = elect('one', { time: { ...time, sleep: (milliseconds, signal) => clock.sleep(milliseconds, signal) } });
+  await clock.advance(100);
+  expect(one.mayWrite()).toBe(true);
+  frozen = 10_001;
+  expect([one.leads, one.mayWrite()]).toEqual([true, false]);
+  const asked: string[] = [];
+  const client = {
+    namespace: 'shop',
+    request: async <Answer>(method: string) => asked.push(method) as Answer,
+    watch: async function* () {},
+    close: async () => undefined,
+  };
+  const guarded = fenced(client, one.mayWrite);
+  await guarded.request('GET', '/api');
+  await expect(guarded.request('PATCH', '/api')).rejects.toThrow(LeaseLost);
+  expect(asked).toEqual(['GET']);
 });
 
 test('the deadline counts from when the lease was asked for, not from when the answer came', async () => {

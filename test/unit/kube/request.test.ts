@@ -99,6 +99,23 @@ describe('a call', () => {
     await client.close();
   });
 
+  test('that writes otherwise is repeated where the server has not even looked at it (429)', async () => {
+    const clock = new FakeClock();
+    const client = server.client(clock);
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH'] as const) {
+      server.fail({ status: 429, retryAfter: 1 }, { status: 429 });
+      let answer: unknown;
+      const contentType = 'application/merge-patch+json';
+      const asking = client.request(method, job, { body: {}, contentType }).then((given) => {
+        answer = given;
+      });
+      await clock.until(() => answer !== undefined);
+      await asking;
+    }
+    expect(server.asked).toHaveLength(12);
+    await client.close();
+  });
+
   test('is not repeated where the server asks for more patience than the call has', async () => {
     const client = server.client();
     server.fail({ status: 429, retryAfter: 60 });

@@ -3,6 +3,7 @@ import type { BackupPolicy, BackupRepository, BackupRun } from '../../../api/kin
 import { conditionsAfter, findCondition, rfc3339 } from '../../../domain/conditions.ts';
 import { isStanding } from '../../../domain/standing.ts';
 import { isStoredInSome } from '../../../domain/stored-in-some.ts';
+import { isYetToCome } from '../../../domain/yet-to-come.ts';
 import type { EventNote } from '../../../kube/events.ts';
 import type { Desired } from '../../../kube/objects.ts';
 import type { AgentSettings } from '../../jobs/build-job.ts';
@@ -64,7 +65,8 @@ export function decideCopies(gathered: GatheredCopies): CopyDecision {
   const to = name === undefined ? undefined : gathered.repositories.get(name);
   const { attempts, lastTime } = triesSince(gathered, to);
   if (policy === undefined || policy.spec.suspend || attempts >= mostAttempts) return nothing;
-  const wait = lastTime === undefined ? 0 : Date.parse(lastTime) + pauseAfter(attempts) - now.getTime();
+  const isWrong = lastTime === undefined || isYetToCome(Date.parse(lastTime), now);
+  const wait = isWrong ? 0 : Date.parse(lastTime) + pauseAfter(attempts) - now.getTime();
   if (wait > 0) return { ...nothing, lookAgainMilliseconds: wait };
   if (gathered.isBusy) return { ...nothing, lookAgainMilliseconds: busyPause };
   const from = sourcesOf(gathered);
