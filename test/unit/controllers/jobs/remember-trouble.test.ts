@@ -14,7 +14,10 @@ test('an image that was never pulled is named though the pod has gone before the
     message: 'pod x ended with exit code 137 (ContainerStatusUnknown)',
   };
   const between = statusOf(pulling, gone, 'x', now);
-  expect(between).toMatchObject({ phase: 'Pending', conditions: [{ reason: 'ImagePullBackOff', message: says }] });
+  expect(between).toMatchObject({
+    phase: 'Pending',
+    conditions: [{ reason: 'ImagePullBackOff', message: says }, { type: 'Reconciling' }],
+  });
   const after = statusOf(run({ status: { conditions: between.conditions } }), late, 'x', now);
   expect(after).toMatchObject({ phase: 'Failed', error: `It did not end in time. Its pod did not start: ${says}` });
 });
@@ -23,5 +26,8 @@ test('a deadline is explained by nothing that has passed', () => {
   const running = run({ status: { conditions: [condition('Succeeded', 'Unknown', 'Running', 'at work')] } });
   expect(statusOf(running, late, 'x', now).error).toBe('It did not end in time.');
   const retried: Fate = { state: 'Running', reason: 'Retrying', message: 'pod x ended with exit code 1 (Error)' };
-  expect(statusOf(pulling, retried, 'x', now).conditions).toMatchObject([{ reason: 'Retrying' }]);
+  expect(statusOf(pulling, retried, 'x', now).conditions).toMatchObject([
+    { reason: 'Retrying' },
+    { type: 'Reconciling' },
+  ]);
 });
