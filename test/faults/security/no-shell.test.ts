@@ -34,7 +34,8 @@ test('no shell is asked for, and no text is run as a program', () => {
   const forbidden = [
     /\bshell\s*:\s*(true|['"`])/,
     /\bexecSync\b|\bspawnSync\b|\bexecFileSync\b|\bfork\(/,
-    /(?<![.\w])exec\(/,
+    // Node's, which hands a text to a shell; one of that name in src/kube runs a list in a pod.
+    /\bexec\b[^;]*node:child_process/,
     /(?<![.\w])eval\(|new Function\(|node:vm|\brunInThisContext\b/,
     /import\((?!'\.\/|'\.\.\/)/,
   ];
@@ -110,6 +111,8 @@ test('settings of PostgreSQL that are commands are made of constants', () => {
     // Reads it.
     'src/agent/watch-wal/apply-settings.ts',
     'src/agent/watch-wal/settings.ts',
+    // Words of the web page.
+    'src/observability/ui/policy-model.ts',
   ]);
   expect(codeOf('src/agent/watch-wal/settings.ts')).toContain(
     ['archiveCommand = `sh $', '{mounts.walSpool}/archive.sh "%p" "%f"`'].join(''),
