@@ -161,7 +161,10 @@ describe('hooks', () => {
     const came = (await receiver.received()).filter(({ path }) => ['/killed', '/always'].includes(path));
     expect(came.map(({ path }) => path)).toEqual(['/killed', '/always']);
     expect(JSON.parse(came[0]?.body ?? '')).toMatchObject({ phase: 'Failed', run: 'killed' });
-    expect(await kubectl.get('job', 'hooks-killed', namespace)).toMatchObject({ status: { succeeded: 1 } });
+    await until(
+      'the one Job of the hooks to be counted as done',
+      async () => (await kubectl.get('job', 'hooks-killed', namespace))?.status?.succeeded === 1,
+    );
     await expectNoSecretTold('killed');
   });
 

@@ -189,7 +189,10 @@ describe('a tenant who may only create our kinds in one namespace', () => {
       },
     });
     const attempt = await scenario.finished('pitrrecovery', 'theirs');
-    expect(attempt.status).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'ForeignNamespace' }] });
+    expect(attempt.status).toMatchObject({
+      phase: 'Failed',
+      conditions: [{ reason: 'ForeignNamespace' }, { type: 'Stalled' }],
+    });
   });
 
   test('gets no pod that is more than a pod of ours, and none with a token beside the agent’s', async () => {
