@@ -208,7 +208,7 @@ describe('a shop that archives its WAL', () => {
     explainFailure(bare);
     await bare.apply(
       scenario.s3.secret(bare.namespace, 'offsite-s3'),
-      s3Repository(bare.namespace, 'offsite', scenario.s3.endpoint, scenario.bucket),
+      s3Repository(bare.namespace, 'offsite', scenario.s3.endpoint, scenario.bucket, [scenario.namespace]),
       pitrRecovery(bare.namespace, 'after-the-fire', {
         source: { repository: { repositoryRef: { name: 'offsite' }, policy: 'orders', namespace: scenario.namespace } },
         recoveryTarget: { targetTLI: 1, targetTime: good.time },
