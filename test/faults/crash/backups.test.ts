@@ -113,7 +113,7 @@ test('a logical backup in the directory format', async () => {
   await killEverywhere('logical backup, Directory', { crash, prepare, seed });
 });
 
-test.each(['Fetch', 'Stream'])('a physical backup with its WAL by %s', async (walMethod) => {
+test.each(['Fetch', 'Stream'].slice(0, bounded(1, 2)))('a physical backup with its WAL by %s', async (walMethod) => {
   const prepare = async (): Promise<Prepared> => {
     const place = await newPlace();
     return {
@@ -176,7 +176,7 @@ test('a copy', async () => {
   await removing(from)();
 });
 
-test.each(['Fail', 'Replace'] as const)('a restore, onConflict: %s', async (onConflict) => {
+test.each((['Replace', 'Fail'] as const).slice(0, bounded(1, 2)))('a restore, onConflict: %s', async (onConflict) => {
   const from = await newPlace();
   const { backupID } = await backedUp(from);
   const expected = await server.psql(rows, 'shop');
