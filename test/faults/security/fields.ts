@@ -81,6 +81,7 @@ const secret = { name: 'a', key: 'b' };
 const tls = { caSecretRef: secret, clientCertificateSecretRef: { name: 'c' } };
 const host = { host: 'db', credentialsSecretRef: { name: 'a' }, tls };
 const hook = { exec: { container: 'c', command: ['x'] } };
+const call = { url: 'https://a.b', headers: [{ name: 'Authorization', secretKeyRef: secret }], caSecretRef: secret };
 const verification = {
   cron: '0 5 * * 6',
   image: 'postgres:17',
@@ -137,7 +138,7 @@ const more: Readonly<Record<string, readonly object[]>> = {
       physical: { maxRate: '200M' },
       retention: { recoveryWindow: '14d', timeZone: 'Etc/UTC' },
       verification: { ...verification, timeZone: 'Etc/UTC' },
-      hooks: { preBackup: [{ http: { url: 'https://a.b' } }], postBackup: [{ http: { url: 'https://a.b' } }] },
+      hooks: { preBackup: [{ http: call }], postBackup: [{ http: call }] },
       jobTemplate: template,
     },
     {

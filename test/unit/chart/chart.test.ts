@@ -121,11 +121,29 @@ describe('the chart gives no right too many', () => {
     const policies = (await render()).filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
     for (const { plural, spec } of kinds) {
       const text = JSON.stringify(policies.find(({ metadata }) => metadata.name.includes(`.${plural}.`)) ?? {});
-      const named = pathsOf(structural(spec), '').filter((path) => /SecretRef$|\.image$/.test(path));
+      const named = pathsOf(structural(spec), '').filter(
+        (path) => !path.includes('[]') && /SecretRef$|\.image$/.test(path),
+      );
       // What may create a StatefulSet may name its image: target.instance is asked about as a whole.
       for (const path of named.filter((each) => each !== 'target.instance.image'))
         expect(text, `${plural}: ${path}`).toContain(`object.spec.${path}`);
     }
+  });
+
+  it('asks so of every Secret that a list of a spec can name', async () => {
+    const policies = (await render()).filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+    const text = JSON.stringify(policies.find(({ metadata }) => metadata.name.includes('.backuppolicies.')) ?? {});
+    const listed = kinds.flatMap(({ spec }) => pathsOf(structural(spec), '').filter(isListedSecret));
+    const hooks = ['hooks.preBackup[]', 'hooks.postBackup[]'];
+    expect(listed).toEqual(
+      hooks.flatMap((list) => [`${list}.http.headers[].secretKeyRef`, `${list}.http.caSecretRef`]),
+    );
+    for (const list of ['preBackup', 'postBackup'])
+      expect(text).toMatch(
+        new RegExp(
+          `hooks\\.${list}\\.all\\(hook,.*headers\\.all\\(header,.*header\\.secretKeyRef\\.name.*hook\\.http\\.caSecretRef\\.name`,
+        ),
+      );
   });
 
   it('lets the operator bind one role, its agent’s', async () => {
@@ -266,8 +284,12 @@ describe('manifests/', () => {
 function pathsOf(schema: StructuralSchema, path: string): readonly string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
     const own = path === '' ? name : `${path}.${name}`;
-    return [own, ...pathsOf(field, own)];
+    return [own, ...pathsOf(field, own), ...(field.items === undefined ? [] : pathsOf(field.items, `${own}[]`))];
   });
+}
+
+function isListedSecret(path: string): boolean {
+  return path.includes('[]') && /(SecretRef|secretKeyRef)$/.test(path);
 }
 
 interface PodSpec {
