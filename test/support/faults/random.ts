@@ -1,3 +1,5 @@
+import { bounded } from '../faults.ts';
+
 /** The same numbers for the same seed: a schedule that failed can be had again. */
 export interface Random {
   /** In [0, 1). */
@@ -20,8 +22,11 @@ export function randomFrom(seed: number): Random {
   return { next, below, pick: (from) => from[below(from.length)] ?? from[0] };
 }
 
-/** One from the clock, unless TIDEMARK_SEED says another; to be printed with a failure. */
+/**
+ * To be printed with a failure. In full it is from the clock, unless TIDEMARK_SEED says another; what stands before every
+ * change is the same each time.
+ */
 export function chooseSeed(): number {
   const given = process.env.TIDEMARK_SEED;
-  return given === undefined ? Date.now() % 2 ** 31 : Number(given);
+  return given === undefined ? bounded(20_261_121, Date.now() % 2 ** 31) : Number(given);
 }
