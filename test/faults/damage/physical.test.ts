@@ -150,7 +150,7 @@ test('damage of any object of a chain and of the archive is found, and never res
       }
     }
   }
-  expect((await restored()).said, 'as it was').toBe(expected);
+  expect(await restored(), `as it was, TIDEMARK_SEED=${seed}`).toEqual({ said: expected });
   const lines = [...outcomes].map(([outcome, times]) => `${outcome} (${times})`).sort();
   process.stdout.write(`chain and archive, seed ${seed}\n  ${lines.join('\n  ')}\n`);
 }, 7_200_000);

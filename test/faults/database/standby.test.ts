@@ -144,6 +144,10 @@ describe('the WAL of a primary', () => {
     const watch = startWatch(world, watchTask(service));
     try {
       await watch.until(({ report }) => report?.reason === 'Streaming');
+      // More than the copy below has: of what neither has written nobody can tell whose it is.
+      await writeSegments(primary, 2);
+      const first = await lastWhole(primary);
+      await watch.until(({ lastArchivedSegment }) => (lastArchivedSegment ?? '') >= first);
       service.leadTo(other);
       service.cut();
       const told = await watch.until(({ report }) => report?.reason === 'OtherServer');

@@ -178,7 +178,7 @@ async function physical(from: TestServer): Promise<void> {
     ],
     { uid: account.uid, gid: account.gid, reject: false, all: true, cwd: copy },
   );
-  await keep('server-log/promoted.log', String(log.all));
+  await keep('server-log/promoted.txt', String(log.all));
   const history = (await readdir(join(copy, 'pg_wal'))).find((name) => name.endsWith('.history')) ?? '';
   await keep(`history/${history}`, await readFile(join(copy, 'pg_wal', history)));
   await keep(
@@ -207,7 +207,7 @@ async function physical(from: TestServer): Promise<void> {
     ],
     { uid: account.uid, gid: account.gid, reject: false, all: true, cwd: copy },
   );
-  await keep('server-log/failed.log', String(failed.all));
+  await keep('server-log/failed.txt', String(failed.all));
 }
 
 function frame(letter: string, numbers: readonly bigint[]): Buffer {
