@@ -1,4 +1,5 @@
 import { type Dispatcher, WebSocket } from 'undici';
+import { z } from 'zod';
 import { resourcePath } from './paths.ts';
 import { Tail } from './tail.ts';
 
@@ -103,26 +104,29 @@ export function execPath({ namespace, pod, container, command }: ExecRequest): s
   return `${resourcePath('Pod', { namespace, name: pod, subresource: 'exec' })}?${parameters}`;
 }
 
-/** The Status that ends a command; undefined as long as it is not whole. */
+/** The Status that ends a command; undefined as long as it is not whole, or where it is none. */
 function endOf(text: string, output: string): ExecEnd | undefined {
-  let said: {
-    readonly status?: string;
-    readonly reason?: string;
-    readonly message?: string;
-    readonly details?: Details;
-  };
+  const said = read(text);
+  if (said === undefined) return undefined;
+  const { status, reason, message = '', details } = said;
+  if (status === 'Success') return { exitCode: 0, message, output };
+  const code = details?.causes?.find((cause) => cause.reason === 'ExitCode')?.message ?? '';
+  const exitCode = reason === 'NonZeroExitCode' && /^\d{1,9}$/.test(code) ? Number(code) : undefined;
+  return { exitCode, message: message || `${status} ${reason ?? ''}`.trim(), output };
+}
+
+const cause = z.object({ reason: z.string().optional(), message: z.string().optional() });
+const ended = z.object({
+  status: z.string(),
+  reason: z.string().optional(),
+  message: z.string().optional(),
+  details: z.object({ causes: z.array(cause).optional() }).nullish(),
+});
+
+function read(text: string): z.output<typeof ended> | undefined {
   try {
-    said = JSON.parse(text);
+    return ended.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }
-  const { status, reason, message = '', details } = said;
-  if (status === 'Success') return { exitCode: 0, message, output };
-  const code = details?.causes?.find((cause) => cause.reason === 'ExitCode')?.message;
-  const exitCode = reason === 'NonZeroExitCode' && code !== undefined ? Number(code) : undefined;
-  return { exitCode, message: message || `${status ?? 'no status'} ${reason ?? ''}`.trim(), output };
-}
-
-interface Details {
-  readonly causes?: readonly { readonly reason?: string; readonly message?: string }[];
 }

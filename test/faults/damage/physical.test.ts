@@ -71,8 +71,9 @@ async function restored(): Promise<{ readonly said?: string; readonly refused?: 
     if (!(error instanceof Failure)) throw error;
     return { refused: error.reason };
   } finally {
-    await rm(dataDirectory, { recursive: true, force: true });
-    await rm(`${dataDirectory}-staging`, { recursive: true, force: true });
+    // The data directory, and its staging and tablespaces beside it: the next try is on an empty volume.
+    for (const name of await readdir(source.root))
+      if (name.startsWith('restored')) await rm(join(source.root, name), { recursive: true, force: true });
   }
 }
 

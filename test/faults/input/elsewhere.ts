@@ -46,6 +46,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   readWorkload: cluster,
   readTogether: cluster,
   readLease: cluster,
+  readRun: cluster,
   explain: "an error of the client's, for a terminal",
   // Of stores and folders.
   readRepository: composed,
@@ -57,7 +58,13 @@ export const elsewhere: Readonly<Record<string, string>> = {
   readGlobals: composed,
   readMountedList: composed,
   readTimelineFiles: composed,
+  readVerdict: 'by a schema; what cannot be read has found out nothing, and its being there says enough',
+  readSegmentInPieces: 'the same checks as readSegment and walkRecords, over pieces: large-content.test.ts compares both',
+  readWal: 'gives what it has read to parsers that are fuzzed',
+  readSecrets: 'gives bytes and reads nothing in them',
+  readEnvironment: "the operator's own settings, by a schema",
   // Of what has been read.
+  walked: 'a tally that has been read',
   readChoice: 'patterns, which parseRelationPattern and parseNamePattern read, over the entries of an archive',
   explainUnreachable: 'words about a history that has been read',
   factsAtFailure: 'facts of the agent itself',

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ExecClient } from '../../../src/kube/client.ts';
+import { ExecLost } from '../../../src/kube/exec.ts';
 import { clientOf } from '../../../src/kube/request.ts';
 import { ExecServer, exited, success } from '../../support/exec-server.ts';
 import { certificateOf } from './tls-server.ts';
@@ -94,6 +95,17 @@ describe('a command in a container', () => {
     };
     await expect(run()).rejects.toMatchObject({ name: 'ExecLost', opened: true });
   });
+
+  test.each(['null', '[]', '7', '{"details": {"causes": "x"}}', '{"status": 1}'])(
+    'whose status is %s is lost: nobody knows what became of it',
+    async (status) => {
+      server.onExec = (channels) => {
+        channels.say(3, status);
+        channels.close();
+      };
+      await expect(run()).rejects.toThrow(ExecLost);
+    },
+  );
 
   test('that is not allowed is refused in the API server’s words, without the command, which may hold a secret', async () => {
     server.refuse = {

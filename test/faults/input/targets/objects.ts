@@ -31,7 +31,8 @@ const names: Readonly<Record<string, string>> = {
 
 /** What the docs and the tests show of a kind: each spec is one of the corpus. */
 function specsOf(kind: string): readonly Buffer[] {
-  const files = [join(examples, `${names[kind]}.yaml`), ...readdirSync(samples).map((name) => join(samples, name))];
+  const shown = readdirSync(samples).filter((name) => name.endsWith('.yaml'));
+  const files = [join(examples, `${names[kind]}.yaml`), ...shown.map((name) => join(samples, name))];
   const objects = files.flatMap((file) => parseAllDocuments(readFileSync(file, 'utf8')).map((each) => each.toJS()));
   const own = objects.filter((object) => object?.kind === kind).map(({ spec }) => Buffer.from(JSON.stringify(spec)));
   if (own.length === 0) throw new Error(`no example of ${kind}`);
