@@ -85,24 +85,12 @@ const oneOrTwo = async (store: Store) => {
   return { enough: complete.length === 1 || complete.length === 2, orphans: await orphansIn(store) };
 };
 
-test('a logical backup', async () => {
-  const prepare = async (): Promise<Prepared> => {
-    const place = await newPlace();
-    const logical = { databases: { include: ['shop'] } };
-    return {
-      work: work(backupTask(throughPoints(), { repositories: [place.repository], logical })),
-      always: async () => void (await requireTrueBackups(place.store)),
-      state: () => oneOrTwo(place.store),
-      remove: removing(place),
-    };
-  };
-  await killEverywhere('logical backup', { crash, prepare, seed });
-});
+const formats = [{ format: 'Directory', jobs: 2 }, { format: 'Custom' }].slice(0, bounded(1, 2));
 
-test('a logical backup in the directory format', async () => {
+test.each(formats)('a logical backup, $format', async (format) => {
   const prepare = async (): Promise<Prepared> => {
     const place = await newPlace();
-    const logical = { databases: { include: ['shop'] }, format: 'Directory', jobs: 2 };
+    const logical = { databases: { include: ['shop'] }, ...format };
     return {
       work: work(backupTask(throughPoints(), { repositories: [place.repository], logical })),
       always: async () => void (await requireTrueBackups(place.store)),
@@ -110,7 +98,7 @@ test('a logical backup in the directory format', async () => {
       remove: removing(place),
     };
   };
-  await killEverywhere('logical backup, Directory', { crash, prepare, seed });
+  await killEverywhere(`logical backup, ${format.format}`, { crash, prepare, seed });
 });
 
 test.each(['Fetch', 'Stream'].slice(0, bounded(1, 2)))('a physical backup with its WAL by %s', async (walMethod) => {
