@@ -68,7 +68,10 @@ describe('a backup', () => {
     const { status } = await scenario.finished('backuprun', 'job-gone');
     await lock.release();
     // Its agent was told to end, as a cancellation tells it.
-    expect(status).toMatchObject({ phase: 'Cancelled', conditions: [{ status: 'False', reason: 'Cancelled' }] });
+    expect(status).toMatchObject({
+      phase: 'Cancelled',
+      conditions: [{ status: 'False', reason: 'Cancelled' }, { type: 'Stalled' }],
+    });
     expect(status?.['repositories'] ?? []).not.toContainEqual(expect.objectContaining({ state: 'Stored' }));
     await scenario.apply(backupRun(scenario.namespace, 'after-job-gone'));
     await completes('after-job-gone');
@@ -126,7 +129,10 @@ describe('a backup', () => {
     if (bounded(0, 1) === 0) await remove('backuprun', 'queued');
     else {
       const { status } = await scenario.finished('backuprun', 'queued');
-      expect(status).toMatchObject({ phase: 'Failed', conditions: [{ reason: 'DeadlineExceeded' }] });
+      expect(status).toMatchObject({
+        phase: 'Failed',
+        conditions: [{ reason: 'DeadlineExceeded' }, { type: 'Stalled' }],
+      });
       expect(status?.error).toMatch(/did not start: .*absent/);
     }
     await operator.stop();
