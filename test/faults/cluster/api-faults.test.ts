@@ -6,6 +6,7 @@ import { takeInventory } from '../../support/tidemark/inventory.ts';
 import { createLocalOperator, type LocalOperator, scaleOperator } from '../../support/tidemark/local-operator.ts';
 import { backupRun, logicalPolicy } from '../../support/tidemark/policy.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
+import { until } from '../../support/tidemark/until.ts';
 
 /** What an API server, or what stands before it, may answer at any time: the work is done once all the same. */
 describe('an operator whose API server', () => {
@@ -116,8 +117,10 @@ describe('an operator whose API server', () => {
       expect(faults + cuts).toBeGreaterThan(0);
       // A Job for the backup, one for its deletion.
       expect(made).toHaveLength(rounds * 2);
-      const left = (await takeInventory(kubectl, namespace)).filter((line) => /run-\d/.test(line));
-      expect(left.filter((line) => !line.includes(' going '))).toEqual([]);
+      await until('nothing of the runs to be left', async () => {
+        const left = (await takeInventory(kubectl, namespace)).filter((line) => /run-\d/.test(line));
+        return left.every((line) => line.includes(' going '));
+      });
       expect(operator.starts).toBe(1);
     },
     600_000,

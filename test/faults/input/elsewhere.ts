@@ -59,7 +59,8 @@ export const elsewhere: Readonly<Record<string, string>> = {
   readMountedList: composed,
   readTimelineFiles: composed,
   readVerdict: 'by a schema; what cannot be read has found out nothing, and its being there says enough',
-  readSegmentInPieces: 'the same checks as readSegment and walkRecords, over pieces: large-content.test.ts compares both',
+  readSegmentInPieces:
+    'the same checks as readSegment and walkRecords, over pieces: large-content.test.ts compares both',
   readWal: 'gives what it has read to parsers that are fuzzed',
   readSecrets: 'gives bytes and reads nothing in them',
   readEnvironment: "the operator's own settings, by a schema",

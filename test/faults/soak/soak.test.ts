@@ -126,8 +126,14 @@ describe('an hour of work', () => {
         },
       );
       // Each backup is an object, and its Job stays for a week; nothing else may add up.
-      const others = (await kubectl.list('persistentvolumeclaims', namespace)).map(({ metadata }) => metadata.name);
-      expect(others.filter((name) => name !== 'data-orders-db-0')).toEqual([]);
+      await until(
+        'the volumes of verifications to be gone',
+        async () => {
+          const claims = await kubectl.list('persistentvolumeclaims', namespace);
+          return claims.every(({ metadata }) => metadata.name === 'data-orders-db-0');
+        },
+        { seconds: 120 },
+      );
     },
     (seconds + 600) * 1000,
   );

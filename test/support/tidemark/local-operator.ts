@@ -77,6 +77,8 @@ export async function createLocalOperator({ kubectl, kubeconfig }: Settings): Pr
         ...settings.environment,
         TIDEMARK_POD_NAME: `local-${process.pid}-${starts}`,
         TIDEMARK_HTTP_PORT: '0',
+        // Two of them run at once on one host.
+        TIDEMARK_UI: 'false',
         KUBECONFIG: file,
         ...environment,
       },
