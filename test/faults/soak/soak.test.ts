@@ -113,7 +113,9 @@ describe('an hour of work', () => {
       expect(backups).toBeGreaterThanOrEqual(2);
       expect(verification?.last?.filter(({ outcome }) => outcome === 'Bad') ?? []).toEqual([]);
       for (const [who, of] of Object.entries(samples)) {
-        expect(growth(memory(of)), `${who}, MiB`).toBeLessThan(bounded(40, 20));
+        // In a minute a program gets warm: an hour shows whether it is flat, the minute that it stays below its limit.
+        expect(growth(memory(of)), `${who}, MiB`).toBeLessThan(bounded(128, 20));
+        expect(Math.max(...memory(of)), `${who}, MiB`).toBeLessThan(320);
         expect(growth(files(of)), `${who}, open files`).toBeLessThan(8);
       }
       expect(await postgres.psql('select count(*) from pg_replication_slots')).toBe('0');
