@@ -59,7 +59,8 @@ describe('a plan', () => {
   it('from the repository of another cluster, which may only be read, leaves all of it as it was', async () => {
     const before = await contentOf(source.mountRoot);
     const { repository } = anywhere.source;
-    const spec = { ...repository.spec, accessMode: 'ReadOnly' as const };
+    const catalogue = { ...repository.spec.catalogue, namespaces: ['shop'] };
+    const spec = { ...repository.spec, accessMode: 'ReadOnly' as const, catalogue };
     const elsewhere = { source: { ...anywhere.source, repository: { ...repository, spec } }, namespace: 'dr' };
     const made = await plan({ targetTime: at('two').time }, elsewhere);
     expect(made.backupID).toBe(first.backupID);
