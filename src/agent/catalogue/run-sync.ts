@@ -6,7 +6,7 @@ import type { SyncTask } from '../../domain/task.ts';
 import { openStore } from '../../repository/open.ts';
 import type { Store } from '../../repository/store.ts';
 import type { ActionContext, ActionOutcome } from '../action.ts';
-import { inParallel } from '../recover/plan/in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { CatalogueCluster } from './cluster.ts';
 import { type Listing, listRepository } from './list-repository.ts';
 import { type Known, makeKnown } from './make-known.ts';

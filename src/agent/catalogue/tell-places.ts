@@ -3,7 +3,7 @@ import { Failure } from '../../domain/failure.ts';
 import { manifestName } from '../../domain/layout.ts';
 import { putHold, removeHold } from '../../repository/holds.ts';
 import type { Store } from '../../repository/store.ts';
-import { inParallel } from '../recover/plan/in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { SyncContext } from './run-sync.ts';
 
 export interface Told {

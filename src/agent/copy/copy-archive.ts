@@ -3,8 +3,8 @@ import type { WalLocation } from '../../domain/layout.ts';
 import { copyWalFile, lackingIn } from '../../repository/copy-wal.ts';
 import { openWalArchive, type WalArchive } from '../../repository/wal-archive.ts';
 import type { Repository } from '../backup/targets.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { AgentLog } from '../log.ts';
-import { inParallel } from '../recover/plan/in-parallel.ts';
 import type { Source } from './sources.ts';
 
 /** Each is in memory whole. */

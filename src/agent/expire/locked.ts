@@ -1,6 +1,6 @@
 import { Failure } from '../../domain/failure.ts';
 import type { Store } from '../../repository/store.ts';
-import { inParallel } from '../recover/plan/in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 
 export interface Lock {
   /** undefined: nobody knows, or never. */

@@ -8,7 +8,7 @@ import { isHeld } from '../../repository/holds.ts';
 import type { Store } from '../../repository/store.ts';
 import { isBad } from '../../repository/verdicts.ts';
 import { openWalArchive } from '../../repository/wal-archive.ts';
-import { inParallel } from '../recover/plan/in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 import { listWal } from './list-wal.ts';
 
 /** All that a policy has in one repository, in so far as retention depends on it. */

@@ -1,6 +1,6 @@
 import type { ServerAccess } from '../../postgres/access.ts';
 import { type LibpqFiles, libpqEnvironment, toolFor } from '../../postgres/tools.ts';
-import { inParallel } from '../recover/plan/in-parallel.ts';
+import { inParallel } from '../in-parallel.ts';
 import { runTool } from '../restore/run-tool.ts';
 import type { Answer } from './check-list.ts';
 import { openDatabases } from './databases.ts';

@@ -7,8 +7,8 @@ import { readManifest } from '../../../repository/backups.ts';
 import type { Identity } from '../../../repository/identity.ts';
 import type { Store } from '../../../repository/store.ts';
 import { openWalArchive, type WalArchive } from '../../../repository/wal-archive.ts';
+import { inParallel } from '../../in-parallel.ts';
 import type { AgentLog } from '../../log.ts';
-import { inParallel } from './in-parallel.ts';
 
 /** One server's backups and WAL, as the repository has them now. */
 export interface ReadCatalogue extends Catalogue {

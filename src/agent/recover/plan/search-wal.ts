@@ -2,7 +2,7 @@ import type { Moment } from '../../../domain/recovery/moment.ts';
 import type { NeededWal } from '../../../domain/recovery/needed-wal.ts';
 import type { Lsn } from '../../../domain/wal/lsn.ts';
 import type { RestorePoint } from '../../../domain/wal/read-segment.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../../in-parallel.ts';
 import type { ReadFacts, WalReader } from './read-wal.ts';
 
 /** How the WAL of a recovery ends. */
