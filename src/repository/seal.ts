@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256Of } from '../stream/digest.ts';
 
 /** The last member of a manifest: the digest of the same text without it. */
 const sealed = /,\n {2}"seal": "(sha256:[0-9a-f]{64})"\n\}\n$/;
@@ -22,5 +22,5 @@ export function isSealBroken(text: string): boolean {
 }
 
 function digest(text: string): string {
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+  return sha256Of(Buffer.from(text));
 }

@@ -2,6 +2,7 @@ import { constants, watch } from 'node:fs';
 import { chmod, lstat, mkdir, open, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { terminal } from '../../domain/failure.ts';
+import { fileInPieces } from '../../stream/file-in-pieces.ts';
 
 /**
  * The folder between the server's container and this one. The two may run under different accounts, so that its folders
@@ -51,7 +52,7 @@ export async function openSpool(root: string): Promise<Spool> {
       return found === undefined || found.isFile() ? found?.size : 0;
     },
     read: (name, size) => readWhole(incoming(name), free.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size)),
-    stream: (name) => streamOf(incoming(name)),
+    stream: (name) => fileInPieces(incoming(name), smallestSegment, constants.O_NOFOLLOW),
     release(content) {
       const alike = free.get(content.length) ?? [];
       // Segments alone are worth it, and all of a server's have one size.
@@ -116,15 +117,6 @@ async function readWhole(path: string, content: Buffer): Promise<Buffer> {
       length += bytesRead;
     }
     return content.subarray(0, length);
-  } finally {
-    await handle.close();
-  }
-}
-
-async function* streamOf(path: string): AsyncGenerator<Buffer, void, void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    yield* handle.createReadStream({ highWaterMark: smallestSegment, autoClose: false });
   } finally {
     await handle.close();
   }

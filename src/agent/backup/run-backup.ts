@@ -7,14 +7,14 @@ import { mounts } from '../../domain/mounts.ts';
 import { isOrphan, type RunState } from '../../domain/orphan.ts';
 import type { Started } from '../../domain/started.ts';
 import type { BackupTask } from '../../domain/task.ts';
-import { type AccessRoots, readAccess } from '../../postgres/access.ts';
-import { type ChosenServer, chooseServer } from '../../postgres/choose-server.ts';
+import type { AccessRoots } from '../../postgres/access.ts';
+import type { ChosenServer } from '../../postgres/choose-server.ts';
 import { withConnection } from '../../postgres/query.ts';
 import { type LibpqFiles, type Tool, toolFor, toolVersion, writeLibpqFiles } from '../../postgres/tools.ts';
 import { sweepOrphans } from '../../repository/sweep-orphans.ts';
 import type { Compression } from '../../stream/compress.ts';
 import type { ActionContext, ActionOutcome } from '../action.ts';
-import { type Patience, whileAnswering } from '../while-answering.ts';
+import type { Patience } from '../while-answering.ts';
 import { factsAtBegin, factsAtEnd, factsAtFailure, factsOfPending, summarize } from './backup-facts.ts';
 import { buildManifest, totalBytes } from './build-manifest.ts';
 import { commitEverywhere, failureOfSome } from './commit-everywhere.ts';
@@ -23,6 +23,7 @@ import { type DumpedDatabases, dumpDatabases } from './dump-databases.ts';
 import { tellFailed } from './failed-databases.ts';
 import { dumpGlobals } from './globals.ts';
 import { createMeter, type Meter } from './meter.ts';
+import { onChosenServer } from './on-chosen-server.ts';
 import {
   alive,
   claimEverywhere,
@@ -59,11 +60,7 @@ export interface Folders {
  * where some repositories cannot be written to, the others have it (StoredInSome).
  */
 export async function runBackup(context: BackupContext): Promise<ActionOutcome> {
-  const { task, signal, folders, patience } = context;
-  const access = await readAccess(task.server, task.namespace, folders?.access);
-  const server = await chooseServer(task.server, access, signal);
-  const asked = { access: server.access, database: task.server.database };
-  return whileAnswering(context, asked, (watched) => backUp(watched, server), patience);
+  return onChosenServer(context, backUp);
 }
 
 async function backUp(context: BackupContext, server: ChosenServer): Promise<ActionOutcome> {

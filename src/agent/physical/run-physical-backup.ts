@@ -2,11 +2,11 @@ import type { Failure } from '../../domain/failure.ts';
 import type { PhysicalBackup, PhysicalManifest } from '../../domain/manifest.ts';
 import { segmentNameAt, segmentNameBefore } from '../../domain/wal/file-name.ts';
 import { formatLsn } from '../../domain/wal/lsn.ts';
-import { readAccess } from '../../postgres/access.ts';
-import { type ChosenServer, chooseServer } from '../../postgres/choose-server.ts';
+import type { ChosenServer } from '../../postgres/choose-server.ts';
 import type { ActionOutcome } from '../action.ts';
 import { factsAtFailure } from '../backup/backup-facts.ts';
 import { commitEverywhere, failureOfSome } from '../backup/commit-everywhere.ts';
+import { onChosenServer } from '../backup/on-chosen-server.ts';
 import { type BackupContext, claim, sweep } from '../backup/run-backup.ts';
 import {
   alive,
@@ -17,7 +17,6 @@ import {
   removeEverywhere,
   type Target,
 } from '../backup/targets.ts';
-import { whileAnswering } from '../while-answering.ts';
 import { archivesOf, awaitArchived, requireArchiving, segmentsBetween } from './await-archive.ts';
 import { copyWithWal, type Work } from './copy-with-wal.ts';
 import { IncrementRefused } from './increment-refused.ts';
@@ -33,11 +32,7 @@ import { switchWal } from './switch-wal.ts';
  * left behind, and the failure is thrown.
  */
 export async function runPhysicalBackup(context: BackupContext): Promise<ActionOutcome> {
-  const { task, signal, folders, patience } = context;
-  const access = await readAccess(task.server, task.namespace, folders?.access);
-  const server = await chooseServer(task.server, access, signal);
-  const asked = { access: server.access, database: task.server.database };
-  return whileAnswering(context, asked, (watched) => backUpServer(watched, server), patience);
+  return onChosenServer(context, backUpServer);
 }
 
 async function backUpServer(context: BackupContext, server: ChosenServer): Promise<ActionOutcome> {

@@ -1,4 +1,6 @@
-/** A generator of numbers that a seed tells, so that every input can be made again (mulberry32). */
+import { mulberry32 } from '../../support/faults/random.ts';
+
+/** A generator of numbers that a seed tells, so that every input can be made again. */
 export interface Random {
   /** 0 to 2^32 - 1. */
   next(): number;
@@ -8,13 +10,7 @@ export interface Random {
 }
 
 export function seeded(...parts: readonly (string | number)[]): Random {
-  let state = hashOf(parts.join('/'));
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
+  const next = mulberry32(hashOf(parts.join('/')));
   const below = (limit: number) => (limit <= 0 ? 0 : next() % limit);
   return {
     next,

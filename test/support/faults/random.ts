@@ -9,15 +9,20 @@ export interface Random {
   readonly pick: <T>(from: readonly [T, ...T[]]) => T;
 }
 
-/** mulberry32. */
-export function randomFrom(seed: number): Random {
+/** Numbers of 32 bits, the same for the same seed. */
+export function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
-  const next = () => {
+  return () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    return (mixed ^ (mixed >>> 14)) >>> 0;
   };
+}
+
+export function randomFrom(seed: number): Random {
+  const numbers = mulberry32(seed);
+  const next = () => numbers() / 2 ** 32;
   const below = (end: number) => Math.floor(next() * end);
   return { next, below, pick: (from) => from[below(from.length)] ?? from[0] };
 }

@@ -1,5 +1,4 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Failure, transient } from '../../../domain/failure.ts';
@@ -7,6 +6,7 @@ import { segmentNameAt } from '../../../domain/wal/file-name.ts';
 import type { Lsn } from '../../../domain/wal/lsn.ts';
 import { type Scanning, scanInPieces, segmentHeaderBytes } from '../../../domain/wal/read-segment.ts';
 import { exactly, type LargeWal } from '../../../repository/large-wal.ts';
+import { fileInPieces } from '../../../stream/file-in-pieces.ts';
 import type { Assembled, Assembly } from './assemble.ts';
 
 interface Open {
@@ -31,7 +31,7 @@ export function assembleInFiles(start: Lsn, segmentSize: number, timeline: numbe
   let present: Open | undefined;
   const offsetOf = (lsn: Lsn) => Number(lsn % BigInt(segmentSize));
   const assembled = ({ path, head }: Open, begin: Lsn): Assembled => {
-    const content: FileContent = { path, read: () => exactly(piecesOf(path), segmentSize, path) };
+    const content: FileContent = { path, read: () => exactly(fileInPieces(path, pieceSize), segmentSize, path) };
     return { begin, content, head, size: segmentSize };
   };
   const begin = (): Open => {
@@ -88,15 +88,6 @@ export function assembleInFiles(start: Lsn, segmentSize: number, timeline: numbe
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function* piecesOf(path: string): AsyncGenerator<Buffer, void, void> {
-  const handle = await open(path, 'r');
-  try {
-    yield* handle.createReadStream({ highWaterMark: pieceSize, autoClose: false });
-  } finally {
-    await handle.close();
-  }
 }
 
 /** What a process of this number has left was killed: a container's processes have the same one every time. */
