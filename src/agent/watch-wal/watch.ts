@@ -161,7 +161,7 @@ async function requireNoStepBack(
   signal: AbortSignal,
 ): Promise<void> {
   if (position.timeline >= before) return;
-  const left = await leftTimeline(position, archives, { signal });
+  const left = await leftTimeline(position, archives, { signal }, before);
   if (left !== undefined) throw terminal(left.reason, left.message);
 }
 

@@ -195,10 +195,11 @@ describe('the WAL of a primary', () => {
     await watch.until(({ lastArchivedSegment }) => lastArchivedSegment?.startsWith('00000002') === true);
     expect(await successor.psql('SELECT active FROM pg_replication_slots')).toBe('t');
 
+    // It starts exactly where its successor began, and is refused before it has written anything.
     await primary.start();
-    await writeSegments(primary, 2);
     const told = await watch.until(({ report }) => report?.reason === 'OldPrimary');
     expect(told.report).toMatchObject({ healthy: false, message: expect.stringContaining('pg_rewind') });
+    await writeSegments(primary, 2);
     await primary.shutDown();
     await watch.until(({ report }) => report?.reason === 'Streaming');
     await writeSegments(successor, 1);

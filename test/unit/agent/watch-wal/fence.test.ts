@@ -30,6 +30,15 @@ test.each<[string, ReturnType<typeof at>]>([
   expect(await leftTimeline(position, [plain, promoted], call)).toBeUndefined();
 });
 
+test.each<[string, ReturnType<typeof at>]>([
+  ['starts again just there', at('0/3000100')],
+  ['starts again before it', at('0/2FFFFFF')],
+])('a server that %s, after the new timeline was seen', async (_, position) => {
+  const found = await leftTimeline(position, [plain, promoted], call, 2);
+  expect(found).toMatchObject({ reason: 'OldPrimary' });
+  expect(await leftTimeline(position, [plain], call, 2)).toBeUndefined();
+});
+
 test('nor any server while no archive knows a promotion', async () => {
   expect(await leftTimeline(at('0/9000000'), [plain], call)).toBeUndefined();
 });
