@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { ImageName } from '../support/images/build.ts';
 import { prepareCluster } from '../support/tidemark/environment.ts';
 import { backupRun, logicalPolicy, restoreRequest } from '../support/tidemark/policy.ts';
-import { Clockwork, physicalRun, pitrRecovery, startArchiving } from '../support/tidemark/recovery.ts';
+import { archivingPolicy, Clockwork, physicalRun, pitrRecovery, startArchiving } from '../support/tidemark/recovery.ts';
 import { explainFailure, type Scenario, startScenario } from '../support/tidemark/scenario.ts';
 import { fingerprint, loadShop } from '../support/tidemark/shop.ts';
 
@@ -11,6 +11,7 @@ const majors = (process.env['TIDEMARK_TEST_MAJORS'] ?? '15').split(',');
 
 describe.each(majors)('PostgreSQL %s', (major) => {
   let scenario: Scenario;
+  let own: Scenario;
   let image: string;
 
   beforeAll(async () => {
@@ -51,7 +52,7 @@ describe.each(majors)('PostgreSQL %s', (major) => {
   });
 
   test('the server comes back as it was at one moment', async () => {
-    const own = await startScenario(`moment${major}`);
+    own = await startScenario(`moment${major}`);
     explainFailure(own);
     const postgres = await own.postgres({ image });
     await loadShop(postgres);
@@ -76,6 +77,37 @@ describe.each(majors)('PostgreSQL %s', (major) => {
     expect((await own.finished('pitrrecovery', 'before-the-delete')).status).toMatchObject({
       phase: 'Completed',
       error: '',
+      assertions: [{ passed: true }, { passed: true }],
+    });
+  });
+
+  test('a backup that the server was asked to pack comes back, and says who packed it', async () => {
+    explainFailure(own);
+    const { namespace } = own;
+    await own.apply(archivingPolicy(namespace, 'Archive', { physical: { compress: 'Server' } }));
+    await own.apply(physicalRun(namespace, 'packed'));
+    const { status } = await own.finished('backuprun', 'packed');
+    expect(status).toMatchObject({ phase: 'Completed', error: '' });
+    // BASE_BACKUP has COMPRESSION since 15.
+    const packer = Number(major) < 15 ? 'the agent packed it, because' : 'the server packed it';
+    expect(status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'Succeeded', message: expect.stringContaining(`; ${packer}`) }),
+    );
+    const backupID = status?.backupID ?? '';
+    await own.apply(
+      pitrRecovery(namespace, 'of-the-packed', {
+        recoveryTarget: { targetImmediate: true, backupID },
+        target: { ephemeral: {} },
+        assertions: [
+          { database: 'shop', query: 'select count(*) from shop.orders', expect: '0' },
+          { database: 'shop', query: 'select count(*) > 0 from shop.customers', expect: 't' },
+        ],
+      }),
+    );
+    expect((await own.finished('pitrrecovery', 'of-the-packed')).status).toMatchObject({
+      phase: 'Completed',
+      error: '',
+      plan: { backupID },
       assertions: [{ passed: true }, { passed: true }],
     });
   });
