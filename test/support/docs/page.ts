@@ -36,7 +36,7 @@ export function readPage(path: string): Page {
 
 /** What a shell reads. A tree of folders or what a command prints is a block of `text`. */
 export function isCommand({ language }: Pick<Block, 'language'>): boolean {
-  return ['', 'sh', 'bash', 'console', 'shell'].includes(language);
+  return ['', 'sh', 'bash', 'zsh', 'fish', 'console', 'shell'].includes(language);
 }
 
 const comment = /^<!-- (commands|test|not run|not applied): (.*) -->$/;

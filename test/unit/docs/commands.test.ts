@@ -22,7 +22,8 @@ it('only few commands are not run', () => {
 
 it('every block that a test runs is one that a shell can read', async () => {
   const scripts = pages.flatMap(({ blocks }) => blocks.filter(({ fate }) => fate?.kind === 'test'));
-  for (const { text } of scripts) await execa('sh', ['-n', '-c', text]);
+  for (const { language, text } of scripts)
+    await execa(['bash', 'zsh', 'fish'].includes(language) ? language : 'sh', ['-n'], { input: text });
 });
 
 it('a block without a word on it, with the name of no test, or of one that does not know the page, is found', () => {
