@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { DeleteObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readPage } from '../support/docs/page.ts';
 import { ensureNamespace, testProcess } from '../support/tidemark/environment.ts';
 import type { Loose } from '../support/tidemark/kubectl.ts';
 import { backupRun, logicalPolicy, restoreRequest } from '../support/tidemark/policy.ts';
@@ -26,7 +27,7 @@ describe('the catalogue', () => {
     await scenario.apply(...scenario.repositoryObjects(), logicalPolicy(scenario.namespace));
     for (const name of ['first', 'second', 'third']) {
       await scenario.apply(
-        backupRun(scenario.namespace, name, { deletionPolicy: name === 'first' ? 'Delete' : 'Retain' }),
+        backupRun(scenario.namespace, name, { deletionPolicy: name === 'third' ? 'Retain' : 'Delete' }),
       );
       const { status } = await scenario.finished('backuprun', name);
       expect(status?.phase, status?.error).toBe('Completed');
@@ -148,6 +149,33 @@ describe('the catalogue', () => {
     expect(await kubectl.get('backuprun', 'second', bare)).toBeUndefined();
     expect(await keys()).toEqual(before);
     expect((await kubectl.get('backuprun', 'second', namespace))?.status?.phase).toBe('Completed');
+  });
+
+  test('what is held and deleted stays until somebody lets the object go, as the page says, and leaves the backup', async () => {
+    explainFailure(scenario);
+    const { namespace, kubectl } = scenario;
+    const before = await keys();
+    await kubectl.run(['patch', 'backuprun', 'second', '--type=merge', '-p', '{"spec":{"hold":true}}'], { namespace });
+    await kubectl.run(['delete', 'backuprun', 'second', '--wait=false'], { namespace });
+    const refused = (event: { reason: string; regarding: { name: string } }) =>
+      event.reason === 'StoredBackupNotDeleted' && event.regarding.name === 'second';
+    await until('the refusal to be told', async () => {
+      const events = await kubectl.list<Parameters<typeof refused>[0]>('events.events.k8s.io', namespace);
+      return events.some(refused);
+    });
+    const [block] = readPage('docs/catalogue.md').blocks.filter(({ text }) => text.includes('abandon-stored-backup'));
+    const [program, ...words] = (block?.text ?? '').replace(/#.*/, '').trim().split(/\s+/);
+    expect(program).toBe('kubectl');
+    await kubectl.run(
+      words.map((word) => (word === 'orders-nightly-29384756' ? 'second' : word)),
+      { namespace },
+    );
+    await until(
+      'the BackupRun to be gone',
+      async () => (await kubectl.get('backuprun', 'second', namespace)) === undefined,
+    );
+    // The hold is written beside the manifest, sooner or later than all this.
+    expect((await keys()).filter((key) => !key.endsWith('/hold.json'))).toEqual(before);
   });
 
   /** And waits until it has been done. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { runProbe } from '../../../src/agent/probe.ts';
+import { readPage } from '../../support/docs/page.ts';
 import { inventory, leftovers, recordingReporter } from '../backup/setting.ts';
 import {
   type EncryptedWorld,
@@ -64,6 +65,7 @@ describe.each([
     expect(manifest.encryption).toEqual({ scheme: 'age', recipients: [keys.recipient] });
     const objects = await storedObjects(store, path);
     expect(objects.size).toBeGreaterThan(3);
+    expect(await recipientsAsThePageReadsThem(objects.get(`${path}/manifest.json`))).toEqual([keys.recipient]);
     for (const [key, bytes] of objects) {
       expect(bytes.includes(marker), key).toBe(false);
       if (key.endsWith('/manifest.json') || key.endsWith('/started.json')) continue;
@@ -190,3 +192,15 @@ test('a recipient that is none ends the backup, and leaves nothing', async () =>
   expect((await probe(keys.recipient)).message).toContain('encrypted for 1 recipient.');
   expect(await inventory(store)).toEqual(before);
 });
+
+/** docs/encryption.md, "Changing keys". */
+async function recipientsAsThePageReadsThem(manifest: Buffer | undefined): Promise<unknown> {
+  const block = readPage('docs/encryption.md').blocks.find(({ text }) => text.includes('manifest.json'));
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-manifest-'));
+  try {
+    await writeFile(join(folder, 'manifest.json'), manifest ?? '');
+    return JSON.parse((await execa('sh', ['-euc', block?.text ?? 'exit 1'], { cwd: folder })).stdout);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
