@@ -1,4 +1,10 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ensureCluster } from '../support/cluster/cluster.ts';
+import { readPage, root } from '../support/docs/page.ts';
 import { isAllowed, serviceAccountOf } from '../support/tidemark/access-review.ts';
 import { installTidemark } from '../support/tidemark/install.ts';
 import { backupRun, logicalPolicy } from '../support/tidemark/policy.ts';
@@ -53,6 +59,51 @@ describe('an operator that serves the namespaces of watchNamespaces alone', () =
     expect(metrics).not.toMatch(failureIn(home));
   });
 
+  describe('docs/upgrade.md', () => {
+    let folder: string;
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'tidemark-upgrade-'));
+      const chart = join(folder, 'charts/tidemark');
+      await cp(join(root, 'charts/tidemark'), chart, { recursive: true });
+      await change(join(chart, 'Chart.yaml'), (text) => text.replace(/^version: .*$/m, 'version: 0.2.0'));
+      await change(join(chart, 'values.yaml'), (text) => text.replace('logLevel: info', 'logLevel: debug'));
+    });
+    afterAll(() => rm(folder, { recursive: true, force: true }));
+
+    test('upgrades to a newer chart: its new defaults are taken, what was set is kept', async () => {
+      expect(await installed()).toMatchObject({ chart: 'tidemark-0.1.0', level: 'info', watched: watched.namespace });
+      await follow(folder, 'helm upgrade');
+      expect(await installed()).toMatchObject({ chart: 'tidemark-0.2.0', level: 'debug', watched: watched.namespace });
+      expect(await readMetrics()).toContain('tidemark_');
+    });
+
+    test('goes back', async () => {
+      await follow(folder, 'helm rollback');
+      expect(await installed()).toMatchObject({ chart: 'tidemark-0.1.0', level: 'info', watched: watched.namespace });
+    });
+  });
+
+  /** A block of the page, for this release in the place of the one that all tests share. */
+  async function follow(folder: string, words: string): Promise<void> {
+    const block = readPage('docs/upgrade.md').blocks.find(({ text }) => text.includes(words));
+    const script = (block?.text ?? 'exit 1')
+      .replaceAll('deployment/tidemark', `deployment/${release}-tidemark`)
+      .replaceAll('tidemark-system', home.namespace)
+      .replaceAll(/(helm \w+) tidemark/g, `$1 ${release}`);
+    const { kubectl } = await ensureCluster({ log: () => undefined });
+    const PATH = `${dirname(kubectl)}:${dirname(home.helm)}:${process.env.PATH}`;
+    await execa('sh', ['-euc', script], { cwd: folder, env: { PATH, KUBECONFIG: home.kubeconfig }, timeout: 240_000 });
+  }
+
+  async function installed(): Promise<Readonly<Record<'chart' | 'level' | 'watched', string | undefined>>> {
+    const args = ['--kubeconfig', home.kubeconfig, '--namespace', home.namespace, 'list', '--output', 'json'];
+    const [found] = JSON.parse((await execa(home.helm, args)).stdout) as readonly { readonly chart: string }[];
+    const deployment = await home.kubectl.get('deployment', `${release}-tidemark`, home.namespace);
+    const set = (name: string) =>
+      new RegExp(`"name":"${name}","value":"([^"]*)"`).exec(JSON.stringify(deployment?.spec))?.[1];
+    return { chart: found?.chart, level: set('TIDEMARK_LOG_LEVEL'), watched: set('TIDEMARK_WATCH_NAMESPACES') };
+  }
+
   /** The account exists in every namespace, and is not marked for Tidemark's Jobs: refused without a Job. */
   async function failOneRun({ namespace, apply, repositoryObjects, finished }: Scenario): Promise<void> {
     const source = { host: 'db.example.invalid', credentialsSecretRef: { name: 'nowhere' } };
@@ -71,3 +122,10 @@ describe('an operator that serves the namespaces of watchNamespaces alone', () =
     }
   }
 });
+
+async function change(path: string, by: (text: string) => string): Promise<void> {
+  const text = await readFile(path, 'utf8');
+  const changed = by(text);
+  expect(changed).not.toBe(text);
+  await writeFile(path, changed);
+}

@@ -43,6 +43,8 @@ test.each(blocks.map((block) => [block.language, block.text] as const))(
       extendEnv: false,
       env: {
         ...{ PATH: `${folder}:/usr/bin:/bin`, HOME: folder, TERM: 'xterm', LANG: 'C.UTF-8' },
+        // Else fish makes a folder of its own in /tmp.
+        XDG_RUNTIME_DIR: folder,
         NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(folder, 'compiled'),
       },
       all: true,
