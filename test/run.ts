@@ -55,7 +55,7 @@ async function onCluster(): Promise<readonly Outcome[]> {
   const done = [await check('environment', ['node', 'test/support/tidemark/prepare.ts'])];
   for (const tier of wanted) done.push(await runTier(tier, 'kept'));
   // On a machine of one's own the cluster stays up for the next run.
-  if (process.env.CI === 'true') done.push(await check('down', ['node', 'test/support/cluster/command.ts', 'down']));
+  if (process.env.CI === 'true') done.push(await check('down', 'npm run demo:down'.split(' ')));
   return done;
 }
 

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { operatorNamespace, release } from '../support/tidemark/install.ts';
 import { type DemoState, demoNamespace } from './demo-state.ts';
 
 /** What was backed up and restored, and the commands to look around. */
@@ -39,6 +40,7 @@ The cluster is still running. Look around:
   ${command} get events --sort-by .lastTimestamp
   ${command} exec -it orders-db-0 -- psql -U postgres shop
   ${command} exec -it ${recovery.metadata.name}-0 -- psql -U postgres shop
+  kubectl -n ${operatorNamespace} port-forward deployment/${release} 8081     (then http://localhost:8081/ui)
 Remove every trace: npm run demo:down
 `);
 }

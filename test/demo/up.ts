@@ -38,7 +38,9 @@ const tasks = new Listr<DemoState>(
         const log = (line: string) => {
           task.output = line;
         };
-        await installTidemark({ kubectl, helm: cluster.helm, kubeconfig: cluster.kubeconfig, images, log });
+        // As the tests have it, which the demo must not change on a cluster that both use.
+        const values = ['ui.enabled=true'];
+        await installTidemark({ kubectl, helm: cluster.helm, kubeconfig: cluster.kubeconfig, images, log, values });
         task.title = `${task.title} into ${operatorNamespace}`;
       },
     },

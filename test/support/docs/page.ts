@@ -23,8 +23,10 @@ export interface Block {
 export type Fate =
   /** A test takes it out of the page and runs it: its path under test/, without .test.ts. */
   | { readonly kind: 'test'; readonly test: string; readonly own: boolean }
-  /** Why no test runs or applies it. */
-  | { readonly kind: 'not run' | 'not applied'; readonly why: string };
+  /** Files of the project that run each of its lines, in every run of the tests. */
+  | { readonly kind: 'script'; readonly files: readonly string[] }
+  /** Of objects: why the API server is only asked about them. */
+  | { readonly kind: 'not applied'; readonly why: string };
 
 export function allPages(): readonly Page[] {
   return globSync('{README.md,docs/**/*.md}', { cwd: root }).sort().map(readPage);
@@ -39,7 +41,7 @@ export function isCommand({ language }: Pick<Block, 'language'>): boolean {
   return ['', 'sh', 'bash', 'zsh', 'fish', 'console', 'shell'].includes(language);
 }
 
-const comment = /^<!-- (commands|test|not run|not applied): (.*) -->$/;
+const comment = /^<!-- (commands|test|script|not applied): (.*) -->$/;
 
 export function blocksOf(page: string, markdown: string): readonly Block[] {
   const blocks: Block[] = [];
@@ -67,5 +69,6 @@ export function blocksOf(page: string, markdown: string): readonly Block[] {
 function fateOf(line: string): Fate | undefined {
   const [, kind, value = ''] = comment.exec(line) ?? [];
   if (kind === 'test') return { kind, test: value, own: true };
-  return kind === 'not run' || kind === 'not applied' ? { kind, why: value } : undefined;
+  if (kind === 'script') return { kind, files: value.split(', ') };
+  return kind === 'not applied' ? { kind, why: value } : undefined;
 }
