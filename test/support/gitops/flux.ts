@@ -1,0 +1,28 @@
+import { execa } from 'execa';
+import { ensureProgram } from '../cluster/tools.ts';
+
+export interface FluxQuestion {
+  readonly kubeconfig: string;
+  /** What the Kustomization builds. */
+  readonly objects: readonly object[];
+  /** Its spec.healthCheckExprs. */
+  readonly healthCheckExprs: readonly object[];
+  readonly timeoutSeconds: number;
+  /** They are in Git no longer. */
+  readonly prune?: boolean;
+}
+
+export interface FluxAnswer {
+  /** By kind and name: created, configured, unchanged, skipped, deleted. */
+  readonly actions: Readonly<Record<string, string>>;
+  /** Flux's own words; empty where all are healthy. */
+  readonly unhealthy: string;
+}
+
+/** Flux's own applying, waiting and pruning, without its controller. Rejects with its words where objects are refused. */
+export async function askFlux(question: FluxQuestion): Promise<FluxAnswer> {
+  const folder = new URL('./flux/', import.meta.url).pathname;
+  const program = await ensureProgram('flux', folder, { log: () => undefined });
+  const { stdout } = await execa(program, [], { input: JSON.stringify(question) });
+  return JSON.parse(stdout) as FluxAnswer;
+}
