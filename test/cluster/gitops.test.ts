@@ -33,12 +33,13 @@ describe("Flux's own code on the samples", () => {
         AWS_SECRET_ACCESS_KEY: scenario.s3.secretKey,
       }),
     );
-  });
+  }, 600_000);
 
   const object = (name: string, change: (text: string) => string = (text) => text): object =>
     parse(
       change(readFileSync(join(samples, 'objects', `${name}.yaml`), 'utf8'))
         .replaceAll('namespace: shop', `namespace: ${scenario.namespace}`)
+        .replace('region: eu-west-1', 'region: us-east-1')
         .replace('bucket: pg-backups', `bucket: ${scenario.bucket}\n    endpoint: "${scenario.s3.endpoint}"`),
     );
   const reconcile = async (objects: readonly object[], prune = false): Promise<FluxAnswer> => {

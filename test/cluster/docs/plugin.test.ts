@@ -51,7 +51,7 @@ describe('the plugin, installed as its page says', () => {
       KUBECONFIG: join(home, '.kube/config'),
     };
     await shell(`kubectl config set-context --current --namespace ${scenario.namespace}`);
-  });
+  }, 600_000);
   afterAll(async () => {
     if (home !== undefined) await rm(home, { recursive: true, force: true });
   });

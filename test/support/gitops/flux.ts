@@ -19,10 +19,13 @@ export interface FluxAnswer {
   readonly unhealthy: string;
 }
 
+export async function ensureFluxProgram(log: (line: string) => void): Promise<string> {
+  return await ensureProgram('flux', new URL('./flux/', import.meta.url).pathname, { log });
+}
+
 /** Flux's own applying, waiting and pruning, without its controller. Rejects with its words where objects are refused. */
 export async function askFlux(question: FluxQuestion): Promise<FluxAnswer> {
-  const folder = new URL('./flux/', import.meta.url).pathname;
-  const program = await ensureProgram('flux', folder, { log: () => undefined });
+  const program = await ensureFluxProgram(() => undefined);
   const { stdout } = await execa(program, [], { input: JSON.stringify(question) });
   return JSON.parse(stdout) as FluxAnswer;
 }
