@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ImageName } from '../support/images/build.ts';
 import { prepareCluster } from '../support/tidemark/environment.ts';
+import type { Status } from '../support/tidemark/kubectl.ts';
 import { backupRun, logicalPolicy, restoreRequest } from '../support/tidemark/policy.ts';
 import { archivingPolicy, Clockwork, physicalRun, pitrRecovery, startArchiving } from '../support/tidemark/recovery.ts';
 import { explainFailure, type Scenario, startScenario } from '../support/tidemark/scenario.ts';
@@ -56,7 +57,8 @@ describe.each(majors)('PostgreSQL %s', (major) => {
     explainFailure(own);
     const postgres = await own.postgres({ image });
     await loadShop(postgres);
-    await startArchiving(own, 'Archive');
+    const heartbeat = { intervalSeconds: 5 };
+    await startArchiving(own, 'Archive', { walArchiving: { mode: 'Archive', archiveTimeoutSeconds: 60, heartbeat } });
     const clockwork = new Clockwork(postgres);
     await clockwork.begin();
     await own.apply(physicalRun(own.namespace, 'base'));
@@ -78,6 +80,11 @@ describe.each(majors)('PostgreSQL %s', (major) => {
       phase: 'Completed',
       error: '',
       assertions: [{ passed: true }, { passed: true }],
+    });
+    await own.kubectl.until({
+      ...{ resource: 'backuppolicy', name: 'orders', namespace: own.namespace, seconds: 120 },
+      to: 'to tell of a heartbeat',
+      fits: ({ status }) => heartbeatOf(status).time !== undefined,
     });
   });
 
@@ -112,3 +119,8 @@ describe.each(majors)('PostgreSQL %s', (major) => {
     });
   });
 });
+
+function heartbeatOf(status: Status | undefined): { readonly time?: string } {
+  const { heartbeat = {} } = (status?.['wal'] ?? {}) as { readonly heartbeat?: { readonly time?: string } };
+  return heartbeat;
+}
