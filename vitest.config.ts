@@ -4,7 +4,15 @@ import { defineConfig } from 'vitest/config';
 // breaks in production. Nothing is retried; a test that needs a second try is a defect.
 const tier = (
   name: string,
-  options: { timeout: number; parallel: boolean; setup?: string; folders?: readonly string[]; exclude?: string },
+  options: {
+    timeout: number;
+    parallel: boolean;
+    /** What was imported once serves every file: for those that change nothing outside of themselves. */
+    shared?: boolean;
+    setup?: string;
+    folders?: readonly string[];
+    exclude?: string;
+  },
 ) => ({
   test: {
     name,
@@ -13,6 +21,7 @@ const tier = (
     testTimeout: options.timeout,
     hookTimeout: options.timeout,
     fileParallelism: options.parallel,
+    isolate: options.shared !== true,
     retry: 0,
     ...(options.setup === undefined ? {} : { globalSetup: [options.setup] }),
   },
@@ -21,7 +30,7 @@ const tier = (
 export default defineConfig({
   test: {
     projects: [
-      tier('unit', { timeout: 30_000, parallel: true }),
+      tier('unit', { timeout: 120_000, parallel: true, shared: true }),
       tier('postgres', { timeout: 120_000, parallel: false, setup: 'test/support/postgres/global-setup.ts' }),
       tier('cluster', {
         timeout: 300_000,
