@@ -146,12 +146,12 @@ async function launch({
 
 /** The postmaster writes its state into the eighth line of its pid file. */
 async function ready(pidFile: string, dead: () => boolean, log: () => string): Promise<void> {
-  for (const begun = Date.now(); Date.now() - begun < 60_000; await delay(20)) {
+  for (const begun = Date.now(); Date.now() - begun < 120_000; await delay(20)) {
     const state = (await readFile(pidFile, 'utf8').catch(() => '')).split('\n')[7]?.trim();
     if (state === 'ready' || state === 'standby') return;
     if (dead()) throw new Error(`PostgreSQL did not start:\n${log()}`);
   }
-  throw new Error(`PostgreSQL was not ready within a minute:\n${log()}`);
+  throw new Error(`PostgreSQL was not ready within two minutes:\n${log()}`);
 }
 
 async function privateFolder({ uid, gid }: Account): Promise<string> {

@@ -17,7 +17,7 @@ import {
   volumeRepository,
 } from '../../../support/wal/sidecar.ts';
 
-const signal = AbortSignal.timeout(30_000);
+const signal = AbortSignal.timeout(120_000);
 const places = ['one', 'two', 'three'].map((name) => ({ name }));
 const timings = { grace: 20, pause: 100, longestPause: 400 };
 
