@@ -1,10 +1,19 @@
 import { defineConfig } from 'vitest/config';
 
 // One project a tier. unit: pure, fake clock. postgres: real servers on the host. cluster: real Kubernetes. faults: what
-// breaks in production. Nothing is retried; a test that needs a second try is a defect.
+// breaks in production. Nothing is retried; a test that needs a second try is a defect. What is waited for has 120 seconds,
+// which a test that passes does not take, and a test has more.
 const tier = (
   name: string,
-  options: { timeout: number; parallel: boolean; setup?: string; folders?: readonly string[]; exclude?: string },
+  options: {
+    timeout: number;
+    parallel: boolean;
+    /** What was imported once serves every file: for those that change nothing outside of themselves. */
+    shared?: boolean;
+    setup?: string;
+    folders?: readonly string[];
+    exclude?: string;
+  },
 ) => ({
   test: {
     name,
@@ -13,7 +22,9 @@ const tier = (
     testTimeout: options.timeout,
     hookTimeout: options.timeout,
     fileParallelism: options.parallel,
+    isolate: options.shared !== true,
     retry: 0,
+    expect: { poll: { timeout: 120_000 } },
     ...(options.setup === undefined ? {} : { globalSetup: [options.setup] }),
   },
 });
@@ -21,8 +32,8 @@ const tier = (
 export default defineConfig({
   test: {
     projects: [
-      tier('unit', { timeout: 30_000, parallel: true }),
-      tier('postgres', { timeout: 120_000, parallel: false, setup: 'test/support/postgres/global-setup.ts' }),
+      tier('unit', { timeout: 150_000, parallel: true, shared: true }),
+      tier('postgres', { timeout: 300_000, parallel: false, setup: 'test/support/postgres/global-setup.ts' }),
       tier('cluster', {
         timeout: 300_000,
         parallel: true,

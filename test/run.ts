@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import { readTierReport } from './support/tier-report.ts';
 
 /**
  * `npm test`: every check and every tier. Two lines of work go on side by side: what needs only this host, and the cluster
@@ -16,13 +17,18 @@ const checks: Readonly<Record<string, readonly string[]>> = {
   crds: ['node', 'src/cmd/crdgen.ts', '--check'],
 };
 const hostTiers = ['unit', 'postgres', 'faults'] as const;
+/** The cluster's tests wait more than they work. */
+const workersOf: Readonly<Record<string, string>> = { unit: '100%', cluster: '3' };
 const clusterTiers = ['cluster', 'cluster-alone', 'faults-cluster'] as const;
 
 interface Outcome {
   readonly name: string;
   readonly passed: number;
   readonly failed: number;
+  readonly failures: readonly string[];
   readonly seconds: number;
+  /** Of the processors, by its own processes; what goes on in the cluster's pods is not among them. */
+  readonly worked: number;
 }
 
 /** Shown as it comes, or kept until the step has ended, so that two steps' lines do not mix. */
@@ -34,6 +40,7 @@ const reports = await mkdtemp(join(tmpdir(), 'tidemark-test-'));
 // The agent is started hundreds of times: what was compiled once serves the rest of the run.
 process.env.NODE_COMPILE_CACHE ??= join(reports, 'compiled');
 const started = performance.now();
+const busyAtStart = busySeconds();
 
 const outcomes = (await Promise.all([onHost(), onCluster()])).flat();
 await rm(reports, { recursive: true, force: true });
@@ -61,35 +68,40 @@ async function onCluster(): Promise<readonly Outcome[]> {
 
 async function check(name: string, [command = '', ...args]: readonly string[]): Promise<Outcome> {
   const begun = performance.now();
-  const code = await run(command, args, 'live');
-  return { name, passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, seconds: since(begun) };
+  const { code, worked } = await run(command, args, 'live');
+  const failures = code === 0 ? [] : [`${[command, ...args].join(' ')} ended with ${code}`];
+  return { name, passed: 1 - failures.length, failed: failures.length, failures, seconds: since(begun), worked };
 }
 
 async function runTier(tier: string, output: Output): Promise<Outcome> {
   const begun = performance.now();
   const file = join(reports, `${tier}.json`);
-  const workers = tier === 'cluster' ? ['--maxWorkers=3'] : [];
+  const workers = workersOf[tier] === undefined ? [] : [`--maxWorkers=${workersOf[tier]}`];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-  const code = await run('vitest', ['run', '--project', tier, ...workers, ...reporters], output);
-  const counts = await readCounts(file);
+  const { code, worked } = await run('vitest', ['run', '--project', tier, ...workers, ...reporters], output);
+  const { passed, failed, failures } = await readTierReport(file);
+  const outcome = { name: tier, passed, failed, failures, seconds: since(begun), worked };
+  if (code === 0 || failed > 0) return outcome;
   // A tier that failed without a failed test (a broken setup, an unhandled error) has failed all the same.
-  const failed = code !== 0 && counts.failed === 0 ? 1 : counts.failed;
-  return { name: tier, passed: counts.passed, failed, seconds: since(begun) };
+  return { ...outcome, failed: 1, failures: [...failures, 'an error outside of every test: see above'] };
 }
 
-async function readCounts(file: string): Promise<{ readonly passed: number; readonly failed: number }> {
-  const report = await readFile(file, 'utf8').then(JSON.parse, () => undefined);
-  if (report === undefined || report.numTotalTests === 0) return { passed: 0, failed: 1 };
-  const unfinished = report.numPendingTests + report.numTodoTests;
-  return { passed: report.numPassedTests, failed: report.numFailedTests + unfinished };
-}
-
-async function run(command: string, args: readonly string[], output: Output): Promise<number> {
+async function run(
+  command: string,
+  args: readonly string[],
+  output: Output,
+): Promise<{ readonly code: number; readonly worked: number }> {
   const kept: Buffer[] = [];
+  let times = '';
   const code = await new Promise<number>((resolve) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // The shell tells what the processor did for it; signals reach both, as they are of one group.
+    const script = '"$@" 3>&-; code=$?; times >&3; exit $code';
+    const child = spawn('sh', ['-c', script, 'sh', command, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+    child.stdio[3]?.on('data', (piece: Buffer) => {
+      times += piece.toString();
+    });
     for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (piece: Buffer) => {
+      stream?.on('data', (piece: Buffer) => {
         if (output === 'live') process.stdout.write(piece);
         else kept.push(piece);
       });
@@ -101,21 +113,42 @@ async function run(command: string, args: readonly string[], output: Output): Pr
     child.on('close', (status) => resolve(status ?? 1));
   });
   process.stdout.write(Buffer.concat(kept));
-  return code;
+  return { code, worked: workedSeconds(times) };
+}
+
+/** What `times` says: the shell's own user and system time, and, in the second line, those of what it ran. */
+function workedSeconds(times: string): number {
+  const parts = [...times.matchAll(/(\d+)m([\d.]+)s/g)].slice(-2);
+  return parts.reduce((sum, [, minutes, seconds]) => sum + Number(minutes) * 60 + Number(seconds), 0);
+}
+
+/** Of all processors, since the machine started. */
+function busySeconds(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000;
 }
 
 function summarise(): void {
+  const failures = outcomes.flatMap(({ name, failures }) => failures.map((failure) => `  ${name}: ${failure}\n`));
+  if (failures.length > 0) process.stdout.write(`\nWhat failed:\n${failures.join('')}`);
   process.stdout.write('\nWhere the time went (host and cluster side by side):\n');
-  for (const { name, passed, failed, seconds } of outcomes) {
+  for (const { name, passed, failed, seconds, worked } of outcomes) {
     process.stdout.write(
-      `  ${name.padEnd(14)} ${seconds.toFixed(1).padStart(7)} s  ${passed} passed, ${failed} failed\n`,
+      `  ${name.padEnd(14)} ${duration(seconds)} (processor ${duration(worked)})  ${passed} passed, ${failed} failed\n`,
     );
   }
-  process.stdout.write(`  ${'in all'.padEnd(14)} ${since(started).toFixed(1).padStart(7)} s\n\n`);
+  const whole = since(started);
+  const busy = (busySeconds() - busyAtStart) / (whole * cpus().length);
+  process.stdout.write(
+    `  ${'in all'.padEnd(14)} ${duration(whole)} (processors ${(busy * 100).toFixed(0)} % busy)\n\n`,
+  );
   const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
   const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+}
+
+function duration(seconds: number): string {
+  return `${seconds.toFixed(1).padStart(7)} s`;
 }
 
 function since(begun: number): number {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { bundled } from '../support/bundled.ts';
 import { projectRoot } from '../support/images/project-root.ts';
 import type { PostgresWorkload } from '../support/tidemark/postgres-workload.ts';
 import { Clockwork, type Moment, startArchiving } from '../support/tidemark/recovery.ts';
@@ -30,7 +31,7 @@ describe('kubectl tidemark', () => {
   });
 
   const tidemark = async (...args: readonly string[]) => {
-    const program = join(projectRoot, 'src/cmd/kubectl-tidemark.ts');
+    const program = await bundled(join(projectRoot, 'src/cmd/kubectl-tidemark.ts'));
     const where = ['--namespace', scenario.namespace, '--kubeconfig', scenario.kubeconfig];
     const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...args, ...where], { reject: false });
     return { code: exitCode, out: stdout, err: stderr };

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { mounts } from '../../../src/domain/mounts.ts';
+import { bundled } from '../../support/bundled.ts';
 import { chooseSeed, randomFrom } from '../../support/faults/random.ts';
 import { spread } from '../../support/faults/spread.ts';
 import { bounded } from '../../support/faults.ts';
@@ -37,7 +38,7 @@ beforeAll(async () => {
   await mkdir(credentials, { recursive: true });
   await writeFile(join(credentials, 'AWS_ACCESS_KEY_ID'), s3.accessKey);
   await writeFile(join(credentials, 'AWS_SECRET_ACCESS_KEY'), s3.secretKey);
-  sidecar = start();
+  sidecar = await start();
   await until('the script is there', () => exists(join(setting.spool, 'archive.sh')));
   server = await startSmallServer({ archive_mode: 'on', archive_command: setting.command });
   await server.psql('CREATE TABLE t (body text)');
@@ -50,8 +51,8 @@ afterAll(async () => {
   await setting?.remove();
 });
 
-function start(): ChildProcess {
-  const program = new URL('../../support/faults/agent-process.ts', import.meta.url).pathname;
+async function start(): Promise<ChildProcess> {
+  const program = await bundled(new URL('../../support/faults/agent-process.ts', import.meta.url).pathname);
   const given = {
     task: archiveTask({ repositories: [s3Repository({ endpoint: proxy.endpoint }, 'backups')] }),
     folders: { mountRoot: setting.root, scratch: '', temporary: '' },
@@ -118,7 +119,7 @@ async function archiveTwo(killAt: number): Promise<readonly string[]> {
   proxy.script = () => 'forward';
   const where = `seed ${seed}, killed at ${killAt}: ${points[killAt]}`;
   await requireAcknowledged(where);
-  if (killed.length > 0) sidecar = start();
+  if (killed.length > 0) sidecar = await start();
   await nothingWaits();
   await requireAcknowledged(where);
   return points;

@@ -132,7 +132,7 @@ test('the removal of a backup', async () => {
     return {
       work: work({ action: 'delete', namespace: 'shop', run, repositories: [place.repository], backup }),
       always: async () => void (await requireTrueBackups(place.store)),
-      state: async () => Array.fromAsync(place.store.list('', { signal: AbortSignal.timeout(10_000) })),
+      state: async () => Array.fromAsync(place.store.list('', { signal: AbortSignal.timeout(120_000) })),
       remove: removing(place),
     };
   };

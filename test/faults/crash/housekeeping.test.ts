@@ -127,7 +127,7 @@ test('the sync of the catalogue', async () => {
     await world.sync();
     // One has gone since, and one is new.
     const keys = (await world.keys()).filter((key) => key.includes(gone.backupID));
-    await world.store.delete(keys, { signal: AbortSignal.timeout(10_000) });
+    await world.store.delete(keys, { signal: AbortSignal.timeout(120_000) });
     await world.backUp(0.5, { run: 'four' });
     let previous = world.status();
     const task: SyncTask = { ...taskOf(through(world.repository)), previous, scope: 'All' };

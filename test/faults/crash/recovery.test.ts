@@ -38,7 +38,7 @@ beforeAll(async () => {
   // What is in the volume, in a store whose requests can be counted.
   await s3.createBucket('backups');
   const store = openS3({ ...s3, bucket: 'backups', prefix: '' });
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(120_000);
   for await (const { key } of source.store.list('', { signal }))
     await store.upload(key, await source.store.download(key, { signal }), { signal });
   await store.close();

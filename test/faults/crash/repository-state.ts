@@ -6,7 +6,7 @@ import { listBackups } from '../../../src/repository/find-backup.ts';
 import type { Store } from '../../../src/repository/store.ts';
 import { verifyObjects } from '../../../src/repository/verify-objects.ts';
 
-const signal = () => AbortSignal.timeout(30_000);
+const signal = () => AbortSignal.timeout(120_000);
 
 /** Whatever looks like a backup is one: every object of it is read, and is what the manifest says. */
 export async function requireTrueBackups(store: Store): Promise<readonly string[]> {

@@ -33,7 +33,7 @@ import { kindOf, type ObjectKind } from './kinds.ts';
 vi.setConfig({ testTimeout: bounded(300_000, 7_200_000) });
 const seed = chooseSeed();
 const rows = 'SELECT count(*), sum(i), md5(string_agg(md5, $$$$ ORDER BY i)) FROM rows';
-const signal = () => AbortSignal.timeout(60_000);
+const signal = () => AbortSignal.timeout(120_000);
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 let server: TestServer;
 let age: KeyPair;

@@ -16,7 +16,7 @@ import { type Damage, damaged, damages } from './damages.ts';
 import { kindOf, type ObjectKind } from './kinds.ts';
 
 const seed = chooseSeed();
-const signal = () => AbortSignal.timeout(60_000);
+const signal = () => AbortSignal.timeout(120_000);
 const question = 'SELECT count(*), md5(string_agg(id || body, $$$$ ORDER BY id)) FROM orders';
 let world: World;
 let root: string;

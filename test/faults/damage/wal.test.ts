@@ -24,7 +24,7 @@ import { kindOf } from './kinds.ts';
 
 vi.setConfig({ testTimeout: bounded(300_000, 7_200_000) });
 const seed = chooseSeed();
-const options = () => ({ signal: AbortSignal.timeout(20_000) });
+const options = () => ({ signal: AbortSignal.timeout(120_000) });
 const place = { namespace: 'shop', policy: 'orders', systemIdentifier: '7' };
 const nobody = { superuser: '', password: '' } as never;
 const names = ['000000010000000000000001', '000000010000000000000002'] as const;

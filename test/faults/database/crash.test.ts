@@ -98,7 +98,7 @@ describe.each(ways)('a server that %s', (_, end) => {
       return runRestore({
         task,
         log: { info: quiet, warn: quiet, error: quiet },
-        signal: AbortSignal.timeout(60_000),
+        signal: AbortSignal.timeout(120_000),
         folders: setting.folders,
         reporter: { ...recording, progress },
       });

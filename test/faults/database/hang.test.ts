@@ -109,7 +109,7 @@ describe('a server that hangs without closing a connection', () => {
       const recording = recordingReporter();
       const progress: typeof recording.progress = (said) => onStep(said.step ?? '');
       const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-      const signal = AbortSignal.timeout(60_000);
+      const signal = AbortSignal.timeout(120_000);
       const { folders } = setting;
       return runRestore({ task, log, signal, folders, serverPatience: patience, reporter: { ...recording, progress } });
     };
@@ -148,7 +148,7 @@ describe('a server that hangs without closing a connection', () => {
 
   test('is given up by whoever asks it something', async () => {
     const access = await readAccess(backupTask(server).server, 'shop', setting.folders.access);
-    const signal = AbortSignal.timeout(60_000);
+    const signal = AbortSignal.timeout(120_000);
     const asking = withConnection(
       access,
       'postgres',
@@ -254,7 +254,7 @@ describe('a network that loses everything', () => {
       task: backupTask(server),
       reporter: recordingReporter(),
       log,
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(120_000),
     };
     const begun = performance.now();
     const work = whileAnswering(

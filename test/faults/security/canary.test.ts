@@ -15,6 +15,7 @@ import { generateKeys } from '../../postgres/encryption/setting.ts';
 import { physicalTask } from '../../postgres/physical/physical-setting.ts';
 import { recover } from '../../postgres/recover/recovery.ts';
 import { createSource, ownedFolder, planFor, taskFor } from '../../postgres/recover/source.ts';
+import { bundled } from '../../support/bundled.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import type { Sampled, Watched } from './proc-sampler.ts';
@@ -234,7 +235,7 @@ async function mount(place: string, files: Readonly<Record<string, string>>): Pr
 async function run(
   task: Task,
 ): Promise<{ readonly output: string; readonly status: Readonly<Record<string, unknown>> }> {
-  const script = new URL('./agent-run.ts', import.meta.url).pathname;
+  const script = await bundled(new URL('./agent-run.ts', import.meta.url).pathname);
   const { PATH = '', HOME = '', NODE_COMPILE_CACHE, TIDEMARK_POSTGRESQL_ROOT } = process.env;
   const { all = '' } = await execa(process.execPath, [script, JSON.stringify({ folders: setting.folders })], {
     env: { PATH, HOME, NODE_COMPILE_CACHE, TIDEMARK_POSTGRESQL_ROOT, TIDEMARK_TASK: JSON.stringify(task) } as never,

@@ -38,7 +38,7 @@ test('a volume that fills up: told as that, and nothing of the object stays', as
   endings.push(() => rm(folder, { recursive: true }));
   if (!(await small(folder))) skip('nothing can be mounted here');
   const store: Store = volumeStore({ mount: folder, path: 'backups', claimName: 'claim' });
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(120_000);
   await store.upload('folder/first', chunks(4), { signal });
   await expect(store.upload('folder/second', chunks(64), { signal })).rejects.toMatchObject({
     reason: 'StoreFull',

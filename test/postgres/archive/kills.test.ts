@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readSegment } from '../../../src/domain/wal/read-segment.ts';
+import { bundled } from '../../support/bundled.ts';
 import { archivedFiles, exists, makeSetting, type Setting, until } from '../../support/wal/sidecar.ts';
 import { type SmallServer, startSmallServer } from '../../support/wal/small-segments.ts';
 
@@ -14,7 +15,7 @@ let child: ChildProcess;
 
 beforeAll(async () => {
   setting = await makeSetting();
-  child = start();
+  child = await start();
   await until('the script is there', () => exists(join(setting.spool, 'archive.sh')));
   server = await startSmallServer({ archive_mode: 'on', archive_command: setting.command });
 });
@@ -25,8 +26,8 @@ afterAll(async () => {
   await setting?.remove();
 });
 
-function start(): ChildProcess {
-  const program = new URL('../../support/wal/archive-process.ts', import.meta.url).pathname;
+async function start(): Promise<ChildProcess> {
+  const program = await bundled(new URL('../../support/wal/archive-process.ts', import.meta.url).pathname);
   return spawn(process.execPath, [program, setting.root], { stdio: 'inherit' });
 }
 
@@ -44,7 +45,7 @@ test('whenever the sidecar is killed, all that the server believes archived is a
     child.kill('SIGKILL');
     await once(child, 'exit');
     await requireArchived();
-    child = start();
+    child = await start();
   }
   await server.psql('SELECT pg_switch_wal()');
   await until('nothing waits any more', async () => {

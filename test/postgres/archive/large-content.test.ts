@@ -22,7 +22,7 @@ const large = (bytes: Buffer): LargeWal => ({
     for (let at = 0; at < bytes.length; at += 100_000) yield bytes.subarray(at, at + 100_000);
   },
 });
-const options = { signal: AbortSignal.timeout(60_000) };
+const options = { signal: AbortSignal.timeout(300_000) };
 let folder: string;
 let identity: Identity;
 let encryption: Encryption;

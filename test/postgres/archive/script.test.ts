@@ -72,7 +72,7 @@ describe.each([
   test('it brings the file, and succeeds when it is done', async () => {
     await ready(first, 'content');
     const running = run(first);
-    await until('it is brought', () => exists(inSpool('incoming', first)), 10);
+    await until('it is brought', () => exists(inSpool('incoming', first)));
     expect(await readFile(inSpool('incoming', first), 'utf8')).toBe('content');
     await mark('done', first, control);
     await rm(inSpool('incoming', first));
@@ -86,7 +86,7 @@ describe.each([
     await ready(first);
     await mark('failed', first, 'of the time before');
     const running = run(first);
-    await until('it is brought', () => exists(inSpool('incoming', first)), 10);
+    await until('it is brought', () => exists(inSpool('incoming', first)));
     await rm(inSpool('incoming', first));
     await mark('failed', first, 'because; it "is" $so\n');
     const { exitCode, stderr } = await running;
@@ -99,7 +99,7 @@ describe.each([
     await ready(first);
     await mark('done', first, 'ANOTHER!');
     const running = run(first);
-    await until('it is brought', () => exists(inSpool('incoming', first)), 10);
+    await until('it is brought', () => exists(inSpool('incoming', first)));
     await mark('done', first, control);
     expect((await running).exitCode).toBe(0);
   });
@@ -107,9 +107,9 @@ describe.each([
   test('it brings a file again that is neither waiting nor answered', async () => {
     await ready(first);
     const running = run(first);
-    await until('it is brought', () => exists(inSpool('incoming', first)), 10);
+    await until('it is brought', () => exists(inSpool('incoming', first)));
     await rm(inSpool('incoming', first));
-    await until('it is brought again', () => exists(inSpool('incoming', first)), 10);
+    await until('it is brought again', () => exists(inSpool('incoming', first)));
     await mark('done', first, control);
     expect((await running).exitCode).toBe(0);
   });
@@ -123,7 +123,7 @@ describe.each([
     await rm(join(data, 'pg_wal', segment(5)));
     await writeFile(join(setting.spool, 'ahead'), '5\n');
     const running = run(first);
-    await until('five wait', async () => (await waiting()).length === 5, 10);
+    await until('five wait', async () => (await waiting()).length === 5);
     await mark('done', first, control);
     expect((await running).exitCode).toBe(0);
     expect(await waiting()).toEqual([1, 2, 6, 7, 8].map(segment));
@@ -133,7 +133,7 @@ describe.each([
     await ready('00000002.history');
     await ready('000000020000000000000009');
     const running = run('00000002.history');
-    await until('it is brought', async () => (await waiting()).length > 0, 10);
+    await until('it is brought', async () => (await waiting()).length > 0);
     await mark('done', '00000002.history', control);
     expect((await running).exitCode).toBe(0);
     expect(await waiting()).toEqual(['00000002.history']);

@@ -138,12 +138,12 @@ test.each([
   await until('the script is there', () => exists(join(setting.spool, 'archive.sh')));
   const put = () => bring(setting, first, writeSegment({ name: first }).content);
   await put();
-  await until('the server is told', () => exists(join(setting.spool, 'failed', first)), 20);
+  await until('the server is told', () => exists(join(setting.spool, 'failed', first)));
   const said = await readFile(join(setting.spool, 'failed', first), 'utf8');
   expect(said).toContain(told);
   expect(await exists(join(setting.spool, 'done', first))).toBe(false);
   scripted.fail = false;
   await put();
-  await until('it is done', () => exists(join(setting.spool, 'done', first)), 30);
+  await until('it is done', () => exists(join(setting.spool, 'done', first)));
   expect([...scripted.stored.keys()]).toEqual([`/backups/p/shop/orders/${testSystem}/wal/00000001/${first}.zst`]);
 });

@@ -51,7 +51,7 @@ async function expectNothingLeft(): Promise<void> {
   for (const [index, repository] of both().entries()) {
     const store = await openRepository(setting, repository, index);
     expect(await inventory(store)).toEqual({ backups: [], keys: [] });
-    expect(await store.sweepUnfinished('', new Date(8.64e15), { signal: AbortSignal.timeout(10_000) })).toBe(0);
+    expect(await store.sweepUnfinished('', new Date(8.64e15), { signal: AbortSignal.timeout(120_000) })).toBe(0);
     await store.close();
   }
   expect(await leftovers(setting)).toEqual([]);
@@ -63,7 +63,7 @@ describe.each([{ format: 'Custom' }, { format: 'Directory', jobs: 2 }])(
     const task = () =>
       backupTask(server, { repositories: both(), logical: { ...logical, databases: { include: ['big'] } } });
     const caught = async (act: (pid: number) => void | Promise<void>, program = 'pg_dump') => {
-      const signal = AbortSignal.timeout(60_000);
+      const signal = AbortSignal.timeout(120_000);
       const leader = await childThatWrote(process.pid, 'pg_dump', 0, signal);
       const pid = logical.format === 'Custom' ? leader : await childThatWrote(leader, program, 1_000_000, signal);
       if (logical.format === 'Custom') await childThatWrote(process.pid, program, 1_000_000, signal);
@@ -124,7 +124,7 @@ test('a repository that fails leaves the backup to the other, and the run is a f
 test('what a dead attempt left is swept by the next one', async () => {
   const store = await openRepository(setting, volumeRepository);
   const folder = 'shop/orders/7000000000000000001/backups/20260101T000000Z-logical';
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(120_000);
   const started = {
     format: 1,
     backupID: '20260101T000000Z-logical',

@@ -187,7 +187,7 @@ test.each(['Custom', 'Directory', 'Tar', 'Plain'])(
   },
 );
 
-test('names of schemas, tables and roles that try to be something else are names', { timeout: 120_000 }, async () => {
+test('names of schemas, tables and roles that try to be something else are names', { timeout: 300_000 }, async () => {
   const odd = ['-x', '--file=/tmp/x', '"; drop table t; --', '$(id)', 'new\nline', "quo'te", 'a.b*c?', '\\.', '{x}|y'];
   await server.psql('CREATE DATABASE odd');
   for (const name of odd) {

@@ -17,7 +17,7 @@ export async function restoreInto(
   target: string,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-restore-'));
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(120_000);
   try {
     await server.psql(`CREATE DATABASE ${identifier(target)} TEMPLATE template0`);
     const dump = join(folder, 'dump');

@@ -77,7 +77,7 @@ describe.each(['Custom', 'Directory', 'Tar', 'Plain'])('what the role may not re
 
 test.each(['Custom', 'Directory', 'Tar', 'Plain'])(
   'databases that cannot be dumped do not stop the others, and the run fails and names them, in %s',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async (format) => {
     const { failure, status } = await failureOf({ format, databases: { include: ['*'] } });
     expect(failure).toMatchObject({ reason: 'DatabasesFailed', retryable: false });

@@ -76,7 +76,7 @@ describe.each([
   { format: 'Plain', compression: {} },
   { format: 'Plain', inserts: true, compression: { algorithm: 'none' } },
 ])('a backup in $format format, packed by $compression', ({ compression, ...logical }) => {
-  test('restores from S3 and from a volume to what it was', { timeout: 120_000 }, async () => {
+  test('restores from S3 and from a volume to what it was', { timeout: 300_000 }, async () => {
     const repositories = [s3Repository(s3, 'backups'), volumeRepository];
     const task = backupTask(server, {
       repositories,
@@ -123,7 +123,7 @@ describe('databases with odd names', () => {
 
   test.each(['Custom', 'Directory', 'Tar', 'Plain'])(
     'are each dumped as themselves in %s format',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (format) => {
       // The script in a tar connects to its database, and psql's command ends with the line.
       const impossible = format === 'Tar' ? ['"new\nline"'] : [];
@@ -136,11 +136,11 @@ describe('databases with odd names', () => {
       const possible = oddNames.filter((name) => format !== 'Tar' || name !== 'new\nline');
       expect(manifest.logical.databases.map(({ name }) => name).sort()).toEqual([...possible, 'postgres'].sort());
       for (const { name, contents } of manifest.logical.databases) {
-        const input = await store.download(`${path}/${contents.path}`, { signal: AbortSignal.timeout(10_000) });
+        const input = await store.download(`${path}/${contents.path}`, { signal: AbortSignal.timeout(120_000) });
         const unpack = decompressor(manifest.compression);
         if (unpack === undefined) throw new Error('not packed');
         const text = Buffer.concat(
-          await Array.fromAsync(runPipeline([unpack], { signal: AbortSignal.timeout(10_000), input }).output),
+          await Array.fromAsync(runPipeline([unpack], { signal: AbortSignal.timeout(120_000), input }).output),
         ).toString();
         // pg_restore prints a line break in a name as a space.
         expect(text).toContain(`dbname: ${name.replaceAll('\n', ' ')}\n`);

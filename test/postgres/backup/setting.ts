@@ -155,7 +155,7 @@ export async function manifestOf(store: Store, status: Record<string, unknown>, 
   const repositories = status.repositories as readonly { readonly path: string }[];
   const path = repositories[index]?.path ?? '';
   const { manifest } = await readManifest(store, path, {
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(120_000),
     expectedSha256: String(status.checksum),
   });
   if (manifest.method !== 'Logical') throw new Error(`a manifest of method ${manifest.method}`);
@@ -164,7 +164,7 @@ export async function manifestOf(store: Store, status: Record<string, unknown>, 
 
 /** What lies in a repository: complete backups, attempts, and every key. */
 export async function inventory(store: Store) {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(120_000);
   const backups = [];
   for await (const found of listBackups(store, signal)) backups.push(found);
   const keys = [];

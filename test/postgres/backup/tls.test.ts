@@ -73,7 +73,7 @@ function accessOf({ host = 'localhost', username = server.superuser, tls, ...res
 async function bothWays(attempt: Attempt): Promise<readonly [string, string]> {
   const access = accessOf(attempt);
   const sql = 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
-  const own = await withConnection(access, 'postgres', AbortSignal.timeout(20_000), async (query) => {
+  const own = await withConnection(access, 'postgres', AbortSignal.timeout(120_000), async (query) => {
     const [row] = await query<{ ssl: boolean }>(sql);
     return row?.ssl === true ? 'TLS' : 'plain';
   }).catch((error: { reason: string }) => error.reason);

@@ -78,7 +78,7 @@ async function ask(name: string, ...questions: readonly string[]): Promise<reado
     return stdout;
   };
   try {
-    await vi.waitFor(async () => expect(await psql('SELECT pg_is_in_recovery()')).toBe('f'), { timeout: 30_000 });
+    await vi.waitFor(async () => expect(await psql('SELECT pg_is_in_recovery()')).toBe('f'), { timeout: 120_000 });
     const answers: string[] = [];
     for (const each of questions) answers.push(await psql(each));
     return answers;

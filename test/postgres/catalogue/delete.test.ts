@@ -5,7 +5,7 @@ import type { Manifest } from '../../../src/domain/manifest.ts';
 import { putHold, removeHold } from '../../../src/repository/holds.ts';
 import { createWorld, log, pathOf, type World } from './world.ts';
 
-const signal = () => AbortSignal.timeout(60_000);
+const signal = () => AbortSignal.timeout(120_000);
 
 let world: World;
 beforeEach(async () => {

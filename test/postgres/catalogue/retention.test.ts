@@ -3,7 +3,7 @@ import { putHold, removeHold } from '../../../src/repository/holds.ts';
 import { hour } from '../expire/manifest-of.ts';
 import { createWorld, lookInto, pathOf, type World } from '../expire/world.ts';
 
-const signal = () => AbortSignal.timeout(30_000);
+const signal = () => AbortSignal.timeout(120_000);
 const rules = { keepLast: 1, minBackups: 1 };
 
 let world: World;

@@ -9,7 +9,7 @@ import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { content } from '../expire/manifest-of.ts';
 import { createWorld, pathOf, storeBackup, type World } from './world.ts';
 
-const signal = () => AbortSignal.timeout(60_000);
+const signal = () => AbortSignal.timeout(120_000);
 const hour = 3_600_000;
 
 let s3: S3Server;

@@ -20,7 +20,7 @@ import type { Store } from '../../../src/repository/store.ts';
 import type { S3Server } from '../../support/s3/server.ts';
 import { content, type MadeOptions, manifestOf, objectsIn } from '../expire/manifest-of.ts';
 
-const signal = () => AbortSignal.timeout(60_000);
+const signal = () => AbortSignal.timeout(120_000);
 export const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A repository with backups of one policy or several, and the BackupRuns of a namespace. */

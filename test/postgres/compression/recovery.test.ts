@@ -19,7 +19,7 @@ let source: Source;
 let setting: Setting;
 let dataDirectory: string;
 
-const options = () => ({ signal: AbortSignal.timeout(30_000) });
+const options = () => ({ signal: AbortSignal.timeout(120_000) });
 const rows = "SELECT count(*), md5(string_agg(note, '' ORDER BY id)) FROM orders";
 const algorithms = ['gzip', 'lz4', 'none', 'zstd'] as const;
 const from = { source: { repository: volumeRepository, namespace: 'shop', policy: 'orders' } };
@@ -48,7 +48,7 @@ async function ship(compression: Compression): Promise<string> {
   await server.psql('SELECT pg_logical_emit_message(true, $$$$, $$end$$)');
   const name = await server.psql('SELECT pg_walfile_name(pg_current_wal_insert_lsn())');
   await server.psql('SELECT pg_switch_wal()');
-  await vi.waitFor(async () => expect(await readdir(archived)).toContain(name), { timeout: 30_000 });
+  await vi.waitFor(async () => expect(await readdir(archived)).toContain(name), { timeout: 120_000 });
   const archive = openWalArchive(store, location(), { compression });
   for (const file of (await readdir(archived)).sort()) {
     if (!file.startsWith('.')) await archive.put(file, await readFile(join(archived, file)), options());

@@ -65,7 +65,7 @@ describe.each(places)('$name', ({ start }) => {
     }
     const store = await openStore(repository, 0, { mountRoot: setting.root });
     onTestFinished(() => store.close());
-    const options = { signal: AbortSignal.timeout(30_000) };
+    const options = { signal: AbortSignal.timeout(120_000) };
     const keys = (await Array.fromAsync(store.list('shop/orders/', options))).map(({ key }) => key);
     const archived = keys.filter((key) => key.includes('/wal/'));
     expect(archived.map((key) => key.split('/').at(-1))).toEqual(
@@ -97,7 +97,7 @@ describe.each(places)('$name', ({ start }) => {
       },
       repository: { name: 'offsite', spec: backupRepositorySpec.parse(place.spec) },
     };
-    const context = { task: task.parse(probe), reporter, signal: AbortSignal.timeout(60_000) };
+    const context = { task: task.parse(probe), reporter, signal: AbortSignal.timeout(120_000) };
     const outcome = await runProbe(context as unknown as Parameters<typeof runProbe>[0], setting.root);
     expect(outcome).toMatchObject({ reason: 'Reachable' });
     expect(facts).toEqual([{ capabilities: { conditionalPut: !('rclone' in place.spec), objectLock: false } }]);

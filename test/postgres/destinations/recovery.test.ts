@@ -50,7 +50,7 @@ test.each(places)('a base backup in $name, and the WAL behind it, give a moment 
   const end = await source.ship();
   const archive = openWalArchive(store, { namespace: 'shop', policy: 'orders', systemIdentifier });
   for (const file of (await readdir(source.archived)).filter((each) => !each.startsWith('.')).sort())
-    await archive.put(file, await readFile(join(source.archived, file)), { signal: AbortSignal.timeout(60_000) });
+    await archive.put(file, await readFile(join(source.archived, file)), { signal: AbortSignal.timeout(120_000) });
 
   const dataDirectory = join(source.root, 'recovered');
   onTestFinished(() => rm(dataDirectory, { recursive: true, force: true }));

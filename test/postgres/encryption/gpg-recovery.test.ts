@@ -26,7 +26,7 @@ let repository: RepositoryTask;
 let dataDirectory: string;
 
 const from = () => ({ source: { repository, namespace: 'shop', policy: 'orders' } });
-const options = () => ({ signal: AbortSignal.timeout(30_000) });
+const options = () => ({ signal: AbortSignal.timeout(120_000) });
 
 /** The server's account reads what was written here. */
 async function handOver(): Promise<void> {
@@ -48,7 +48,7 @@ async function ship(): Promise<void> {
   await server.psql('SELECT pg_logical_emit_message(true, $$$$, $$end$$)');
   const name = await server.psql('SELECT pg_walfile_name(pg_current_wal_insert_lsn())');
   await server.psql('SELECT pg_switch_wal()');
-  await vi.waitFor(async () => expect(await readdir(archived)).toContain(name), { timeout: 30_000 });
+  await vi.waitFor(async () => expect(await readdir(archived)).toContain(name), { timeout: 120_000 });
   for (const file of (await readdir(archived)).sort()) {
     if (!file.startsWith('.')) await archive.put(file, await readFile(join(archived, file)), options());
   }

@@ -20,7 +20,7 @@ import { forGpg, type GpgKey, generateGpgKey, gpgAgents, mountGpgKeys } from './
 import { encryptedRepository, read, withObject } from './setting.ts';
 
 const marker = 'the-marker-that-nobody-may-read';
-const options = () => ({ signal: AbortSignal.timeout(20_000) });
+const options = () => ({ signal: AbortSignal.timeout(120_000) });
 
 let s3: S3Server;
 let setting: Setting;

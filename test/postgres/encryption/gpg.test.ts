@@ -175,7 +175,7 @@ describe('public keys that cannot be used end the backup and the probe before an
         task: probing as never,
         reporter: recordingReporter(),
         log: { info: () => undefined, warn: () => undefined, error: () => undefined } as never,
-        signal: AbortSignal.timeout(20_000),
+        signal: AbortSignal.timeout(120_000),
       },
       setting.folders.mountRoot,
     );

@@ -184,7 +184,7 @@ test('a recipient that is none ends the backup, and leaves nothing', async () =>
         },
         reporter: recordingReporter(),
         log: { info: () => undefined, warn: () => undefined, error: () => undefined },
-        signal: AbortSignal.timeout(30_000),
+        signal: AbortSignal.timeout(120_000),
       },
       setting.folders.mountRoot,
     );

@@ -26,7 +26,7 @@ let repository: RepositoryTask;
 let archive: WalArchive;
 let dataDirectory: string;
 
-const options = () => ({ signal: AbortSignal.timeout(30_000) });
+const options = () => ({ signal: AbortSignal.timeout(120_000) });
 const repositoryFor = ({ recipient }: KeyPair): RepositoryTask => ({
   name: volumeRepository.name,
   spec: {
@@ -56,7 +56,7 @@ async function ship(into = archive): Promise<void> {
   await source.server.psql('SELECT pg_logical_emit_message(true, $$$$, $$end$$)');
   const name = await source.server.psql('SELECT pg_walfile_name(pg_current_wal_insert_lsn())');
   await source.server.psql('SELECT pg_switch_wal()');
-  await vi.waitFor(async () => expect(await readdir(source.archived)).toContain(name), { timeout: 30_000 });
+  await vi.waitFor(async () => expect(await readdir(source.archived)).toContain(name), { timeout: 120_000 });
   for (const file of (await readdir(source.archived)).sort()) {
     if (!file.startsWith('.')) await into.put(file, await readFile(join(source.archived, file)), options());
   }

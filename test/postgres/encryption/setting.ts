@@ -147,7 +147,7 @@ export async function restore(
     },
   };
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(120_000);
   try {
     const { folders } = setting;
     return { outcome: await runRestore({ task, reporter: recordingReporter(), log: quiet, signal, folders }) };
@@ -156,7 +156,7 @@ export async function restore(
   }
 }
 
-const deadline = () => ({ signal: AbortSignal.timeout(30_000) });
+const deadline = () => ({ signal: AbortSignal.timeout(120_000) });
 
 /** Every object below a folder of the repository, as it is stored. */
 export async function storedObjects(store: Store, folder: string): Promise<ReadonlyMap<string, Buffer>> {

@@ -23,7 +23,7 @@ let encrypted: WalArchive;
 let readable: WalArchive;
 let number = 0;
 
-const options = () => ({ signal: AbortSignal.timeout(10_000) });
+const options = () => ({ signal: AbortSignal.timeout(120_000) });
 const location = { namespace: 'shop', policy: 'orders', systemIdentifier: '1' };
 /** Another file for each test. */
 const nextName = () => {

@@ -4,7 +4,7 @@ import type { Manifest } from '../../../src/domain/manifest.ts';
 import { hour, system } from './manifest-of.ts';
 import { createWorld, lookInto, pathOf, type World, wal } from './world.ts';
 
-const signal = () => AbortSignal.timeout(30_000);
+const signal = () => AbortSignal.timeout(120_000);
 let world: World;
 const { has, segments, planned } = lookInto(() => world);
 

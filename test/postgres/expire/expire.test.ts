@@ -6,7 +6,7 @@ import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { hour, system } from './manifest-of.ts';
 import { createWorld, lookInto, pathOf, type World, wal } from './world.ts';
 
-const signal = () => AbortSignal.timeout(30_000);
+const signal = () => AbortSignal.timeout(120_000);
 let server: S3Server;
 let buckets = 0;
 let world: World;

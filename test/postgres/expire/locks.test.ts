@@ -70,7 +70,7 @@ describe('objects that the store has locked', () => {
   it('keep what verifications have said, and nothing is said to be good that is marked bad', async () => {
     const said = { time: new Date().toISOString(), by: 'orders-verify-1', namespace: 'shop' };
     const { store } = world;
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(120_000);
     const tell = (outcome: 'Good' | 'Bad', by: string) =>
       putVerdict(store, pathOf(old), outcome, { ...said, by }, signal);
     const told = () => readVerdict(store, pathOf(old), signal);

@@ -74,7 +74,7 @@ it('every promised instant has a recovery plan after what was not needed is gone
   const place = { repository: named, mountRoot: source.mountRoot, cluster: new FakeCluster() };
   const wal = async () => {
     const found: string[] = [];
-    for await (const { key } of source.store.list(`${source.archive.path}/`, { signal: AbortSignal.timeout(10_000) }))
+    for await (const { key } of source.store.list(`${source.archive.path}/`, { signal: AbortSignal.timeout(120_000) }))
       found.push(key.split('/').at(-1) ?? '');
     return found;
   };

@@ -18,7 +18,7 @@ import { openWalArchive, type WalArchive } from '../../../src/repository/wal-arc
 import type { S3Server } from '../../support/s3/server.ts';
 import { content, type MadeOptions, manifestOf, objectsIn, size, system } from './manifest-of.ts';
 
-const signal = () => AbortSignal.timeout(60_000);
+const signal = () => AbortSignal.timeout(120_000);
 
 export const pathOf = ({ backupID }: Pick<Manifest, 'backupID'>) => backupPath({ ...place, backupID });
 const place = { namespace: 'shop', policy: 'orders', systemIdentifier: system };

@@ -173,7 +173,7 @@ describe('the Job of the hooks that remain', () => {
   });
   const run = async (asked: HooksTask, hooks?: HooksStatus) => {
     const reporter = recordingReporter();
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(120_000);
     const status = hooks === undefined ? undefined : { hooks };
     const outcome = await runHooksTask({ task: asked, status, client: undefined, reporter, log, signal });
     return { outcome, reporter };

@@ -42,7 +42,7 @@ const header = { name: 'Authorization', secretKeyRef: { name: 'hook', key: 'toke
 const ca = { name: 'hook', key: 'ca.crt' };
 
 /** Runs one hook as the agent does. */
-async function call(http: object, more: object = {}, signal = AbortSignal.timeout(30_000)) {
+async function call(http: object, more: object = {}, signal = AbortSignal.timeout(120_000)) {
   const hooks = schema.parse({ postBackup: [{ http, timeoutSeconds: 1, ...more }] });
   const [hook] = named(hooks, 'postBackup');
   if (hook === undefined) throw new Error('there is a hook');

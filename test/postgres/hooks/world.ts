@@ -13,7 +13,7 @@ export async function backUpWithHooks(
   { folders }: Setting,
   asked: BackupTask,
   hooks: object,
-  signal = AbortSignal.timeout(60_000),
+  signal = AbortSignal.timeout(120_000),
 ) {
   const reporter = recordingReporter();
   const task = { ...asked, hooks: schema.parse(hooks) };

@@ -48,7 +48,7 @@ async function setSummarize(value: 'on' | 'off'): Promise<void> {
   const { server } = world.source;
   await server.psql(`ALTER SYSTEM SET summarize_wal = ${value}`);
   await server.psql('SELECT pg_reload_conf()');
-  await vi.waitFor(async () => expect(await server.psql('SHOW summarize_wal')).toBe(value));
+  await vi.waitFor(async () => expect(await server.psql('SHOW summarize_wal')).toBe(value), { timeout: 120_000 });
 }
 
 /** It is a whole full backup in its name, its manifest and its status, and nothing is left of an increment. */
@@ -61,7 +61,7 @@ async function expectFull(made: Made, reason: string, words: RegExp): Promise<vo
     forcedFull: { reason, message: expect.stringMatching(words) },
   });
   expect(made.message).toMatch(/full backup although an increment was asked for/);
-  for await (const { location, complete } of listBackups(world.source.store, AbortSignal.timeout(10_000)))
+  for await (const { location, complete } of listBackups(world.source.store, AbortSignal.timeout(120_000)))
     expect([location.backupID, complete]).toEqual([location.backupID, true]);
 }
 
@@ -81,7 +81,7 @@ async function loseSummaries({ manifest }: Made): Promise<void> {
   const { server } = world.source;
   const since = `SELECT count(*) FROM pg_available_wal_summaries() WHERE end_lsn > '${manifest.physical.beginLSN}'`;
   await server.psql('CHECKPOINT');
-  await vi.waitFor(async () => expect(await server.psql(since)).not.toBe('0'), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await server.psql(since)).not.toBe('0'), { timeout: 120_000 });
   const folder = join(server.dataFolder, 'pg_wal', 'summaries');
   for (const name of await readdir(folder)) await rm(join(folder, name));
 }
@@ -92,7 +92,7 @@ it('where the summaries that it needs were removed it is full', async () => {
   await world.write();
   await server.psql('CHECKPOINT');
   const known = 'SELECT count(*) FROM pg_available_wal_summaries()';
-  await vi.waitFor(async () => expect(await server.psql(known)).not.toBe('0'), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await server.psql(known)).not.toBe('0'), { timeout: 120_000 });
   await expectFull(await world.backUp('Differential'), 'SummariesGone', /no unbroken WAL summaries/);
 });
 
@@ -129,7 +129,7 @@ it('where a verification of the parent has failed it is full', async () => {
 });
 
 it('where the repository says that the parent is bad it is full, whatever the cluster knows', async () => {
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(120_000);
   const found = { time: new Date().toISOString(), by: 'orders-verify-1', namespace: 'shop' };
   await putVerdict(world.source.store, full.path, 'Bad', found, signal);
   try {
@@ -140,7 +140,7 @@ it('where the repository says that the parent is bad it is full, whatever the cl
 });
 
 it('refused on a minor version that makes bad increments, with nothing stored', async () => {
-  const before = await Array.fromAsync(listBackups(world.source.store, AbortSignal.timeout(10_000)));
+  const before = await Array.fromAsync(listBackups(world.source.store, AbortSignal.timeout(120_000)));
   told.version = '17.12';
   const physical = { allowFaultyIncrementals: false };
   const { error } = await world.tryToBackUp('Incremental', { physical });
@@ -149,7 +149,7 @@ it('refused on a minor version that makes bad increments, with nothing stored', 
     retryable: false,
     message: expect.stringMatching(/17\.13 or later.*allowFaultyIncrementals: true/),
   });
-  expect(await Array.fromAsync(listBackups(world.source.store, AbortSignal.timeout(10_000)))).toEqual(before);
+  expect(await Array.fromAsync(listBackups(world.source.store, AbortSignal.timeout(120_000)))).toEqual(before);
 });
 
 it('an update of the minor version makes it full, and the next increment stands on that', async () => {
@@ -169,7 +169,7 @@ it('without any backup before it is full', async () => {
 
 it('an increment whose parent is deleted while it is made is not kept', async () => {
   const parent = await world.backUp('Full');
-  const before = await Array.fromAsync(listBackups(world.source.store, AbortSignal.timeout(10_000)));
+  const before = await Array.fromAsync(listBackups(world.source.store, AbortSignal.timeout(120_000)));
   const context = {
     log: {
       info: (_: object, message?: string) => {
@@ -181,7 +181,7 @@ it('an increment whose parent is deleted while it is made is not kept', async ()
   };
   const { error } = await world.tryToBackUp('Incremental', { context });
   expect(error).toMatchObject({ reason: 'ParentGone', retryable: true });
-  const after = await Array.fromAsync(listBackups(world.source.store, AbortSignal.timeout(10_000)));
+  const after = await Array.fromAsync(listBackups(world.source.store, AbortSignal.timeout(120_000)));
   expect(after.map(({ location }) => location.backupID)).toEqual(before.map(({ location }) => location.backupID));
 });
 
@@ -201,7 +201,7 @@ it('a backup that an increment stands on is not deleted, and goes after it', asy
     };
     const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
     return runDelete(
-      { task, reporter: recordingReporter(), log: quiet, signal: AbortSignal.timeout(10_000) },
+      { task, reporter: recordingReporter(), log: quiet, signal: AbortSignal.timeout(120_000) },
       mountRoot,
     );
   };
@@ -210,7 +210,7 @@ it('a backup that an increment stands on is not deleted, and goes after it', asy
     reason: 'BackupNeeded',
     message: expect.stringContaining(child.manifest.backupID),
   });
-  expect(await store.head(`${parent.path}/manifest.json`, { signal: AbortSignal.timeout(10_000) })).toBeDefined();
+  expect(await store.head(`${parent.path}/manifest.json`, { signal: AbortSignal.timeout(120_000) })).toBeDefined();
   await remove(child);
   expect((await remove(parent)).reason).toBe('BackupRemoved');
 });
@@ -222,13 +222,15 @@ it('after a switch of the timeline it is full, and the next increment stands on 
   await appendFile(join(server.dataFolder, 'postgresql.conf'), "\nrestore_command = 'false'\n");
   await execa('chown', ['-R', '--reference', server.dataFolder, server.dataFolder]);
   await control('-w', 'start');
-  await vi.waitFor(async () => expect(await server.psql('SELECT pg_is_in_recovery()')).toBe('f'), { timeout: 30_000 });
+  await vi.waitFor(async () => expect(await server.psql('SELECT pg_is_in_recovery()')).toBe('f'), { timeout: 120_000 });
   const made = await world.backUp('Incremental');
   await expectFull(made, 'TimelineSwitched', /timeline 2/);
   await world.write();
   const next = await world.backUp('Incremental');
   expect(next.manifest).toMatchObject({ type: 'Incremental', parentBackupID: made.manifest.backupID });
-  await vi.waitFor(async () => expect(await readdir(world.source.archived)).toContain('00000002.history'));
+  await vi.waitFor(async () => expect(await readdir(world.source.archived)).toContain('00000002.history'), {
+    timeout: 120_000,
+  });
   await world.source.shipArchived();
   expect(await world.restored(next.manifest.backupID)).toBe(next.state);
 });

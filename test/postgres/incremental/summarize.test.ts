@@ -23,12 +23,12 @@ afterAll(async () => {
 async function asWatcher<Result>(work: (chosen: ChosenServer) => Promise<Result>): Promise<Result> {
   const task = backupTask(server).server;
   const access = await readAccess(task, 'shop', setting.folders.access);
-  return work(await chooseServer(task, access, AbortSignal.timeout(10_000)));
+  return work(await chooseServer(task, access, AbortSignal.timeout(120_000)));
 }
 
 const setUp = (summarize: boolean) =>
   asWatcher((chosen) =>
-    withConnection(chosen.access, 'postgres', AbortSignal.timeout(10_000), (query) =>
+    withConnection(chosen.access, 'postgres', AbortSignal.timeout(120_000), (query) =>
       setUpArchiving(query, chosen, 60, summarize),
     ),
   );
@@ -41,9 +41,9 @@ it('summarize_wal is set where increments are scheduled, without a restart, and 
   expect(await setUp(false)).toEqual({ state: 'Set' });
   expect(await shown()).toBe('off');
   expect(await setUp(true)).toEqual({ state: 'Set' });
-  await vi.waitFor(async () => expect(await shown()).toBe('on'));
+  await vi.waitFor(async () => expect(await shown()).toBe('on'), { timeout: 120_000 });
   const removed = await asWatcher((chosen) =>
-    withConnection(chosen.access, 'postgres', AbortSignal.timeout(10_000), (query) => removeArchiving(query, chosen)),
+    withConnection(chosen.access, 'postgres', AbortSignal.timeout(120_000), (query) => removeArchiving(query, chosen)),
   );
   expect(removed).toEqual({ state: 'Removed' });
   expect(await written()).toBe('0');
@@ -52,7 +52,7 @@ it('summarize_wal is set where increments are scheduled, without a restart, and 
 it('a role that may not is told the command, and goes on archiving', async () => {
   await server.psql("CREATE ROLE watcher LOGIN PASSWORD 'watcher'");
   await server.psql('SELECT pg_reload_conf()');
-  await vi.waitFor(async () => expect(await shown()).toBe('off'));
+  await vi.waitFor(async () => expect(await shown()).toBe('off'), { timeout: 120_000 });
   await setting.setCredentials('watcher', 'watcher');
   await server.psql(
     'GRANT SELECT ON pg_file_settings TO watcher; GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO watcher; GRANT pg_read_all_settings TO watcher',

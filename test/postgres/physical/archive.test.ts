@@ -77,7 +77,7 @@ it('a backup is complete when its last segment is in the archive, and starts wit
   expect(outcome?.reason).toBe('EndWalArchived');
   const backup = await physicalManifestOf(store, reporter.status);
   const { beginSegment, endSegment } = backup.manifest.physical;
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(120_000);
   expect(await archive.has(endSegment, { signal })).toBe(true);
   ending.abort();
   await shipping;

@@ -29,7 +29,7 @@ afterAll(async () => {
   await setting?.remove();
 });
 
-it('the agent stays under 256 MiB with more than 500 MB', { timeout: 120_000 }, async () => {
+it('the agent stays under 256 MiB with more than 500 MB', { timeout: 300_000 }, async () => {
   const bytes = Number(await server.psql('SELECT sum(pg_database_size(oid)) FROM pg_database'));
   expect(bytes).toBeGreaterThan(500_000_000);
   const { major, host, port, superuser, password } = server;

@@ -34,7 +34,7 @@ export async function backUpPhysically(setting: Setting, task: BackupTask, more:
     attempt: { run: 'orders-manual', jobName: 'orders-manual', pod: 'orders-manual-1' },
     runState: async () => 'terminal' as const,
     log: quiet,
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(120_000),
     folders: setting.folders,
     ...more,
   };
@@ -51,7 +51,7 @@ export async function physicalManifestOf(
 ): Promise<{ readonly manifest: PhysicalManifest; readonly path: string }> {
   const [repository] = status.repositories as readonly { readonly path: string }[];
   const path = repository?.path ?? '';
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(120_000);
   const { manifest } = await readManifest(store, path, { signal, expectedSha256: String(status.checksum) });
   if (manifest.method !== 'Physical') throw new Error(`a manifest of method ${manifest.method}`);
   return { manifest, path };

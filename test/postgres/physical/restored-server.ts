@@ -50,7 +50,7 @@ export async function startRestored(
       store,
       parts.map((part) => `${path}/${part.path}`),
     );
-    await runPipeline(stages, { signal: AbortSignal.timeout(30_000), input, stdout: 'ignore' }).finished;
+    await runPipeline(stages, { signal: AbortSignal.timeout(120_000), input, stdout: 'ignore' }).finished;
   }
   for (const { oid } of physical.tablespaces) await symlink(join(folder, oid), join(dataFolder, 'pg_tblspc', oid));
   for (const object of physical.wal) {
@@ -87,7 +87,7 @@ export async function startRestored(
   for (const begun = Date.now(); ; await delay(20)) {
     const state = (await readFile(join(dataFolder, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[7]?.trim();
     if (state === 'ready') break;
-    if (server.exitCode === null && Date.now() - begun < 30_000) continue;
+    if (server.exitCode === null && Date.now() - begun < 120_000) continue;
     await stop();
     throw new Error(`the restored server did not start:\n${Buffer.concat(log)}`);
   }
@@ -106,18 +106,18 @@ export async function startRestored(
 }
 
 async function* joined(store: Store, keys: readonly string[]): AsyncGenerator<Buffer, void, void> {
-  for (const key of keys) yield* await store.download(key, { signal: AbortSignal.timeout(30_000) });
+  for (const key of keys) yield* await store.download(key, { signal: AbortSignal.timeout(120_000) });
 }
 
 async function pipe(store: Store, key: string, stages: readonly { command: string; args: readonly string[] }[]) {
-  const signal = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.timeout(120_000);
   const input = await store.download(key, { signal });
   const unpack = key.endsWith('.zst') ? [{ command: 'zstd', args: ['-q', '-d', '-c'] }] : [];
   await runPipeline([...unpack, ...stages], { signal, input, stdout: 'ignore' }).finished;
 }
 
 async function unpacked(store: Store, path: string, object: StoredObject): Promise<Buffer> {
-  const signal = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.timeout(120_000);
   const input = await store.download(`${path}/${object.path}`, { signal });
   const stage = object.path.endsWith('.zst')
     ? { command: 'zstd', args: ['-q', '-d', '-c'] }

@@ -168,6 +168,6 @@ it('an abort in the middle of a packed stream leaves nothing behind', async () =
 
 async function keys(): Promise<readonly string[]> {
   const found: string[] = [];
-  for await (const { key } of store.list('', { signal: AbortSignal.timeout(10_000) })) found.push(key);
+  for await (const { key } of store.list('', { signal: AbortSignal.timeout(120_000) })) found.push(key);
   return found;
 }

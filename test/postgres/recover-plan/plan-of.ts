@@ -37,7 +37,7 @@ export async function planOf(source: Source, target: Target, more: Partial<PlanR
       finish: async () => undefined,
     },
     log,
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(120_000),
     folders: { mountRoot: source.mountRoot },
   });
   expect(outcome.reason).toBe('Planned');

@@ -99,7 +99,7 @@ describe('after two promotions', () => {
   it('two servers under one policy are told apart', async () => {
     await source.store.put('shop/orders/4711/backups/x/started.json', Buffer.from('{}'), {
       ifAbsent: true,
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(120_000),
     });
     const said = await refusalOf(source, {});
     expect(said.reason).toBe('AmbiguousSource');

@@ -5,7 +5,7 @@ import { startPostgres, type TestServer } from '../../support/postgres/server.ts
 import { systemIdentifierOf, writeSegments } from '../watch-wal/world.ts';
 
 /** What a server is asked before another one is made its standby. */
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(300_000);
 let server: TestServer;
 let systemIdentifier: string;
 let early: string;

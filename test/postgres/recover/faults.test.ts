@@ -65,10 +65,10 @@ describe('a recovery never ends in a promotion with data missing', () => {
   it('where a record in the middle cannot be read', async () => {
     const name = segments.at(-2) ?? '';
     const stored = await readFile(fileOfSegment(name));
-    const content = await source.archive.get(name, { signal: AbortSignal.timeout(5000) });
+    const content = await source.archive.get(name, { signal: AbortSignal.timeout(120_000) });
     await rm(fileOfSegment(name));
     await source.archive.put(name, (content ?? Buffer.alloc(0)).fill(0xff, 100, 8192), {
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(120_000),
     });
     await chmod(fileOfSegment(name), 0o644);
     mend = async () => writeFile(fileOfSegment(name), stored);

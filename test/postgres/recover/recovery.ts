@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { RecoverTask } from '../../../src/domain/task.ts';
+import { bundled } from '../../support/bundled.ts';
 import { binariesRoot } from '../../support/postgres/binaries.ts';
 import type { Given, Told } from './recover-process.ts';
 import { ownedFolder, type Source } from './source.ts';
@@ -33,6 +34,7 @@ export interface Doing {
 /** The two containers of a recovery's pod, as two processes of the server's account. */
 export async function recover(source: Source, task: RecoverTask, doing: Doing = {}): Promise<Recovered> {
   const { account, root, mountRoot } = source;
+  const script = await bundled(fileURLToPath(new URL('./recover-process.ts', import.meta.url)));
   const folder = await ownedFolder(await mkdtemp(join(root, 'pod-')), account);
   const wrapper = `while [ ! -e ${folder}/recover.sh ] && [ ! -e ${folder}/stop ]; do sleep 0.1; done; [ -e ${folder}/recover.sh ] || exit 1; exec sh ${folder}/recover.sh`;
   const server = spawn('sh', ['-c', wrapper], {
@@ -56,7 +58,6 @@ export async function recover(source: Source, task: RecoverTask, doing: Doing = 
     patience: { serve: 1500, start: 30_000, stop: 60_000, poll: 100, ...doing.patience },
     mountPoints: doing.mountPoints ?? [],
   };
-  const script = fileURLToPath(new URL('./recover-process.ts', import.meta.url));
   const agent = execa(process.execPath, [script, JSON.stringify(given)], {
     uid: account.uid,
     gid: account.gid,

@@ -20,7 +20,7 @@ import { type Account, serverAccount } from '../../support/postgres/account.ts';
 import { runFolder } from '../../support/postgres/run-folder.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 
-const signal = () => AbortSignal.timeout(60_000);
+const signal = () => AbortSignal.timeout(120_000);
 const segmentSize = 16 * 1024 ** 2;
 const repository = { name: 'local-disk', spec: backupRepositorySpec.parse({ volume: { claimName: 'backups' } }) };
 const owner = { namespace: 'shop', policy: 'orders' };

@@ -156,7 +156,7 @@ test('a rotated Secret is used within two minutes by a Job that goes on', async 
   vi.setSystemTime(Date.now() + 120_000);
   // The SDK may serve one more request with the old one while it asks for the new.
   await usedKey();
-  await vi.waitFor(async () => expect(await usedKey()).toBe('SECOND'));
+  await vi.waitFor(async () => expect(await usedKey()).toBe('SECOND'), { timeout: 120_000 });
 });
 
 test('web identity: the pod’s token is traded at STS for keys of the role', async () => {

@@ -23,7 +23,7 @@ const log = (fields: object, message?: string) => process.stderr.write(`${JSON.s
 const told = await runEphemeralRestore({
   task: parsed,
   log: { info: log, warn: log, error: log },
-  signal: AbortSignal.timeout(60_000),
+  signal: AbortSignal.timeout(120_000),
   reporter: {
     progress: () => undefined,
     facts: async (more) => void Object.assign(status, more),

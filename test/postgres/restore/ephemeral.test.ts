@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CheckResult } from '../../../src/api/checks.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
+import { bundled } from '../../support/bundled.ts';
 import { type Account, serverAccount } from '../../support/postgres/account.ts';
 import { runFolder } from '../../support/postgres/run-folder.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
@@ -121,7 +122,7 @@ async function restore(more: { readonly assertions?: readonly object[]; readonly
   };
   const given: Given = { task, root };
   try {
-    const script = fileURLToPath(new URL('./ephemeral-process.ts', import.meta.url));
+    const script = await bundled(fileURLToPath(new URL('./ephemeral-process.ts', import.meta.url)));
     const { stdout, stderr } = await execa(process.execPath, [script, JSON.stringify(given)], {
       ...own,
       env: { PATH: '/usr/bin:/bin', TIDEMARK_POSTGRESQL_ROOT: '/usr/lib/postgresql', HOME: root },

@@ -15,6 +15,7 @@ import { readManifest } from '../../../src/repository/backups.ts';
 import type { Store } from '../../../src/repository/store.ts';
 import { sweepOrphans } from '../../../src/repository/sweep-orphans.ts';
 import { verifyObjects } from '../../../src/repository/verify-objects.ts';
+import { bundled } from '../../support/bundled.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import {
@@ -124,7 +125,7 @@ async function startWatchedS3(onWrite: () => boolean) {
 
 /** Copies in a process that is killed when it is about to change something for the `last`th time. */
 async function copyUntil(to: RepositoryTask, last: number, pod: string) {
-  const script = fileURLToPath(new URL('./copy-process.ts', import.meta.url));
+  const script = await bundled(fileURLToPath(new URL('./copy-process.ts', import.meta.url)));
   let writes = 0;
   let kill = () => {};
   const proxy = await startWatchedS3(() => {

@@ -14,7 +14,7 @@ const { message } = await runCopy({
   task,
   reporter: { progress: () => undefined, facts: async () => undefined, finish: async () => undefined },
   log,
-  signal: AbortSignal.timeout(60_000),
+  signal: AbortSignal.timeout(120_000),
   claim: { jobName: 'copy-orders', pod, runState: async () => 'missing' },
   folders: { mountRoot },
 });

@@ -33,7 +33,7 @@ let setting: Setting;
 let pod: string;
 let page: string;
 
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(300_000);
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 beforeAll(async () => {

@@ -60,7 +60,7 @@ test('the operator serves the page when it is told to, on 127.0.0.1 alone, and a
     TIDEMARK_POD_NAME: 'tidemark-0',
   });
   const page = () => fetch(`http://localhost:${uiPort}/ui`).then((answer) => answer.text());
-  await expect.poll(page, { timeout: 20_000 }).toMatch(/[0-9]+ of 12 policies/);
+  await expect.poll(page, { timeout: 120_000 }).toMatch(/[0-9]+ of 12 policies/);
   expect(await page()).toContain('replica tidemark-0, which follows');
   const others = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nextSegmentName, parseWalFileName, segmentNameAt } from '../../../src/domain/wal/file-name.ts';
 import { type Lsn, parseLsn } from '../../../src/domain/wal/lsn.ts';
+import { bundled } from '../../support/bundled.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { until } from '../../support/tidemark/until.ts';
 import { startMemoryS3 } from './memory-s3.ts';
@@ -101,7 +102,7 @@ describe('a receiver that is killed', () => {
     const archive = await openArchive(world, await systemIdentifierOf(server));
     const slot = 'killed';
     const input = JSON.stringify({ task: watchTask(server, { slot }), folders: world.folders });
-    const script = join(import.meta.dirname, 'watch-process.ts');
+    const script = await bundled(join(import.meta.dirname, 'watch-process.ts'));
     let loading = true;
     const load = writeSegments(server, 25).finally(() => {
       loading = false;

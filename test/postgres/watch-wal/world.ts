@@ -113,9 +113,9 @@ export function startWatch(world: World, task: WatchWalTask, pace: Pace = quickP
   return {
     wal: () => wal,
     async until(fits) {
-      const deadline = Date.now() + 30_000;
+      const deadline = Date.now() + 120_000;
       while (fits(wal) !== true) {
-        if (Date.now() > deadline) throw new Error(`not within 30 s; the last status was ${JSON.stringify(wal)}`);
+        if (Date.now() > deadline) throw new Error(`not within 120 s; the last status was ${JSON.stringify(wal)}`);
         const { promise, resolve } = Promise.withResolvers<void>();
         wake = resolve;
         await Promise.race([promise, done, delay(1000)]);
@@ -139,7 +139,7 @@ export async function systemIdentifierOf(server: Pick<TestServer, 'psql'>): Prom
   return (await server.psql('SELECT system_identifier FROM pg_control_system()')).trim();
 }
 
-export const within = () => ({ signal: AbortSignal.timeout(20_000) });
+export const within = () => ({ signal: AbortSignal.timeout(120_000) });
 
 export async function archivedNames(archive: WalArchive, timeline = 1): Promise<readonly string[]> {
   const names: string[] = [];

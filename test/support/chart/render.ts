@@ -37,8 +37,14 @@ export async function renderText(settings: readonly string[] = [], options: read
   return stdout;
 }
 
-export async function render(...settings: readonly string[]): Promise<readonly Rendered[]> {
-  return documents(await renderText(settings));
+const rendered = new Map<string, Promise<readonly Rendered[]>>();
+
+/** What the same values render is asked of Helm once; nobody changes it. */
+export function render(...settings: readonly string[]): Promise<readonly Rendered[]> {
+  const key = JSON.stringify(settings);
+  const asked = rendered.get(key) ?? renderText(settings).then(documents);
+  rendered.set(key, asked);
+  return asked;
 }
 
 export function documents(text: string): readonly Rendered[] {

@@ -2,6 +2,7 @@ import { chmod, mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { bundled } from '../bundled.ts';
 import { ensureCluster } from '../cluster/cluster.ts';
 import type { Scenario } from '../tidemark/scenario.ts';
 import { type Block, isCommand, root } from './page.ts';
@@ -24,7 +25,8 @@ export async function startReader(scenario: Scenario, own: Own): Promise<Reader 
   await execa('cp', [scenario.kubeconfig, kubeconfig]);
   await chmod(kubeconfig, 0o600);
   await symlink(kubectl, join(folder, 'kubectl'));
-  const plugin = `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'src/cmd/kubectl-tidemark.ts')}' "$@"\n`;
+  const program = await bundled(join(root, 'src/cmd/kubectl-tidemark.ts'));
+  const plugin = `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`;
   await writeFile(join(folder, 'kubectl-tidemark'), plugin, { mode: 0o755 });
   const env = { PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: kubeconfig };
   const shell = async (script: string, input = '') => {

@@ -33,7 +33,7 @@ const { task, folders, pod, control, later = 0 }: Given = JSON.parse(process.arg
 const mountRoot = folders.mountRoot ?? '';
 const jobName = 'the-job';
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(300_000);
 const clock = () => new Date(Date.now() + later);
 
 async function call<T>(method: string, ...args: readonly unknown[]): Promise<T> {

@@ -5,6 +5,7 @@ import { connect, createServer as createTcpServer, type Socket, type Server as T
 import { fileURLToPath } from 'node:url';
 import type { Folders } from '../../../src/agent/backup/run-backup.ts';
 import type { Task } from '../../../src/domain/task.ts';
+import { bundled } from '../bundled.ts';
 import { type Asked, type S3Kind, type Script, startScriptedProxy } from '../s3/scripted-proxy.ts';
 import type { Given, Told } from './agent-process.ts';
 
@@ -78,7 +79,7 @@ export async function startCrashPoints(store: string, database?: { readonly port
     s3: proxy.endpoint,
     port: statements?.port ?? 0,
     async run(work) {
-      const child = start(work, control.url);
+      const child = await start(work, control.url);
       let killed = false;
       current = {
         killAt: work.killAt ?? -1,
@@ -111,9 +112,9 @@ function nameOf({ kind, path, query }: Asked): string {
 }
 
 /** In a group of its own, as the processes of a pod end together. */
-function start({ task, folders, pod = 'pod-1', later = 0 }: Work, control: string): ChildProcess {
+async function start({ task, folders, pod = 'pod-1', later = 0 }: Work, control: string): Promise<ChildProcess> {
   const given: Given = { task, folders, pod, control, later };
-  const script = fileURLToPath(new URL('./agent-process.ts', import.meta.url));
+  const script = await bundled(fileURLToPath(new URL('./agent-process.ts', import.meta.url)));
   const child = spawn(process.execPath, [script, JSON.stringify(given)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,

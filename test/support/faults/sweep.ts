@@ -8,6 +8,6 @@ export async function sweepAsBackup(store: Store): Promise<void> {
     store,
     { namespace: 'shop', policy: 'orders' },
     (candidate) => isOrphan(candidate, { now: new Date(), runState: 'terminal' }),
-    AbortSignal.timeout(30_000),
+    AbortSignal.timeout(120_000),
   );
 }

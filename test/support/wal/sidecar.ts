@@ -125,7 +125,7 @@ export async function archivedFiles(volume: string): Promise<ReadonlyMap<string,
   return found;
 }
 
-export async function until(what: string, condition: () => Promise<boolean>, seconds = 60): Promise<void> {
+export async function until(what: string, condition: () => Promise<boolean>, seconds = 120): Promise<void> {
   for (const begun = Date.now(); !(await condition()); await delay(50))
     if (Date.now() - begun > seconds * 1000) throw new Error(`not within ${seconds} s: ${what}`);
 }

@@ -20,7 +20,7 @@ beforeEach(async () => {
   };
 });
 
-const run = (command: readonly string[] = ['psql', '-c', 'checkpoint'], signal = AbortSignal.timeout(10_000)) =>
+const run = (command: readonly string[] = ['psql', '-c', 'checkpoint'], signal = AbortSignal.timeout(120_000)) =>
   client.exec({ namespace: 'shop', pod: 'orders-db-0', container: 'postgres', command }, signal);
 
 describe('a command in a container', () => {
@@ -136,7 +136,7 @@ describe('a command in a container', () => {
           credentials: async () => ({ tls: { ca }, headers: {} }),
         });
         const command = { namespace: 'shop', pod: 'orders-db-0', container: 'postgres', command: ['true'] };
-        const ended = own.exec(command, AbortSignal.timeout(10_000));
+        const ended = own.exec(command, AbortSignal.timeout(120_000));
         if (fits) expect(await ended).toMatchObject({ exitCode: 0 });
         else await expect(ended).rejects.toMatchObject({ name: 'ExecLost', opened: false });
         await own.close();

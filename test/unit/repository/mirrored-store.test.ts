@@ -13,7 +13,7 @@ let one: Store;
 let two: Store;
 let told: string[];
 let both: Store;
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(120_000);
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'tidemark-mirror-'));

@@ -17,7 +17,7 @@ import {
   volumeRepository,
 } from '../../../support/wal/sidecar.ts';
 
-const signal = AbortSignal.timeout(30_000);
+const signal = AbortSignal.timeout(120_000);
 const places = ['one', 'two', 'three'].map((name) => ({ name }));
 const timings = { grace: 20, pause: 100, longestPause: 400 };
 
@@ -119,7 +119,7 @@ describe('a sidecar with two repositories', () => {
       archiveTask({ repositories: [volumeRepository, second], minRepositories: 1 }),
     );
     await bring(setting, name, writeSegment({ name }).content);
-    await until('the answer', () => isDone(name), 20);
+    await until('the answer', () => isDone(name));
     expect((await archivedFiles(setting.volume)).has(name)).toBe(true);
     await sidecar.stop();
     expect(sidecar.said.map(({ message }) => message)).toContain('WAL goes on without this repository for now');
@@ -129,12 +129,12 @@ describe('a sidecar with two repositories', () => {
     const back = await takeAway();
     const sidecar = startSidecar(setting, archiveTask({ repositories: [volumeRepository, second] }));
     await bring(setting, name, writeSegment({ name }).content);
-    await until('the first has it', async () => (await archivedFiles(setting.volume)).has(name), 20);
+    await until('the first has it', async () => (await archivedFiles(setting.volume)).has(name));
     expect(await isDone(name)).toBe(false);
     await back();
     // What was refused for good the server brings again.
     await bring(setting, name, writeSegment({ name }).content);
-    await until('the answer', () => isDone(name), 20);
+    await until('the answer', () => isDone(name));
     expect((await inSecond()).has(name)).toBe(true);
     await sidecar.stop();
   });

@@ -12,7 +12,7 @@ import type { Store } from '../../../../src/repository/store.ts';
 let root: string;
 let store: Store;
 const location = { namespace: 'shop', policy: 'orders', systemIdentifier: '1', backupID: 'b' };
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(120_000);
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'tidemark-checked-'));

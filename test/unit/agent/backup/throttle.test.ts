@@ -38,16 +38,16 @@ async function states(): Promise<string> {
 
 test('holds a process and its workers, and lets them go on', async () => {
   throttle.hold();
-  await vi.waitFor(async () => expect(await states()).toBe('TT'));
+  await vi.waitFor(async () => expect(await states()).toBe('TT'), { timeout: 120_000 });
   throttle.release();
-  await vi.waitFor(async () => expect(await states()).not.toContain('T'));
+  await vi.waitFor(async () => expect(await states()).not.toContain('T'), { timeout: 120_000 });
 });
 
 test('lets everyone go on when the work is called off, and holds nobody after that', async () => {
   throttle.hold();
-  await vi.waitFor(async () => expect(await states()).toBe('TT'));
+  await vi.waitFor(async () => expect(await states()).toBe('TT'), { timeout: 120_000 });
   abort.abort();
-  await vi.waitFor(async () => expect(await states()).not.toContain('T'));
+  await vi.waitFor(async () => expect(await states()).not.toContain('T'), { timeout: 120_000 });
   throttle.hold();
   expect(await states()).not.toContain('T');
 });

@@ -5,7 +5,7 @@ import { ApiError } from '../../../../src/kube/api-error.ts';
 import type { KubeClient, RequestOptions } from '../../../../src/kube/client.ts';
 import { run } from '../../controllers/objects.ts';
 
-const signal = AbortSignal.timeout(10_000);
+const signal = AbortSignal.timeout(120_000);
 
 function clientOf(answer: (path: string, options: RequestOptions) => unknown) {
   const calls: { method: string; path: string; options: RequestOptions }[] = [];

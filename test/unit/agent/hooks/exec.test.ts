@@ -85,7 +85,7 @@ async function run(
     error: '',
     status: {},
   } as const;
-  const signal = options.signal ?? AbortSignal.timeout(10_000);
+  const signal = options.signal ?? AbortSignal.timeout(120_000);
   try {
     return await runner.run(hook, noticeOf(told, hook.name), signal);
   } finally {

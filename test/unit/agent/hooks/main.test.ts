@@ -45,7 +45,7 @@ async function run(task: object, status: object | undefined) {
     environment: { TIDEMARK_TASK: JSON.stringify(task), TIDEMARK_JOB_NAME: 'orders-1', TIDEMARK_RUN_NAME: 'orders-1' },
     connect: async () => client,
     log,
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(120_000),
     terminationMessage: join(folder, 'message'),
   });
   return { code, written };

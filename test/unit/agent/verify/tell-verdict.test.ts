@@ -12,7 +12,7 @@ import { openStore } from '../../../../src/repository/open.ts';
 import { readVerdict } from '../../../../src/repository/verdicts.ts';
 
 const path = 'shop/orders/7000000000000000001/backups/20261121T011500Z-physical-full';
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(120_000);
 let mountRoot: string;
 let folder: string;
 const repository = (more = {}) => ({

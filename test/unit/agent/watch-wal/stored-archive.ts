@@ -5,7 +5,8 @@ import type { NamedArchive } from '../../../../src/agent/watch-wal/archives.ts';
 import { volumeStore } from '../../../../src/repository/volume.ts';
 import { openWalArchive } from '../../../../src/repository/wal-archive.ts';
 
-export const call = { signal: AbortSignal.timeout(30_000) };
+/** Without an end: this serves every test of its worker. */
+export const call = { signal: new AbortController().signal };
 
 export interface StoredArchive extends NamedArchive {
   readonly put: (...names: readonly string[]) => Promise<void>;

@@ -11,7 +11,7 @@ import { openWalArchive, type WalArchive } from '../../../../src/repository/wal-
 const size = 1024 * 1024;
 const at = (segment: number) => BigInt(segment) * BigInt(size);
 const name = (timeline: number, segment: number) => segmentNameAt(timeline, at(segment), size);
-const call = { signal: AbortSignal.timeout(30_000) };
+const call = { signal: AbortSignal.timeout(120_000) };
 
 let folder: string;
 let store: Store;

@@ -33,7 +33,7 @@ function made(status: object = {}, spec: object = {}): BackupRun & { metadata: {
 describe('a re-created BackupRun', () => {
   test('is over from its birth: it has the times of its backup, and never a Job', async () => {
     const cluster = new FakeCluster({ runs: [made()], policies: [policy()], repositories: [repository()] });
-    await reconcileRun(cluster.context, 'shop', 'by-hand', AbortSignal.timeout(5_000));
+    await reconcileRun(cluster.context, 'shop', 'by-hand', AbortSignal.timeout(120_000));
     expect(cluster.written('by-hand/status')).toMatchObject({
       status: {
         phase: 'Completed',
@@ -49,7 +49,7 @@ describe('a re-created BackupRun', () => {
   test('waits for what its agent writes, and starts nothing in its place', async () => {
     const bare = run({ metadata: { labels: catalogue } });
     const cluster = new FakeCluster({ runs: [bare], policies: [policy()], repositories: [repository()] });
-    const outcome = await reconcileRun(cluster.context, 'shop', 'by-hand', AbortSignal.timeout(5_000));
+    const outcome = await reconcileRun(cluster.context, 'shop', 'by-hand', AbortSignal.timeout(120_000));
     expect(outcome).toMatchObject({ requeueAfterMilliseconds: expect.any(Number) });
     expect(cluster.writes).toEqual([]);
     expect(cataloguedStatus(bare, now)).toMatchObject({ phase: 'Pending' });
@@ -76,7 +76,7 @@ const removed = (lost: boolean) => ({
 describe('a backup that its repository has lost', () => {
   test('takes a re-created BackupRun with it', async () => {
     const cluster = new FakeCluster({ runs: [made(removed(true))] });
-    await reconcileRun(cluster.context, 'shop', 'by-hand', AbortSignal.timeout(5_000));
+    await reconcileRun(cluster.context, 'shop', 'by-hand', AbortSignal.timeout(120_000));
     expect(cluster.writes).toEqual(['DELETE backupruns/by-hand']);
   });
 

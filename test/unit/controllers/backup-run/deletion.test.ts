@@ -103,7 +103,7 @@ describe('a held run that is deleted', () => {
   const reconciled = async (answer: FakeCluster['answer']) => {
     const cluster = new FakeCluster({ runs: [held] });
     cluster.answer = answer;
-    await reconcileRun(cluster.context, 'shop', 'by-hand', AbortSignal.timeout(1000));
+    await reconcileRun(cluster.context, 'shop', 'by-hand', AbortSignal.timeout(120_000));
     return cluster;
   };
   const finalizers = (value: readonly string[]) => expect.objectContaining({ path: '/metadata/finalizers', value });
