@@ -8,6 +8,7 @@ import {
   startPrivateS3,
   startSftp,
 } from '../support/destinations.ts';
+import { selfSignedCertificate } from '../support/s3/certificate.ts';
 import { backupRun, restoreRequest } from '../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../support/tidemark/postgres-workload.ts';
 import { serverIn, untilReady } from '../support/tidemark/recovered-server.ts';
@@ -24,33 +25,37 @@ const starts = {
 type Name = keyof typeof starts;
 const names = Object.keys(starts) as readonly Name[];
 
-/** What stands in each Secret is spoilt in one way that only the server, or the look at it, can find. */
-const spoilt: Readonly<
-  Record<Name, { readonly how: (secret: Destination['secret']) => object; readonly told: RegExp }>
-> = {
+interface Spoilt {
+  readonly how: (secret: Destination['secret']) => object | Promise<object>;
+  readonly told: RegExp;
+}
+
+/** Each Secret is wrong in a way that only a call of the server brings to light. */
+const spoilt: Readonly<Record<Name, Spoilt>> = {
   azure: {
-    how: ({ AZURE_STORAGE_CONNECTION_STRING = '' }) => ({
-      AZURE_STORAGE_CONNECTION_STRING: AZURE_STORAGE_CONNECTION_STRING.replace(
-        /AccountKey=[^;]*/,
-        `AccountKey=${randomBytes(64).toString('base64')}`,
-      ),
-    }),
-    told: /^WrongCredentials: .*put/,
+    how: ({ AZURE_STORAGE_CONNECTION_STRING: text = '' }) => {
+      const another = randomBytes(64).toString('base64');
+      return { AZURE_STORAGE_CONNECTION_STRING: text.replace(/AccountKey=[^;]*/, `AccountKey=${another}`) };
+    },
+    told: /^WrongCredentials: The call “put” failed\. .*the Secret azure-wrong/,
   },
   google: {
     how: ({ 'service-account.json': account = '' }) => ({
       'service-account.json': account.replace('backup@shop.example', 'gone@shop.example'),
     }),
-    told: /^WrongCredentials: .*put.*gone@shop\.example/s,
+    told: /^WrongCredentials: The call “put” failed\. .*gone@shop\.example/,
   },
   office: {
     how: ({ 'rclone.conf': config, known_hosts: hosts = '' }) => ({
       'rclone.conf': config,
       known_hosts: hosts.replace(/.{20}$/, randomBytes(15).toString('base64')),
     }),
-    told: /^UntrustedHost: .*put/,
+    told: /^UntrustedHost: The call “put” failed\. .*known_hosts/,
   },
-  inhouse: { how: ({ 'ca.crt': _, ...keys }) => keys, told: /^UntrustedCertificate: / },
+  inhouse: {
+    how: async (secret) => ({ ...secret, 'ca.crt': (await selfSignedCertificate()).cert }),
+    told: /^UntrustedCertificate: The call “put” failed\. /,
+  },
 };
 
 /**
@@ -79,7 +84,7 @@ describe('a policy that stores in Azure Blob, Cloud Storage, by SFTP and in S3 w
       const wrong = JSON.parse(JSON.stringify(spec).replaceAll(`"name":"${name}"`, `"name":"${name}-wrong"`));
       await scenario.apply(
         ...repository(scenario.namespace, name, spec, secret),
-        ...repository(scenario.namespace, `${name}-wrong`, wrong, spoilt[name].how(secret)),
+        ...repository(scenario.namespace, `${name}-wrong`, wrong, await spoilt[name].how(secret)),
       );
     }
     await scenario.apply(
