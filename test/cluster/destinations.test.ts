@@ -90,6 +90,8 @@ describe('a policy that stores in Azure Blob, Cloud Storage, by SFTP and in S3 w
     await scenario.apply(
       archivingPolicy(scenario.namespace, 'Archive', { repositoryRefs: names.map((name) => ({ name })) }),
     );
+    // Its server is restarted for it until then.
+    await scenario.condition('backuppolicy', 'orders', { type: 'ContinuousArchiving', status: 'True' }, 240);
   });
 
   afterAll(async () => {
@@ -143,7 +145,6 @@ describe('a policy that stores in Azure Blob, Cloud Storage, by SFTP and in S3 w
   test('a moment between backups comes back by SFTP alone, in a new server', async () => {
     explainFailure(scenario);
     const { namespace } = scenario;
-    await scenario.condition('backuppolicy', 'orders', { type: 'ContinuousArchiving', status: 'True' }, 240);
     const clockwork = new Clockwork(postgres);
     await clockwork.begin();
     await scenario.apply(physicalRun(namespace, 'base'));
