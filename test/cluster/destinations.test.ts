@@ -8,7 +8,6 @@ import {
   startPrivateS3,
   startSftp,
 } from '../support/destinations.ts';
-import { selfSignedCertificate } from '../support/s3/certificate.ts';
 import { backupRun, restoreRequest } from '../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../support/tidemark/postgres-workload.ts';
 import { serverIn, untilReady } from '../support/tidemark/recovered-server.ts';
@@ -26,24 +25,18 @@ type Name = keyof typeof starts;
 const names = Object.keys(starts) as readonly Name[];
 
 interface Spoilt {
-  readonly how: (secret: Destination['secret']) => object | Promise<object>;
+  readonly how: (secret: Destination['secret']) => object;
   readonly told: RegExp;
 }
 
-/** Each Secret is wrong in a way that only a call of the server brings to light. */
-const spoilt: Readonly<Record<Name, Spoilt>> = {
+/** Secrets that only a call of the server shows to be wrong; rclone would believe any host without known_hosts. */
+const spoilt = {
   azure: {
     how: ({ AZURE_STORAGE_CONNECTION_STRING: text = '' }) => {
       const another = randomBytes(64).toString('base64');
       return { AZURE_STORAGE_CONNECTION_STRING: text.replace(/AccountKey=[^;]*/, `AccountKey=${another}`) };
     },
     told: /^WrongCredentials: The call “put” failed\. .*the Secret azure-wrong/,
-  },
-  google: {
-    how: ({ 'service-account.json': account = '' }) => ({
-      'service-account.json': account.replace('backup@shop.example', 'gone@shop.example'),
-    }),
-    told: /^WrongCredentials: The call “put” failed\. .*gone@shop\.example/,
   },
   office: {
     how: ({ 'rclone.conf': config, known_hosts: hosts = '' }) => ({
@@ -52,11 +45,7 @@ const spoilt: Readonly<Record<Name, Spoilt>> = {
     }),
     told: /^UntrustedHost: The call “put” failed\. .*known_hosts/,
   },
-  inhouse: {
-    how: async (secret) => ({ ...secret, 'ca.crt': (await selfSignedCertificate()).cert }),
-    told: /^UntrustedCertificate: The call “put” failed\. /,
-  },
-};
+} as const satisfies Partial<Record<Name, Spoilt>>;
 
 /**
  * Azure's emulator, a server of Cloud Storage's protocol, OpenSSH and S3 behind a certificate of one's own listen on this
@@ -76,16 +65,17 @@ describe('a policy that stores in Azure Blob, Cloud Storage, by SFTP and in S3 w
       ...names.map(async (name) => started.set(name, await starts[name]({ host, name }))),
     ]);
     await postgres.psql('create database shop');
-    await postgres.psql(
-      "create table orders (id bigint primary key, note text); insert into orders select n, md5(n::text) || repeat('é', n % 50) from generate_series(1, 20000) n; create table kept as select 1 as one",
-      'shop',
-    );
-    for (const [name, { spec, secret }] of started) {
-      const wrong = JSON.parse(JSON.stringify(spec).replaceAll(`"name":"${name}"`, `"name":"${name}-wrong"`));
-      await scenario.apply(
-        ...repository(scenario.namespace, name, spec, secret),
-        ...repository(scenario.namespace, `${name}-wrong`, wrong, await spoilt[name].how(secret)),
+    for (const name of names)
+      await postgres.psql(
+        `create table ${name} (id bigint primary key, note text); insert into ${name} select n, md5('${name}' || n) || repeat('é', n % 50) from generate_series(1, 5000) n`,
+        'shop',
       );
+    const { namespace } = scenario;
+    for (const [name, { spec, secret }] of started) await scenario.apply(...repository(namespace, name, spec, secret));
+    for (const [name, { how }] of Object.entries(spoilt) as [Name, Spoilt][]) {
+      const { spec = {}, secret = {} } = started.get(name) ?? {};
+      const wrong = JSON.parse(JSON.stringify(spec).replaceAll(`"name":"${name}"`, `"name":"${name}-wrong"`));
+      await scenario.apply(...repository(namespace, `${name}-wrong`, wrong, how(secret)));
     }
     await scenario.apply(
       archivingPolicy(scenario.namespace, 'Archive', { repositoryRefs: names.map((name) => ({ name })) }),
@@ -106,13 +96,16 @@ describe('a policy that stores in Azure Blob, Cloud Storage, by SFTP and in S3 w
     }
   });
 
-  test.each(names)('%s with a wrong Secret is not, and says which call failed and why', async (name) => {
-    explainFailure(scenario);
-    const wanted = { type: 'Ready', status: 'False' };
-    const { status } = await scenario.condition('backuprepository', `${name}-wrong`, wanted, 120);
-    const { reason, message } = status?.conditions?.find(({ type }) => type === 'Ready') ?? {};
-    expect(`${reason}: ${message}`).toMatch(spoilt[name].told);
-  });
+  test.each(Object.entries(spoilt))(
+    '%s with a wrong Secret is not, and says which call failed and why',
+    async (name, { told }) => {
+      explainFailure(scenario);
+      const wanted = { type: 'Ready', status: 'False' };
+      const { status } = await scenario.condition('backuprepository', `${name}-wrong`, wanted, 120);
+      const { reason, message } = status?.conditions?.find(({ type }) => type === 'Ready') ?? {};
+      expect(`${reason}: ${message}`).toMatch(told);
+    },
+  );
 
   test('a logical backup is stored in all of them from one read', async () => {
     explainFailure(scenario);
@@ -126,19 +119,23 @@ describe('a policy that stores in Azure Blob, Cloud Storage, by SFTP and in S3 w
     backupID = status?.backupID ?? '';
   });
 
-  test.each(names)('a dropped table comes back from %s alone', async (name) => {
+  test('a dropped table comes back from each alone', async () => {
     explainFailure(scenario);
     const before = await fingerprint(postgres, 'shop');
-    expect(before).toHaveLength(3);
-    await postgres.psql('drop table orders', 'shop');
+    expect(before).toHaveLength(names.length + 1);
+    await postgres.psql(`drop table ${names.join()}`, 'shop');
     await scenario.apply(
-      restoreRequest(scenario.namespace, name, {
-        source: { repository: { repositoryRef: { name }, backupID } },
-        databases: [{ name: 'shop', create: false, tables: { include: ['public.orders'] } }],
-      }),
+      ...names.map((name) =>
+        restoreRequest(scenario.namespace, name, {
+          source: { repository: { repositoryRef: { name }, backupID } },
+          databases: [{ name: 'shop', create: false, tables: { include: [`public.${name}`] } }],
+        }),
+      ),
     );
-    const { status } = await scenario.finished('restorerequest', name);
-    expect(status).toMatchObject({ phase: 'Completed', error: '', restored: { errors: 0 } });
+    for (const name of names) {
+      const { status } = await scenario.finished('restorerequest', name);
+      expect(status).toMatchObject({ phase: 'Completed', error: '', restored: { errors: 0 } });
+    }
     expect(await fingerprint(postgres, 'shop')).toEqual(before);
   });
 
@@ -153,10 +150,10 @@ describe('a policy that stores in Azure Blob, Cloud Storage, by SFTP and in S3 w
       error: '',
       repositories: names.map((name) => ({ name, state: 'Stored' })),
     });
-    await postgres.psql("insert into orders select n, 'later' from generate_series(20001, 20500) n", 'shop');
+    await postgres.psql("insert into office select n, 'later' from generate_series(5001, 5500) n", 'shop');
     const before = await fingerprintOfRows(postgres, 'shop');
     const good = await clockwork.tick();
-    await postgres.psql('drop table orders', 'shop');
+    await postgres.psql('drop table office', 'shop');
     await clockwork.archived(scenario);
     const systemIdentifier = await postgres.psql('select system_identifier from pg_control_system()');
     const source = { repository: { repositoryRef: { name: 'office' }, policy: 'orders', namespace, systemIdentifier } };
