@@ -8,7 +8,7 @@ import {
   startPrivateS3,
   startSftp,
 } from '../support/destinations.ts';
-import { backupRun, restoreRequest } from '../support/tidemark/policy.ts';
+import { backupRun, logicalPolicy, restoreRequest } from '../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../support/tidemark/postgres-workload.ts';
 import { serverIn, untilReady } from '../support/tidemark/recovered-server.ts';
 import { archivingPolicy, Clockwork, physicalRun, pitrRecovery } from '../support/tidemark/recovery.ts';
@@ -78,7 +78,8 @@ describe('a policy that stores in Azure Blob, Cloud Storage, by SFTP and in S3 w
       await scenario.apply(...repository(namespace, `${name}-wrong`, wrong, how(secret)));
     }
     await scenario.apply(
-      archivingPolicy(scenario.namespace, 'Archive', { repositoryRefs: names.map((name) => ({ name })) }),
+      logicalPolicy(namespace, { repositoryRefs: names.map((name) => ({ name })) }, 'everywhere'),
+      archivingPolicy(namespace, 'Archive', { repositoryRefs: [{ name: 'office' }] }),
     );
     // Its server is restarted for it until then.
     await scenario.condition('backuppolicy', 'orders', { type: 'ContinuousArchiving', status: 'True' }, 240);
@@ -109,7 +110,7 @@ describe('a policy that stores in Azure Blob, Cloud Storage, by SFTP and in S3 w
 
   test('a logical backup is stored in all of them from one read', async () => {
     explainFailure(scenario);
-    await scenario.apply(backupRun(scenario.namespace, 'dump'));
+    await scenario.apply(backupRun(scenario.namespace, 'dump', { policyRef: { name: 'everywhere' } }));
     const { status } = await scenario.finished('backuprun', 'dump');
     expect(status).toMatchObject({
       phase: 'Completed',
@@ -148,21 +149,17 @@ describe('a policy that stores in Azure Blob, Cloud Storage, by SFTP and in S3 w
     expect((await scenario.finished('backuprun', 'base')).status).toMatchObject({
       phase: 'Completed',
       error: '',
-      repositories: names.map((name) => ({ name, state: 'Stored' })),
+      repositories: [{ name: 'office', state: 'Stored' }],
     });
     await postgres.psql("insert into office select n, 'later' from generate_series(5001, 5500) n", 'shop');
     const before = await fingerprintOfRows(postgres, 'shop');
     const good = await clockwork.tick();
     await postgres.psql('drop table office', 'shop');
     await clockwork.archived(scenario);
-    const systemIdentifier = await postgres.psql('select system_identifier from pg_control_system()');
-    const source = { repository: { repositoryRef: { name: 'office' }, policy: 'orders', namespace, systemIdentifier } };
-    const image = scenario.images['postgres-17'];
     await scenario.apply(
       pitrRecovery(namespace, 'by-sftp', {
-        source,
         recoveryTarget: { targetTime: good.time },
-        target: { instance: { name: 'orders-recovered', storage: { size: '2Gi' }, image } },
+        target: { instance: { name: 'orders-recovered', storage: { size: '2Gi' } } },
       }),
     );
     const { status } = await scenario.finished('pitrrecovery', 'by-sftp', 240);
