@@ -63,6 +63,16 @@ interface Known {
 
 /** The first that fits counts. */
 const kinds: readonly Known[] = [
+  {
+    // Go's own words for a file of the pod, never a server's; before what tells of objects, or all would look empty.
+    words: /\bopen [^:]+: (no such file or directory|permission denied)|ssh-agent/i,
+    kind: (said, { configFrom }) =>
+      mend(
+        'WrongConfiguration',
+        `${configFrom} relies on what the agent's pod does not have (${said})`,
+        'Put it into the Secret itself: for SFTP a private key as key_pem, and the host keys under the key known_hosts.',
+      ),
+  },
   { words: /object not found|directory not found|file does not exist|no such file/i, kind: missing },
   {
     words: /didn't find section in config file/i,

@@ -10,7 +10,11 @@ export interface ServerProcess {
 export async function startServerProcess(
   name: string,
   command: readonly [string, ...string[]],
-  { port, env = {} }: { readonly port: number; readonly env?: Readonly<Record<string, string>> },
+  {
+    port,
+    host = '127.0.0.1',
+    env = {},
+  }: { readonly port: number; readonly host?: string; readonly env?: Readonly<Record<string, string>> },
 ): Promise<ServerProcess> {
   const [program, ...args] = command;
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, ...env } });
@@ -19,7 +23,7 @@ export async function startServerProcess(
     stream?.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-4000);
     });
-  while (!(await accepts(port))) {
+  while (!(await accepts(port, host))) {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}: ${said}`);
     await delay(20);
@@ -27,9 +31,9 @@ export async function startServerProcess(
   return { stop: () => end(child) };
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, host);
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);

@@ -7,11 +7,11 @@ import { backupRepositorySpec } from '../../../src/api/backup-repository.ts';
 import { mounts } from '../../../src/domain/mounts.ts';
 import { task } from '../../../src/domain/task.ts';
 import { openStore } from '../../../src/repository/open.ts';
+import { type Destination, destinations } from '../../support/destinations.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { writeSegment } from '../../support/wal/segment.ts';
 import { archiveTask, bring, exists, makeSetting, startSidecar, until } from '../../support/wal/sidecar.ts';
 import { createWorld, type World } from '../restore/world.ts';
-import { places, type StartedPlace } from './places.ts';
 
 // What the agent does in a repository, over every kind of store that is neither S3 nor a volume.
 let server: TestServer;
@@ -25,8 +25,8 @@ beforeAll(async () => {
 });
 afterAll(() => server?.stop());
 
-describe.each(places)('$name', ({ start }) => {
-  let place: StartedPlace;
+describe.each(destinations)('$name', ({ start }) => {
+  let place: Destination;
   let world: World;
   beforeAll(async () => {
     place = await start();

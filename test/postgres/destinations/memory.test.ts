@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { mounts } from '../../../src/domain/mounts.ts';
-import { places } from './places.ts';
+import { destinations } from '../../support/destinations.ts';
 
 const program = new URL('move-generated.ts', import.meta.url).pathname;
 const size = 288 * 1024 ** 2;
 
-test.each(places)('288 MiB go up and down in bounded memory: $name', async ({ name, start }) => {
+test.each(destinations)('288 MiB go up and down in bounded memory: $name', async ({ name, start }) => {
   const place = await start();
   onTestFinished(place.stop);
   const root = await mkdtemp(join(tmpdir(), 'tidemark-mounts-'));

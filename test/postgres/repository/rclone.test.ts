@@ -101,12 +101,27 @@ test.each<[string, () => Store, string, boolean, RegExp]>([
     false,
     /the login of the Secret store/,
   ],
+  ...['key_file = ~/.ssh/id_ed25519', 'key_use_agent = true'].map(
+    (line): [string, () => Store, string, boolean, RegExp] => [
+      `a login by what only another computer has (${line})`,
+      () => open('offsite:b', { config: server.config.replace(/key_pem = .*/, line) }),
+      'WrongConfiguration',
+      false,
+      /pod does not have .*key_pem/,
+    ],
+  ),
 ])('%s is told with what to do', async (_, opened, reason, retryable, words) => {
   const failure = await opened()
     .head('a', options)
     .catch((error: unknown) => error);
   expect(failure).toMatchObject({ reason, retryable, message: expect.stringMatching(words) });
   expect(JSON.stringify(failure) + String(failure)).not.toContain('PRIVATE KEY');
+});
+
+test('a repository that cannot be reached for want of a file of the pod is not taken for an empty one', async () => {
+  const config = server.config.replace(/key_pem = .*/, 'key_file = /home/me/.ssh/id_ed25519');
+  const listed = Array.fromAsync(open('offsite:b', { config }).list('', options));
+  await expect(listed).rejects.toMatchObject({ reason: 'WrongConfiguration' });
 });
 
 test('a server that is away may come back', async () => {

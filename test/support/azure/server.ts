@@ -17,18 +17,18 @@ export interface AzureServer {
 }
 
 /** Microsoft's own emulator (Azurite), on a free port of this host, in memory. */
-export async function startAzurite(): Promise<AzureServer> {
+export async function startAzurite(host = '127.0.0.1'): Promise<AzureServer> {
   const account = 'tidemarktest';
   const key = randomBytes(64).toString('base64');
-  const port = await freePort();
+  const port = await freePort(host);
   const program = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js');
-  const place = ['--blobHost', '127.0.0.1', '--blobPort', String(port)];
+  const place = ['--blobHost', host, '--blobPort', String(port)];
   const server = await startServerProcess(
     'Azurite',
     [process.execPath, program, ...place, '--inMemoryPersistence', '--silent', '--skipApiVersionCheck'],
-    { port, env: { AZURITE_ACCOUNTS: `${account}:${key}` } },
+    { port, host, env: { AZURITE_ACCOUNTS: `${account}:${key}` } },
   );
-  const endpoint = `http://127.0.0.1:${port}/${account}`;
+  const endpoint = `http://${host}:${port}/${account}`;
   return {
     endpoint,
     account,

@@ -12,15 +12,15 @@ export interface GcsServer {
 }
 
 /** A server of others that speaks Google's protocol (fsouza/fake-gcs-server), in memory, on a free port of this host. */
-export async function startGcsServer(): Promise<GcsServer> {
+export async function startGcsServer(host = '127.0.0.1'): Promise<GcsServer> {
   const binary = await ensureTool('fake-gcs-server', { log: () => undefined });
-  const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
-  const place = ['-scheme', 'http', '-host', '127.0.0.1', '-port', String(port), '-external-url', endpoint];
+  const port = await freePort(host);
+  const endpoint = `http://${host}:${port}`;
+  const place = ['-scheme', 'http', '-host', host, '-port', String(port), '-external-url', endpoint];
   const server = await startServerProcess(
     'fake-gcs-server',
     [binary, '-backend', 'memory', '-log-level', 'error', ...place],
-    { port },
+    { port, host },
   );
   return {
     endpoint,

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Certificate } from './faulty-server.ts';
 
-/** A certificate for 127.0.0.1 that nobody has signed but itself. */
-export async function selfSignedCertificate(): Promise<Certificate> {
+/** A certificate for an address that nobody has signed but itself. */
+export async function selfSignedCertificate(address = '127.0.0.1'): Promise<Certificate> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-certificate-'));
   const [cert, key] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
-  const name = ['-subj', '/CN=store', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const name = ['-subj', '/CN=store', '-addext', `subjectAltName=IP:${address}`];
   const args = [
     'req',
     '-x509',

@@ -40,6 +40,7 @@ export interface Certificate {
 export async function startFaultyServer(
   script: (request: SeenRequest, index: number) => Answer,
   certificate?: Certificate,
+  host = '127.0.0.1',
 ): Promise<FaultyServer> {
   const seen: SeenRequest[] = [];
   const answer = (request: IncomingMessage, response: ServerResponse) => {
@@ -52,11 +53,11 @@ export async function startFaultyServer(
     });
   };
   const server = certificate === undefined ? createServer(answer) : createTlsServer(certificate, answer);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const scheme = certificate === undefined ? 'http' : 'https';
-  return { endpoint: `${scheme}://127.0.0.1:${port}`, seen, stop: () => stop(server) };
+  return { endpoint: `${scheme}://${host}:${port}`, seen, stop: () => stop(server) };
 }
 
 /** The XML of an S3 error. */

@@ -20,24 +20,24 @@ export interface SftpServer {
 }
 
 /** A real sshd on a free port of this host, with keys of its own, for the user that runs the tests. */
-export async function startSftpServer(): Promise<SftpServer> {
+export async function startSftpServer(address = '127.0.0.1'): Promise<SftpServer> {
   await ensureDebianPackages(['rclone', 'openssh-server', 'openssh-client'], () => undefined);
   const root = await mkdtemp(join(tmpdir(), 'tidemark-sftp-'));
   const [host, user, folder] = ['host', 'user', 'files'].map((name) => join(root, name)) as [string, string, string];
   await mkdir(folder);
   for (const key of [host, user]) await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
-  const port = await freePort();
+  const port = await freePort(address);
   const place = join(root, 'sshd_config');
-  await writeFile(place, configuration({ port, host, user }));
+  await writeFile(place, configuration({ port, address, host, user }));
   // Where sshd of Debian, started by root, locks its unprivileged half in.
   if (userInfo().uid === 0) await mkdir('/run/sshd', { recursive: true });
-  const server = await startServerProcess('sshd', ['/usr/sbin/sshd', '-D', '-e', '-f', place], { port });
+  const server = await startServerProcess('sshd', ['/usr/sbin/sshd', '-D', '-e', '-f', place], { port, host: address });
   const [hostKey, privateKey] = await Promise.all([readFile(`${host}.pub`, 'utf8'), readFile(user, 'utf8')]);
   return {
     port,
     folder,
-    config: rcloneConfig(port, privateKey),
-    knownHosts: `[127.0.0.1]:${port} ${hostKey.split(' ').slice(0, 2).join(' ')}`,
+    config: rcloneConfig(address, port, privateKey),
+    knownHosts: `[${address}]:${port} ${hostKey.split(' ').slice(0, 2).join(' ')}`,
     async stop() {
       await server.stop();
       await rm(root, { recursive: true, force: true });
@@ -47,15 +47,17 @@ export async function startSftpServer(): Promise<SftpServer> {
 
 function configuration({
   port,
+  address,
   host,
   user,
 }: {
   readonly port: number;
+  readonly address: string;
   readonly host: string;
   readonly user: string;
 }): string {
   return `Port ${port}
-ListenAddress 127.0.0.1
+ListenAddress ${address}
 HostKey ${host}
 AuthorizedKeysFile ${user}.pub
 PidFile none
@@ -68,10 +70,10 @@ Subsystem sftp internal-sftp
 `;
 }
 
-function rcloneConfig(port: number, privateKey: string): string {
+function rcloneConfig(address: string, port: number, privateKey: string): string {
   return `[offsite]
 type = sftp
-host = 127.0.0.1
+host = ${address}
 port = ${port}
 user = ${userInfo().username}
 key_pem = ${privateKey.trim().split('\n').join('\\n')}\\n
