@@ -6,7 +6,7 @@ const composed = 'asks a store or a folder, and gives what it has read to parser
 export const elsewhere: Readonly<Record<string, string>> = {
   // With files, programs or servers.
   readArchive: 'files.test.ts',
-  readScript: 'files.test.ts',
+  createScriptReader: 'files.test.ts',
   readMarker: 'files.test.ts',
   readControlFile: 'reads the file that parseControlFile takes',
   readServiceAccount: 'files.test.ts',

@@ -14,6 +14,7 @@ export class StrangeScript extends Error {
 }
 
 export interface ScriptLexer {
+  /** Keeps nothing of the chunk's memory. */
   push(chunk: Buffer): void;
   /** Nothing follows. */
   end(): void;
@@ -53,7 +54,8 @@ export function createScriptLexer(onPiece: (piece: Piece) => void): ScriptLexer 
   /** Takes over what of the open piece is in this buffer. */
   const keep = (to: number) => {
     if (open === undefined || open.kind === 'Rows' || open.kept > longest) return;
-    const part = buffer.subarray(Math.max(0, open.start + open.kept - base), to);
+    // A copy: who gave the bytes may use their memory again.
+    const part = Buffer.from(buffer.subarray(Math.max(0, open.start + open.kept - base), to));
     open.parts.push(part);
     open.kept += part.length;
   };
@@ -209,8 +211,21 @@ export function createScriptLexer(onPiece: (piece: Piece) => void): ScriptLexer 
   };
   return {
     push(chunk) {
-      buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk]);
+      if (buffer.length === 0) buffer = chunk;
+      else {
+        // What was left is joined with as much as takes the reading beyond it; the rest of the chunk is not copied.
+        const head = Math.min(chunk.length, 2 * lookahead);
+        const left = buffer.length;
+        buffer = Buffer.concat([buffer, chunk.subarray(0, head)]);
+        if (head < chunk.length) {
+          const before = base;
+          run(buffer.length - lookahead);
+          const read = base - before - left;
+          buffer = read < 0 ? Buffer.concat([buffer, chunk.subarray(head)]) : chunk.subarray(read);
+        }
+      }
       run(buffer.length - lookahead);
+      buffer = Buffer.from(buffer);
     },
     end() {
       run(buffer.length);
