@@ -1,3 +1,5 @@
+import { isDigit, isSpace, isWord, isWordPart } from './word-bytes.ts';
+
 /** A piece of a script for psql, with its place in bytes. Between two pieces is nothing but white space. */
 export interface Piece {
   /** Rows are those of the COPY before it, with the line that ends them. */
@@ -248,20 +250,4 @@ const makesRoutine = /^c(?:or)?[fp]/;
 function isCopyFromInput(text: Buffer | undefined): boolean {
   if (text === undefined || !/^copy\s/i.test(text.toString('latin1', 0, 8))) return false;
   return /\sFROM\s+stdin(?:\s+WITH\b[^'"]*)?;$/i.test(text.toString('latin1'));
-}
-
-function isSpace(byte: number): boolean {
-  return byte === 32 || (byte >= 9 && byte <= 13);
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 48 && byte <= 57;
-}
-
-function isWord(byte: number): boolean {
-  return (byte >= 97 && byte <= 122) || (byte >= 65 && byte <= 90) || byte === 95 || byte >= 128 || isDigit(byte);
-}
-
-function isWordPart(byte: number): boolean {
-  return isWord(byte) || byte === dollar;
 }
