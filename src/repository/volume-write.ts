@@ -67,6 +67,7 @@ async function copy(
 ): Promise<Uploaded> {
   const hash = createHash('sha256');
   let size = 0;
+  const disk = syncAlong(handle);
   for await (const chunk of body) {
     hash.update(chunk);
     for (let offset = 0; offset < chunk.length; ) {
@@ -74,9 +75,46 @@ async function copy(
       offset += bytesWritten;
     }
     size += chunk.length;
+    disk.wrote(chunk.length);
     onProgress?.(size);
   }
+  await disk.settled();
   return { size, sha256: `sha256:${hash.digest('hex')}` };
+}
+
+const syncEvery = 32 * 1024 ** 2;
+
+/**
+ * Has the disk write while more comes, so that the last sync finds little to do. Where it fails, so does the whole: a sync
+ * after it would know nothing of that any more.
+ */
+function syncAlong(handle: FileHandle): {
+  readonly wrote: (bytes: number) => void;
+  readonly settled: () => Promise<void>;
+} {
+  let waiting = 0;
+  let running: Promise<void> | undefined;
+  let failure: { readonly error: unknown } | undefined;
+  return {
+    wrote(bytes) {
+      if (failure !== undefined) throw failure.error;
+      waiting += bytes;
+      if (waiting < syncEvery || running !== undefined) return;
+      waiting = 0;
+      running = handle
+        .datasync()
+        .catch((error: unknown) => {
+          failure = { error };
+        })
+        .finally(() => {
+          running = undefined;
+        });
+    },
+    async settled() {
+      await running;
+      if (failure !== undefined) throw failure.error;
+    },
+  };
 }
 
 /** Who is told that a name is taken may rely on it, also where the writer before was killed between name and sync. */

@@ -7,6 +7,7 @@ import type { Compression } from './compress.ts';
 import { type FreeInOrder, freeInOrder } from './free-in-order.ts';
 import { interruptible } from './interruptible.ts';
 import { isUnpackedInside, unpacked } from './unpack.ts';
+import { writeWhole } from './write-whole.ts';
 
 export interface ExtractOptions {
   readonly folder: string;
@@ -146,13 +147,6 @@ async function openNew(path: string): Promise<FileHandle> {
     if (!isOfFiles(error) || error.code !== 'EEXIST') throw error;
     await rm(path, { force: true });
     return await open(path, flags, 0o600);
-  }
-}
-
-async function writeWhole(file: FileHandle, piece: Buffer): Promise<void> {
-  for (let written = 0; written < piece.length; ) {
-    const { bytesWritten } = await file.write(piece, written);
-    written += bytesWritten;
   }
 }
 

@@ -38,4 +38,9 @@ export function isUnpackedInside({ algorithm }: Pick<Compression, 'algorithm'>):
   return algorithm === 'zstd' || algorithm === 'gzip';
 }
 
+/** Whether it is what unpacked() rejects with where zlib cannot read what it is given. */
+export function isOfZlib(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && /^(ZSTD_error_|Z_)/.test(String(error.code));
+}
+
 const lz4: Stage = { command: 'lz4', args: ['-q', '-d', '-c'] };

@@ -64,6 +64,8 @@ async function compare({ server, folder, agent, measure }: Bench, format: Format
   const memory = { dump: none, restore: none };
   let backupID = '';
   const bareDump = await measure.twice(bare.dumping, bare.dump);
+  const { samePacking } = bare;
+  const packedSame = samePacking && (await measure.twice(samePacking.title, samePacking.dump));
   const ownDump = await measure.twice(`agent, ${format}`, async () => {
     const ended = await agent.backUp(format, volumeRepository);
     backupID = ended.backupID;
@@ -88,6 +90,12 @@ async function compare({ server, folder, agent, measure }: Bench, format: Format
     { what: `dump: ${bare.dumping}`, value: rate(bareDump) },
     { what: `dump: agent, ${format}`, value: `${rate(ownDump)}, ${tell(memory.dump)}` },
     { what: `dump: ratio, ${format} (aim 1.1)`, value: ratio(ownDump, bareDump) },
+    ...(samePacking === undefined || packedSame === undefined
+      ? []
+      : [
+          { what: `dump: ${samePacking.title}`, value: rate(packedSame) },
+          { what: `dump: ratio, ${format}, to the same packing`, value: ratio(ownDump, packedSame) },
+        ]),
     { what: `restore: ${bare.restoring}`, value: rate(bareRestore) },
     { what: `restore: agent, ${format}`, value: `${rate(ownRestore)}, ${tell(memory.restore)}` },
     { what: `restore: ratio, ${format} (aim 1.1)`, value: ratio(ownRestore, bareRestore) },

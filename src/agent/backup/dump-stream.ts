@@ -7,6 +7,7 @@ import { storeContentsOfArchive, storeContentsOfScript, watchArchive } from './c
 import { type Dumped, type DumpJob, warningsOf } from './dump.ts';
 import { pgDumpArgs } from './pg-dump-args.ts';
 import { bytesWritten } from './processes.ts';
+import { readAlong } from './read-along.ts';
 import { createScriptContents } from './script-contents.ts';
 import { storeChecked } from './store-checked.ts';
 
@@ -64,17 +65,18 @@ async function dumpWatched(job: DumpJob, path: string, format: 'Custom' | 'Tar')
   }
 }
 
-/** Its bytes pass through here, to be read on their way. */
+/** It is read on its way, as it was packed. */
 async function dumpScript(job: DumpJob, path: string): Promise<Dumped> {
   const { compression, targets, database } = job;
   const script = createScriptContents(database.name);
   const stopping = new AbortController();
   const signal = AbortSignal.any([job.signal, stopping.signal]);
-  const dump = runPipeline([dumpStage(job, 'Plain')], { signal });
+  const stages = [dumpStage(job, 'Plain'), compressor(compression)].filter((stage) => stage !== undefined);
+  const dump = runPipeline(stages, { signal });
   measure(job, dump);
   try {
-    const stages = [compressor(compression)];
-    const stored = await storeChecked({ targets, path, stages, input: script.pass(dump.output), signal });
+    const input = readAlong(dump.output, compression, script.pass, signal);
+    const stored = await storeChecked({ targets, path, stages: [], input, signal });
     job.meter.end();
     const contents = await storeContentsOfScript(job, script.list());
     return { objects: [stored], contents, warnings: warningsOf((await dump.finished)[0]?.stderr) };

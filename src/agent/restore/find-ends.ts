@@ -11,7 +11,7 @@ import type { Identity } from '../../repository/identity.ts';
 import { openEncrypted } from '../../repository/open-encrypted.ts';
 import type { Store } from '../../repository/store.ts';
 import type { Folders } from '../backup/run-backup.ts';
-import { type BackupFolder, corrupted } from './fetch-archive.ts';
+import { type BackupFolder, corrupted } from './fetch-object.ts';
 import { type RestoreContext, readServer, type Target } from './work.ts';
 
 /** The backup's folder and manifest, and proof that it can be decrypted. */

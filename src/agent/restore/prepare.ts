@@ -1,13 +1,15 @@
 import { terminal } from '../../domain/failure.ts';
+import type { ManifestDatabase } from '../../domain/manifest.ts';
 import { type ChosenDatabase, chooseDatabases, wayOf } from './choose-databases.ts';
 import { fetchArchive } from './fetch-archive.ts';
+import type { BackupFolder, FetchOptions } from './fetch-object.ts';
 import { type DatabasePlan, planDatabase, type Unpacked } from './plan-database.ts';
 import type { GlobalsPlan } from './plan-globals.ts';
 import { planSteps } from './plan-steps.ts';
 import { readArchive } from './read-archive.ts';
 import { readGlobals } from './restore-globals.ts';
 import { createRestoreProgress } from './restore-progress.ts';
-import { readScript } from './script/read-script.ts';
+import { createScriptReader } from './script/read-script.ts';
 import type { TargetServer } from './target-server.ts';
 import type { Work } from './work.ts';
 
@@ -74,16 +76,32 @@ async function unpackAll(
     if (fetched === undefined) {
       progress.fetching(`fetching and checking ${source.name} (${dumps.size + 1})`);
       log.info({ database: source.name, objects: source.objects.length }, 'fetching the dump');
-      const dump = await fetchArchive(from, source, { scratch, signal, onBytes: progress.fetched });
-      const { format, name } = source;
-      const archive =
-        format === 'Plain' ? await readScript(dump, name) : await readArchive({ path: dump, format }, name);
-      fetched = { dump, archive };
+      fetched = await fetchDump(from, source, { scratch, signal, onBytes: progress.fetched });
       dumps.set(source.name, fetched);
     }
     unpacked.push({ ...database, ...fetched });
   }
   return unpacked;
+}
+
+/** A Plain dump is read through while it is fetched; the others begin with their table of contents. */
+async function fetchDump(
+  from: BackupFolder,
+  source: ManifestDatabase,
+  options: FetchOptions,
+): Promise<Pick<Unpacked, 'dump' | 'archive'>> {
+  const { format, name } = source;
+  if (format !== 'Plain') {
+    const dump = await fetchArchive(from, source, options);
+    return { dump, archive: await readArchive({ path: dump, format }, name) };
+  }
+  let reader = createScriptReader(name);
+  const follow = () => {
+    reader = createScriptReader(name);
+    return reader.push;
+  };
+  const dump = await fetchArchive(from, source, { ...options, follow });
+  return { dump, archive: reader.end() };
 }
 
 function chooseAdminDatabase(

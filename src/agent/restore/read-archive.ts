@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { terminal } from '../../domain/failure.ts';
 import { type Archive, ArchiveCutShort, parseArchive, UnknownArchive } from './archive.ts';
-import { corrupted } from './fetch-archive.ts';
+import { corrupted } from './fetch-object.ts';
 
 const firstRead = 1024 ** 2;
 

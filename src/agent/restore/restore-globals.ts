@@ -1,7 +1,8 @@
 import { Failure, terminal } from '../../domain/failure.ts';
 import type { LogicalManifest } from '../../domain/manifest.ts';
 import type { Query } from '../../postgres/query.ts';
-import { type BackupFolder, fetchText } from './fetch-archive.ts';
+import { fetchText } from './fetch-archive.ts';
+import type { BackupFolder } from './fetch-object.ts';
 import { type GlobalsPlan, planGlobals } from './plan-globals.ts';
 import { splitStatements } from './sql-statements.ts';
 import type { TargetServer } from './target-server.ts';

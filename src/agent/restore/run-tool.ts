@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
@@ -13,6 +13,8 @@ export interface ToolRun {
   readonly signal: AbortSignal;
   /** Its standard input, which it need not read to the end. */
   readonly input?: AsyncIterable<Buffer>;
+  /** Instead: an open file, from its current place. */
+  readonly stdin?: number | undefined;
   /** Each line of standard error when it is written. */
   readonly onLine?: (line: string) => void;
 }
@@ -32,9 +34,10 @@ const killAfter = 5000;
  * Runs one program to its end without a shell, whatever its exit code. Rejects with the signal's reason after the program
  * has gone (asked first, so that it can cancel its statements), and with StageFailed where it was killed or cannot start.
  */
-export async function runTool({ command, args, env, signal, input, onLine }: ToolRun): Promise<ToolEnd> {
+export async function runTool({ command, args, env, signal, input, stdin, onLine }: ToolRun): Promise<ToolEnd> {
   signal.throwIfAborted();
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
+  const child = spawn(command, args, { stdio: [stdin ?? 'pipe', 'pipe', 'pipe'], env });
+  if (child.stdout === null || child.stderr === null) throw new Error('a program without its pipes');
   let killer: NodeJS.Timeout | undefined;
   const stop = () => {
     child.kill('SIGTERM');
@@ -72,7 +75,9 @@ export async function runTool({ command, args, env, signal, input, onLine }: Too
 }
 
 /** Gives what went wrong with the input itself; what the program does not want any more is no fault. */
-async function feed(child: ChildProcessWithoutNullStreams, input: AsyncIterable<Buffer> = none()): Promise<unknown> {
+async function feed(child: ChildProcess, input: AsyncIterable<Buffer> = none()): Promise<unknown> {
+  const { stdin } = child;
+  if (stdin === null) return undefined;
   let fault: unknown;
   let given = false;
   async function* watched() {
@@ -91,7 +96,7 @@ async function feed(child: ChildProcessWithoutNullStreams, input: AsyncIterable<
       throw error;
     }
   }
-  await pipeline(Readable.from(watched(), { objectMode: false }), child.stdin).catch(() => undefined);
+  await pipeline(Readable.from(watched(), { objectMode: false }), stdin).catch(() => undefined);
   return fault;
 }
 

@@ -5,7 +5,7 @@ import { withConnection } from '../../postgres/query.ts';
 import type { ActionContext } from '../action.ts';
 import type { Folders } from '../backup/run-backup.ts';
 import type { Patience } from '../while-answering.ts';
-import type { BackupFolder } from './fetch-archive.ts';
+import type { BackupFolder } from './fetch-object.ts';
 import { readTargetServer, type TargetServer } from './target-server.ts';
 
 export interface RestoreContext extends ActionContext<RestoreTask> {

@@ -6,7 +6,7 @@ const composed = 'asks a store or a folder, and gives what it has read to parser
 export const elsewhere: Readonly<Record<string, string>> = {
   // With files, programs or servers.
   readArchive: 'files.test.ts',
-  readScript: 'files.test.ts',
+  createScriptReader: 'files.test.ts',
   readMarker: 'files.test.ts',
   readControlFile: 'reads the file that parseControlFile takes',
   readServiceAccount: 'files.test.ts',
@@ -23,6 +23,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   readMountPoints: '/proc/self/mountinfo, which the kernel writes',
   readFile: 'gives bytes and reads nothing in them',
   readSmallFile: 'gives bytes and reads nothing in them',
+  readAlong: 'gives bytes on, and what is in them to createScriptContents',
   volumeFailure: "error codes of the kernel's",
   // Of the server.
   readIncrementFacts: server,

@@ -5,7 +5,7 @@ import { decrypted, whyNotDecrypted } from '../../../stream/encrypt.ts';
 import { extractTar, NotATar } from '../../../stream/extract-tar.ts';
 import { runPipeline } from '../../../stream/pipeline.ts';
 import { StageFailed } from '../../../stream/stage-failed.ts';
-import { unpackers } from '../../../stream/unpack.ts';
+import { isOfZlib, unpackers } from '../../../stream/unpack.ts';
 import { corrupted } from './corrupted.ts';
 import type { BaseBackup } from './lay-base.ts';
 
@@ -96,8 +96,4 @@ export function failureOf(error: unknown, where: string, folder: string): unknow
 
 function isFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && ['ENOSPC', 'EDQUOT'].includes(String(error.code));
-}
-
-function isOfZlib(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && /^(ZSTD_error_|Z_)/.test(String(error.code));
 }

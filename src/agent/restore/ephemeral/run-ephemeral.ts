@@ -14,7 +14,7 @@ import { clearFolder, signsIn } from '../../recover/run/signs.ts';
 import { openMirrored } from '../../restore-sources.ts';
 import { type CheckList, createCheckList, failureOf } from '../../verify/check-list.ts';
 import { questionServer } from '../../verify/question-server.ts';
-import type { BackupFolder } from '../fetch-archive.ts';
+import type { BackupFolder } from '../fetch-object.ts';
 import { findSource } from '../find-ends.ts';
 import { readGlobals } from '../restore-globals.ts';
 import { runRestore } from '../run-restore.ts';

@@ -1,3 +1,5 @@
+import { isDigit, isSpace, isWord, isWordPart } from './word-bytes.ts';
+
 /** A piece of a script for psql, with its place in bytes. Between two pieces is nothing but white space. */
 export interface Piece {
   /** Rows are those of the COPY before it, with the line that ends them. */
@@ -14,6 +16,7 @@ export class StrangeScript extends Error {
 }
 
 export interface ScriptLexer {
+  /** Keeps nothing of the chunk's memory. */
   push(chunk: Buffer): void;
   /** Nothing follows. */
   end(): void;
@@ -53,7 +56,8 @@ export function createScriptLexer(onPiece: (piece: Piece) => void): ScriptLexer 
   /** Takes over what of the open piece is in this buffer. */
   const keep = (to: number) => {
     if (open === undefined || open.kind === 'Rows' || open.kept > longest) return;
-    const part = buffer.subarray(Math.max(0, open.start + open.kept - base), to);
+    // A copy: who gave the bytes may use their memory again.
+    const part = Buffer.from(buffer.subarray(Math.max(0, open.start + open.kept - base), to));
     open.parts.push(part);
     open.kept += part.length;
   };
@@ -209,8 +213,21 @@ export function createScriptLexer(onPiece: (piece: Piece) => void): ScriptLexer 
   };
   return {
     push(chunk) {
-      buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk]);
+      if (buffer.length === 0) buffer = chunk;
+      else {
+        // What was left is joined with as much as takes the reading beyond it; the rest of the chunk is not copied.
+        const head = Math.min(chunk.length, 2 * lookahead);
+        const left = buffer.length;
+        buffer = Buffer.concat([buffer, chunk.subarray(0, head)]);
+        if (head < chunk.length) {
+          const before = base;
+          run(buffer.length - lookahead);
+          const read = base - before - left;
+          buffer = read < 0 ? Buffer.concat([buffer, chunk.subarray(head)]) : chunk.subarray(read);
+        }
+      }
       run(buffer.length - lookahead);
+      buffer = Buffer.from(buffer);
     },
     end() {
       run(buffer.length);
@@ -233,20 +250,4 @@ const makesRoutine = /^c(?:or)?[fp]/;
 function isCopyFromInput(text: Buffer | undefined): boolean {
   if (text === undefined || !/^copy\s/i.test(text.toString('latin1', 0, 8))) return false;
   return /\sFROM\s+stdin(?:\s+WITH\b[^'"]*)?;$/i.test(text.toString('latin1'));
-}
-
-function isSpace(byte: number): boolean {
-  return byte === 32 || (byte >= 9 && byte <= 13);
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 48 && byte <= 57;
-}
-
-function isWord(byte: number): boolean {
-  return (byte >= 97 && byte <= 122) || (byte >= 65 && byte <= 90) || byte === 95 || byte >= 128 || isDigit(byte);
-}
-
-function isWordPart(byte: number): boolean {
-  return isWord(byte) || byte === dollar;
 }

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { terminal } from '../../../domain/failure.ts';
 import { webName } from '../archive.ts';
 import { beginsWith, findWord, nameAt, splitStatements } from '../sql-statements.ts';
@@ -53,22 +52,40 @@ export interface Setting extends Range {
   readonly isReset: boolean;
 }
 
-const pieceSize = 1024 ** 2;
+/** Reads a script once, from its begin to its end, while it passes by. */
+export interface ScriptReader {
+  /** Keeps nothing of the chunk's memory. What is wrong with the script is said at the end: it may be the bytes that are damaged. */
+  push(chunk: Buffer): void;
+  /** Nothing follows. A terminal UnknownFormat where it is not what pg_dump writes. */
+  end(): Script;
+}
 
-/** Reads a fetched script once, from its begin to its end; `database` is its name in the backup. */
-export async function readScript(path: string, database: string): Promise<Script> {
+/** `database` is its name in the backup. */
+export function createScriptReader(database: string): ScriptReader {
   const reading = createReading(database);
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: pieceSize })) reading.push(chunk as Buffer);
-    return reading.end();
-  } catch (error) {
-    if (!(error instanceof StrangeScript)) throw error;
-    throw terminal(
-      'UnknownFormat',
-      `The Plain dump of database ${database} is not what pg_dump writes: ${error.message}. Nothing was changed in the target, and nothing of the dump was run. Restore from another backup; or look through the file and run it by hand with psql (docs/restore-by-hand.md).`,
-      error,
-    );
-  }
+  let strange: StrangeScript | undefined;
+  const unlessStrange = <Result>(read: () => Result): Result | undefined => {
+    if (strange !== undefined) return undefined;
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof StrangeScript)) throw error;
+      strange = error;
+      return undefined;
+    }
+  };
+  return {
+    push: (chunk) => unlessStrange(() => reading.push(chunk)),
+    end() {
+      const script = unlessStrange(() => reading.end());
+      if (script !== undefined) return script;
+      throw terminal(
+        'UnknownFormat',
+        `The Plain dump of database ${database} is not what pg_dump writes: ${strange?.message}. Nothing was changed in the target, and nothing of the dump was run. Restore from another backup; or look through the file and run it by hand with psql (docs/restore-by-hand.md).`,
+        strange,
+      );
+    },
+  };
 }
 
 function createReading(database: string) {

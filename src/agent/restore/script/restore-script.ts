@@ -1,10 +1,12 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { quoteIdentifier } from '../../../postgres/advice.ts';
 import { type LoadResult, RestoreToolFailed } from '../run-pg-restore.ts';
 import { type TriggerState, triggerStatements } from '../trigger-states.ts';
 import type { Range, Script } from './read-script.ts';
 import { type PsqlOptions, type PsqlResult, type PsqlRun, runPsql, scriptError } from './run-psql.ts';
-import { partsToRun, type ScriptOptions, within } from './script-parts.ts';
+import { gaps, partsToRun, type ScriptOptions, within } from './script-parts.ts';
+import { withBlanks } from './with-blanks.ts';
 
 export interface ScriptRun extends Pick<PsqlRun, 'tool' | 'access' | 'files' | 'isSuperuser' | 'database' | 'signal'> {
   readonly path: string;
@@ -24,12 +26,40 @@ export async function restoreScript(run: ScriptRun): Promise<LoadResult> {
   const objects = script.entries.length;
   if (!options.exitOnError) return { objects, ...(await asleepMeanwhile(run, () => countErrors(run, wanted))) };
   const { singleTransaction } = parts;
-  const result = await runPsql({
-    ...run,
-    options: { ...options, stopAtError: true, singleTransaction },
-    input: withTriggersAsleep(run, readParts(run, wanted)),
-  });
+  const session = { ...run, options: { ...options, stopAtError: true, singleTransaction } };
+  if (run.asleep.length > 0)
+    return { objects, ...(await runPsql({ ...session, input: withTriggersAsleep(run, readParts(run, wanted)) })) };
+  // psql reads the file by itself: a whole database less to pass through here.
+  const result = await withBlanks(run.path, gaps(wanted, script.size), (input) =>
+    whileTelling(run, input, () => runPsql({ ...session, input })),
+  );
   return { objects, ...result };
+}
+
+const tellEvery = 500;
+
+/** How far psql has come is where its file is. */
+async function whileTelling<Result>(run: ScriptRun, { fd }: FileHandle, work: () => Promise<Result>): Promise<Result> {
+  const entryAt = entryFinder(run);
+  const timer = setInterval(() => {
+    const place = placeOf(fd);
+    if (place !== undefined) entryAt(place);
+  }, tellEvery);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** proc(5), /proc/pid/fdinfo; undefined where it cannot be told. */
+function placeOf(fd: number): number | undefined {
+  try {
+    const place = /^pos:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+    return place === undefined ? undefined : Number(place);
+  } catch {
+    return undefined;
+  }
 }
 
 /** In the script's own transaction: where it ends early, no trigger has been switched off. */
@@ -130,21 +160,28 @@ function createSettings({ settings }: Script, wanted: readonly Range[]): (place:
 }
 
 async function* readParts({ path, script, onProgress }: ScriptRun, parts: readonly Range[]): AsyncGenerator<Buffer> {
-  const { entries } = script;
-  let index = 0;
+  const tell = entryFinder({ script, onProgress });
   for (const { start, end } of parts) {
     let place = start;
     for await (const chunk of createReadStream(path, { start, end: end - 1, highWaterMark: chunkSize })) {
       const bytes = chunk as Buffer;
       yield bytes;
       place += bytes.length;
-      while ((entries[index + 1]?.start ?? Number.POSITIVE_INFINITY) < place) index += 1;
-      const entry = entries[index];
-      if (entry !== undefined) onProgress(`${entry.kind} ${entry.name}`, index);
+      tell(place);
     }
     // A statement that was left out may have stood between two words.
     yield lineBreak;
   }
+}
+
+/** Tells of the entry that a place lies in; the places only grow. */
+function entryFinder({ script: { entries }, onProgress }: Pick<ScriptRun, 'script' | 'onProgress'>) {
+  let index = 0;
+  return (place: number) => {
+    while ((entries[index + 1]?.start ?? Number.POSITIVE_INFINITY) < place) index += 1;
+    const entry = entries[index];
+    if (entry !== undefined) onProgress(`${entry.kind} ${entry.name}`, index);
+  };
 }
 
 const chunkSize = 256 * 1024;

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
 import type { ServerAccess } from '../../../postgres/access.ts';
 import { quoteIdentifier } from '../../../postgres/advice.ts';
 import { conninfo, type LibpqFiles, type Tool, toolVersion } from '../../../postgres/tools.ts';
@@ -14,8 +15,8 @@ export interface PsqlRun {
   readonly isSuperuser: boolean;
   readonly database: string;
   readonly options: PsqlOptions;
-  /** SQL. */
-  readonly input: AsyncIterable<Buffer>;
+  /** SQL, or an open file of it. */
+  readonly input: AsyncIterable<Buffer> | FileHandle;
   readonly signal: AbortSignal;
 }
 
@@ -43,7 +44,7 @@ export async function runPsql(run: PsqlRun): Promise<PsqlResult> {
     args: psqlArgs(run.database, options, (await knowsRestriction(tool)) ? randomBytes(24).toString('hex') : undefined),
     env: restoreEnvironment(run),
     signal,
-    input,
+    ...('fd' in input ? { stdin: input.fd } : { input }),
     onLine: output.line,
   });
   output.end();

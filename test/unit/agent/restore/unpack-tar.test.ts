@@ -65,3 +65,14 @@ test('an error of the stream is the error', async () => {
   }
   await expect(unpackTar(broken(), folder, signal)).rejects.toThrow('the checksum is wrong');
 });
+
+test('what was damaged is unpacked anew, from another repository', async () => {
+  async function* broken() {
+    for await (const chunk of tarOf({ name: '1.dat' }, { name: 'toc.dat' })) yield chunk;
+    throw new Error('the checksum is wrong');
+  }
+  await expect(unpackTar(broken(), folder, signal)).rejects.toThrow('the checksum is wrong');
+  expect(await readdir(folder)).toEqual([]);
+  await unpackTar(tarOf({ name: '1.dat' }, { name: 'toc.dat' }), folder, signal);
+  expect((await readdir(folder)).sort()).toEqual(['1.dat', 'toc.dat']);
+});

@@ -55,6 +55,19 @@ test.each([script.length, 1, 2, 3, 7, 64, 255, 256, 257, 700])('pieces are the s
   expect(lex(script, size)).toEqual(pieces);
 });
 
+test.each([1, 256, 257, 511, 512, 513, 700])('chunks of %i bytes may be overwritten when they were taken', (size) => {
+  const texts: string[] = [];
+  const lexer = createScriptLexer(({ kind, text }) => texts.push(`${kind} ${text?.toString() ?? ''}`));
+  for (let at = 0; at < script.length; at += size) {
+    const chunk = Buffer.from(Buffer.from(script).subarray(at, at + size));
+    lexer.push(chunk);
+    chunk.fill(';');
+  }
+  lexer.push(Buffer.from(script).subarray(Math.ceil(script.length / size) * size));
+  lexer.end();
+  expect(texts.filter((text) => !text.startsWith('Rows'))).toEqual(pieces.filter((text) => !text.startsWith('Rows')));
+});
+
 test('with standard_conforming_strings off a backslash escapes in every string', () => {
   const text = `SELECT 'a\\'; b';`;
   expect(lex(text, text.length, false)).toEqual([`Statement ${text}`]);
