@@ -58,7 +58,8 @@ export function mirroredStore(mirrors: readonly Mirror[], onFallback: OnFallback
       }
     }
     const unknown = failures.find(({ reason }) => reason !== 'NoSuchObject');
-    if (unknown !== undefined) throw unknown;
+    const absent = nothing !== undefined || failures.some(({ reason }) => reason === 'NoSuchObject');
+    if (unknown !== undefined) throw absent ? unproven(key, unknown) : unknown;
     if (nothing !== undefined) return nothing.answer;
     throw failures[0] ?? new Error(`${key} is asked of nobody`);
   };
@@ -96,6 +97,15 @@ export function mirroredStore(mirrors: readonly Mirror[], onFallback: OnFallback
       await Promise.allSettled(mirrors.map(({ store }) => store.close()));
     },
   };
+}
+
+/** One that cannot be asked may be the only one that has it. */
+function unproven(key: string, { reason, message, retryable, cause }: Failure): Failure {
+  return new Failure(
+    reason,
+    `${message} The other repositories do not have ${key}, but that one might: let it answer again; or leave it out on purpose, by naming another one in source.repository.`,
+    { retryable, cause },
+  );
 }
 
 interface Listing {

@@ -2,7 +2,7 @@ import { type JobTemplate, jobTemplate } from '../../api/job-template.ts';
 import type { BackupPolicy, BackupRepository, PitrRecovery } from '../../api/kinds.ts';
 import type { WorkloadRef } from '../../api/postgres-server.ts';
 import { foreignNamespace, readableNamespaces } from '../../domain/readable-namespaces.ts';
-import type { PlanRecoveryTask, RepositoryTask } from '../../domain/task.ts';
+import type { PlanRecoveryTask } from '../../domain/task.ts';
 import { isPartial } from '../../domain/verification/verdict.ts';
 import { isList, repositoryTasks } from '../backup-task.ts';
 import { readTogether } from '../read-together.ts';
@@ -42,10 +42,10 @@ export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLo
     if (isRefusal(task)) return task;
     if (origin !== undefined && !readableNamespaces(namespace, task.spec).includes(origin))
       return refused('ForeignNamespace', foreignNamespace(task.name, origin));
+    // That one alone, whatever the policy's others are: it is how to go on when one of them is away for good.
     return {
       task: {
         repository: task,
-        ...othersOf(task, namespace, origin === namespace ? policy : undefined, lookup),
         ...(origin === undefined || policy === undefined ? {} : { namespace: origin, policy }),
         ...(systemIdentifier === undefined ? {} : { systemIdentifier }),
       },
@@ -58,17 +58,6 @@ export function resolveSource({ metadata, spec }: PitrRecovery, lookup: SourceLo
   }
   if (policyRef === undefined) return refused('NoSource', 'The recovery names no source.');
   return ofPolicy(namespace, policyRef.name, lookup);
-}
-
-/** A repository that is named with a policy of this namespace stands for all of the policy's. */
-function othersOf(task: RepositoryTask, namespace: string, policyName: string | undefined, lookup: SourceLookup) {
-  const policy = policyName === undefined ? undefined : lookup.policy(policyName);
-  if (policy === undefined || isRefusal(policy)) return {};
-  const { repositoryRefs } = policy.spec;
-  if (!repositoryRefs.some(({ name }) => name === task.name)) return {};
-  const rest = repositoryRefs.filter(({ name }) => name !== task.name);
-  const others = readTogether(task, namespace, rest, (each) => lookup.repository(each));
-  return others.length === 0 ? {} : { others: [...others] };
 }
 
 function ofPolicy(namespace: string, name: string, lookup: SourceLookup): RecoverySource | Refusal {

@@ -48,6 +48,7 @@ test('that nothing is there is said only where both say so', async () => {
   expect(await both.head('c', { signal })).toBeUndefined();
   await takeAway('two');
   await expect(get('c')).rejects.not.toMatchObject({ reason: 'NoSuchObject' });
+  await expect(get('c')).rejects.toThrow(/do not have c, but that one might: .* source\.repository/);
   await expect(both.head('c', { signal })).rejects.toThrow();
 });
 
