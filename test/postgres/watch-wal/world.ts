@@ -113,9 +113,9 @@ export function startWatch(world: World, task: WatchWalTask, pace: Pace = quickP
   return {
     wal: () => wal,
     async until(fits) {
-      const deadline = Date.now() + 30_000;
+      const deadline = Date.now() + 100_000;
       while (fits(wal) !== true) {
-        if (Date.now() > deadline) throw new Error(`not within 30 s; the last status was ${JSON.stringify(wal)}`);
+        if (Date.now() > deadline) throw new Error(`not within 100 s; the last status was ${JSON.stringify(wal)}`);
         const { promise, resolve } = Promise.withResolvers<void>();
         wake = resolve;
         await Promise.race([promise, done, delay(1000)]);
