@@ -17,9 +17,11 @@ case " $2 " in
 esac
 
 apt-get update
+# A base that was kept may be older than an update of its libraries.
+apt-get upgrade -y
 apt-get install -y --no-install-recommends patchelf "postgresql-client-$major"
 
-mkdir -p "$home/bin" "$home/lib" "$home/share/doc"
+mkdir -p "$home/bin" "$home/lib" "$home/share/doc" "$home/share/packages"
 for tool in pg_amcheck pg_basebackup pg_combinebackup pg_dump pg_dumpall pg_isready pg_receivewal pg_restore pg_verifybackup psql; do
   # pg_amcheck came with 14.
   if [ "$tool" = pg_amcheck ] && [ "$major" -lt 14 ]; then continue; fi
@@ -43,6 +45,8 @@ for tool in "$home"/bin/*; do
 done
 
 for package in "postgresql-client-$major" $(sh "$here/packages.sh" $libraries); do
+  # Not in var/lib/dpkg/status.d, where a scanner would take them for packages of the image's own release of Debian.
+  dpkg-query -s "$package" >"$home/share/packages/$package"
   if [ -e "/usr/share/doc/$package/copyright" ]; then
     mkdir -p "$home/share/doc/$package"
     cp -L "/usr/share/doc/$package/copyright" "$home/share/doc/$package/"

@@ -67,19 +67,23 @@ test('a moment after it was set right: replay stops at the first commit that is 
   const moment = new Date().toISOString();
   await server.psql("INSERT INTO said VALUES ('last')");
   const last = await source.ship();
-  await planOf(source, { targetTime: moment });
+  const { steps, recovery } = await planOf(source, { targetTime: moment });
+  expect(steps.join(' ')).toMatch(/clock had been ahead, and was set back: .* ask for a targetLSN or a targetXID/);
   const words = (expected: string) => ({
     assertions: [
       { database: 'postgres', query: "SELECT string_agg(word, ' ' ORDER BY word) FROM said", expect: expected },
     ],
   });
-  const task = taskFor(planFor(backup, last), { targetTime: moment }, join(source.root, 'moment'), words('before'));
+  const task = taskFor(recovery, { targetTime: moment }, join(source.root, 'moment'), words('before'));
   const found = await recover(source, task);
   expect(found.failure, found.log).toBeUndefined();
   // PostgreSQL's own rule; the time of the last commit that was reached is not that of the target.
   const { reached } = found.status as { readonly reached: { readonly time: string } };
   expect(Date.parse(reached.time)).toBeLessThan(Date.parse(moment));
   expect(found.outcome?.message).toContain(`last commit ${reached.time}`);
+  expect(found.outcome?.message).toMatch(
+    /Replay stopped at \S+, before transaction \d+, which ended at .*: the clock had been ahead there.* ask for a targetLSN/,
+  );
   const whole = taskFor(planFor(backup, last), {}, join(source.root, 'whole'), words('after ahead before last'));
   expect((await recover(source, whole)).failure).toBeUndefined();
 });

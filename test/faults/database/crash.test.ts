@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { runRestore } from '../../../src/agent/restore/run-restore.ts';
 import {
   backUp,
@@ -23,6 +23,7 @@ import { type Breakable, startBreakable } from './breakable.ts';
 import { dumping, toolsRunning, whenCopying } from './moments.ts';
 import { restoreTaskFor } from './restoring.ts';
 
+vi.setConfig({ testTimeout: bounded(300_000, 7_200_000) });
 let server: Breakable;
 let setting: Setting;
 

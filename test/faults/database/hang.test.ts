@@ -194,8 +194,9 @@ describe('one process of the server that hangs, while the others answer', () => 
     let frozen: Promise<void> | undefined;
     const log = whenCopying(() => {
       frozen = (async () => {
-        while ((await server.psql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")) === '0');
-        await freezeOf("SELECT pid FROM pg_stat_replication WHERE state = 'streaming'");
+        let pid = '';
+        while (pid === '') pid = await server.psql("SELECT pid FROM pg_stat_replication WHERE state = 'streaming'");
+        goOn = freezeProcess(Number(pid));
       })();
     });
     const task = physicalTask(server, { walMethod: 'Stream', maxRate: '2M' });

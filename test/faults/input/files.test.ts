@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pack } from 'tar-stream';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readStandbyCredentials } from '../../../src/agent/recover/run/leave-standby.ts';
 import { readMarker } from '../../../src/agent/recover/run/marker.ts';
 import { readArchive } from '../../../src/agent/restore/read-archive.ts';
@@ -21,6 +21,8 @@ import { seeded } from './random.ts';
 import { corpus, isOurs } from './target.ts';
 import { pieces } from './targets/dumps.ts';
 
+// Thousands of inputs beside other work: minutes.
+vi.setConfig({ testTimeout: bounded(300_000, 7_200_000) });
 const { signal } = new AbortController();
 const some = bounded(150, 4000);
 let root: string;

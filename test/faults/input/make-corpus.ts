@@ -208,6 +208,11 @@ async function physical(from: TestServer): Promise<void> {
     { uid: account.uid, gid: account.gid, reject: false, all: true, cwd: copy },
   );
   await keep('server-log/failed.txt', String(failed.all));
+  // Of a recovery to a moment, from a server whose clock had been ahead (test/faults/database/clock.test.ts).
+  await keep(
+    'server-log/stopped.txt',
+    '2026-11-22 02:24:07.990 UTC [3363] LOG:  recovery stopping before commit of transaction 728, time 2026-11-23 02:23:13.589723+00\n2026-11-22 02:24:07.990 UTC [3363] LOG:  redo done at 0/50000C0 system usage: CPU: user: 0.00 s, system: 0.00 s, elapsed: 0.33 s\n2026-11-22 02:24:07.990 UTC [3363] LOG:  last completed transaction was at log time 2026-11-22 02:23:09.85791+00\n',
+  );
 }
 
 function frame(letter: string, numbers: readonly bigint[]): Buffer {

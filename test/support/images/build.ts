@@ -8,7 +8,8 @@ import type { Buildah } from './buildah.ts';
 import { contentHash } from './content-hash.ts';
 import { buildWithDocker } from './docker.ts';
 import { buildOnHost, openStorage } from './host.ts';
-import { type ImageName, type Recipe, recipeOf } from './recipe.ts';
+import type { ImageName, Recipe } from './recipe.ts';
+import { currentRecipe, isDue, needsUpdates } from './updates.ts';
 
 export type { ImageName } from './recipe.ts';
 
@@ -35,11 +36,12 @@ export async function ensureImages(names: readonly ImageName[], options: BuildOp
   const unique = [...new Set(names)];
   const planned = await Promise.all(unique.map((name) => plan(name, way)));
   const present = await Promise.all(planned.map(({ archive }) => exists(archive)));
-  if (present.every(Boolean)) return planned.map(withoutRecipe);
+  const due = (await Promise.all(unique.map(isDue))).some(Boolean);
+  if (present.every(Boolean) && !due) return planned.map(withoutRecipe);
   return await withLock(join(folder(), 'build.lock'), async () => {
     let storage: Buildah | undefined;
     const built: BuiltImage[] = [];
-    for (const name of unique) {
+    const ensure = async (name: ImageName) => {
       options.signal?.throwIfAborted();
       let image = await plan(name, way);
       while (!(await exists(image.archive))) {
@@ -47,6 +49,11 @@ export async function ensureImages(names: readonly ImageName[], options: BuildOp
         await build(image, storage, options);
         image = await replan(image, way, options);
       }
+      return image;
+    };
+    for (const name of unique) {
+      let image = await ensure(name);
+      if ((await isDue(name)) && (await needsUpdates(name, image.archive, options))) image = await ensure(name);
       built.push(withoutRecipe(image));
       await prune(image);
     }
@@ -55,7 +62,7 @@ export async function ensureImages(names: readonly ImageName[], options: BuildOp
 }
 
 async function plan(name: ImageName, way: Way): Promise<Planned> {
-  const recipe = recipeOf(name);
+  const recipe = await currentRecipe(name);
   // On the host, Node and the base come from here: their versions are not in the Containerfile.
   const versions = way === 'host' ? { node: process.version, base: baseReference('trixie') } : {};
   const hash = await contentHash(recipe.inputs, { name, way, ...recipe.args, ...versions });

@@ -48,6 +48,7 @@ export function describePlan(described: Described): readonly string[] {
         ]),
     `Replay ${segments.length === 1 ? 'the WAL segment' : `${segments.length} WAL segments from`} ${segments.length === 1 ? segments[0] : `${segments[0]} to ${segments.at(-1)}`} (${sizeOf(walBytes)}) along timeline ${graphOf(path)}.`,
     stopOf(task.target, followed),
+    ...clockOf(followed),
     `Promote the server to timeline ${newTimeline}, and shut it down cleanly.`,
     `Then ${task.destination}.`,
   ];
@@ -95,6 +96,14 @@ function stopOf(target: PlanRecoveryTask['target'], { targetTime, stop, candidat
   if (target.targetImmediate === true) return `Stop at the backup's end, ${formatLsn(candidate.backup.end)}.`;
   const last = end.lastCommit === undefined ? '' : `, the last commit of ${formatMoment(end.lastCommit)} included`;
   return `Stop at the end of the archived WAL, ${formatLsn(end.endOfRecords ?? wal.end)}${last}.`;
+}
+
+/** What PostgreSQL's rule for a moment costs where the source's clock had been ahead. */
+function clockOf({ clockAhead, targetTime, end: { lastCommit } }: Followed): readonly string[] {
+  if (clockAhead === undefined || targetTime === undefined || lastCommit === undefined) return [];
+  return [
+    `The source's clock had been ahead, and was set back: the WAL has a commit of ${formatMoment(clockAhead)} before the last one, which is of ${formatMoment(lastCommit)}. Replay stops at the first commit that is later than the target, so what was committed behind that one by ${formatMoment(targetTime)} is left out; for that, ask for a targetLSN or a targetXID, or leave the target out.`,
+  ];
 }
 
 export function sizeOf(bytes: number): string {

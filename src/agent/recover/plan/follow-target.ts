@@ -20,6 +20,8 @@ export interface Followed {
   readonly targetTime: Moment | undefined;
   /** Where replay is expected to stop; undefined where only replay finds out. */
   readonly stop: Lsn | undefined;
+  /** Of a commit that replay to a moment meets, and is not to pass: more than a minute after that of the archive's last one. */
+  readonly clockAhead?: Moment | undefined;
 }
 
 type Target = PlanRecoveryTask['target'];
@@ -49,7 +51,7 @@ export async function followTarget(
   const end = await readEnd(first.wal, first.reader, heartbeat);
   const reach = { ...first, ...end };
   const followed = { ...first, end, targetTime: wanted.time };
-  if (wanted.time !== undefined) return { ...followed, stop: await stopAtTime(wanted.time, target, reach) };
+  if (wanted.time !== undefined) return { ...followed, ...(await stopAtTime(wanted.time, target, reach)) };
   if (wanted.lsn !== undefined) {
     if (end.lastRecord === undefined || wanted.lsn > end.lastRecord) throw refuseBeyond(formatLsn(wanted.lsn), reach);
     return { ...followed, stop: wanted.lsn };
@@ -123,15 +125,25 @@ async function inconsistent({ candidate, wal }: Following, candidates: readonly 
   return refuseHole(missing ?? '', why, undefined);
 }
 
+/** Commits that go on at the same time are not written in the order of their times. */
+const minute = 60_000_000;
+
 /** The end of the segment in which replay meets the first commit after the moment: without one it never stops. */
-async function stopAtTime(time: Moment, target: Target, reach: Following & Reach): Promise<Lsn> {
+async function stopAtTime(
+  time: Moment,
+  target: Target,
+  reach: Following & Reach,
+): Promise<Pick<Followed, 'stop' | 'clockAhead'>> {
   const isAfter = (commit: Moment) => (target.exclusive ? commit >= time : commit > time);
   if (reach.lastCommit === undefined || !isAfter(reach.lastCommit)) throw refuseBeyond(formatMoment(time), reach);
   const segment = await findStop(reach.wal, reach.reader, isAfter);
   const { segmentSize } = reach.candidate.backup;
-  if (segment === undefined) return reach.wal.end;
-  const end = beginOf(segment, segmentSize) + BigInt(segmentSize);
-  return end < reach.wal.end ? end : reach.wal.end;
+  if (segment === undefined) return { stop: reach.wal.end };
+  const end = beginOf(segment.name, segmentSize) + BigInt(segmentSize);
+  return {
+    stop: end < reach.wal.end ? end : reach.wal.end,
+    ...(segment.commit > reach.lastCommit + minute ? { clockAhead: segment.commit } : {}),
+  };
 }
 
 /** Replay stops at the first restore point of that name, which must not come before the backup's end. */

@@ -55,6 +55,12 @@ async function findHeartbeat(
   return undefined;
 }
 
+export interface StoppingSegment {
+  readonly name: string;
+  /** The last commit in it. */
+  readonly commit: Moment;
+}
+
 /**
  * The segment in which replay to a moment stops: the first with a commit that `isAfter`. Commit times grow with the WAL,
  * but for a clock that was set back, so that halving finds it by reading few. The last commit must be after it.
@@ -63,19 +69,19 @@ export async function findStop(
   { segments, end }: NeededWal,
   reader: WalReader,
   isAfter: (commit: Moment) => boolean,
-): Promise<string | undefined> {
-  let answer = segments.length;
+): Promise<StoppingSegment | undefined> {
+  let answer: StoppingSegment | undefined;
   let low = 0;
   for (let high = segments.length; low < high; ) {
     const middle = Math.floor((low + high) / 2);
     const found = await firstCommits(segments, middle, high, (name) => reader.read(name, end));
     if (found === undefined) high = middle;
     else if (isAfter(found.commit)) {
-      answer = found.index;
+      answer = found;
       high = middle;
     } else low = found.index + 1;
   }
-  return segments[answer];
+  return answer;
 }
 
 async function firstCommits(
@@ -83,10 +89,10 @@ async function firstCommits(
   from: number,
   to: number,
   read: (name: string) => Promise<ReadFacts | undefined>,
-): Promise<{ readonly index: number; readonly commit: Moment } | undefined> {
+): Promise<(StoppingSegment & { readonly index: number }) | undefined> {
   for (const [offset, name] of segments.slice(from, to).entries()) {
     const commit = (await read(name))?.lastCommit;
-    if (commit !== undefined) return { index: from + offset, commit };
+    if (commit !== undefined) return { index: from + offset, name, commit };
   }
   return undefined;
 }

@@ -5,6 +5,7 @@ import { toolFor, writeLibpqFiles } from '../../../postgres/tools.ts';
 import type { ActionOutcome } from '../../action.ts';
 import { checkAssertions, describeFailedAssertions } from '../../restore/check-assertions.ts';
 import { requireNextWal, requirePrimary } from './ask-primary.ts';
+import { wordsOfClockAhead } from './clock-ahead.ts';
 import { type RecoverContext, usualFolders, usualPatience } from './context.ts';
 import { type Extracted, extract } from './extract.ts';
 import type { Followed, Reached } from './follow-server.ts';
@@ -61,6 +62,9 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
         service = serving;
       });
       log.info({ ...followed.reached }, 'the server has reached the target');
+      const { targetTime } = task.target;
+      const ahead = wordsOfClockAhead(await signs.log(), { targetTime, plan: task.plan }, followed.reached);
+      if (ahead !== '') log.warn({ ...followed.reached, targetTime }, ahead.trim());
       if (standby !== undefined) await requireNextWal(task, standby, followed.reached, signal);
       const measured = measure(task, followed.reached, {
         begun,
@@ -81,7 +85,7 @@ export async function runRecover(context: RecoverContext): Promise<ActionOutcome
       await told.flush();
       const outcome = outcomeOf(context, followed.reached, extracted, questioning);
       const fallbacks = source.fallbacks();
-      return { ...outcome, message: `${outcome.message}${fallbacks}`, elsewhere: fallbacks !== '' };
+      return { ...outcome, message: `${outcome.message}${ahead}${fallbacks}`, elsewhere: fallbacks !== '' };
     } finally {
       await service?.stop();
       await source.store.close();

@@ -3,6 +3,7 @@ import { parseNamePattern } from '../../../../src/agent/backup/name-pattern.ts';
 import { createScriptContents } from '../../../../src/agent/backup/script-contents.ts';
 import { fileListOf } from '../../../../src/agent/physical/file-list.ts';
 import { parseFiles } from '../../../../src/agent/recover/run/check-files.ts';
+import { wordsOfClockAhead } from '../../../../src/agent/recover/run/clock-ahead.ts';
 import {
   explainLog,
   fromLogTime,
@@ -115,7 +116,7 @@ export const dumpTargets: readonly Target[] = [
   },
   {
     name: 'log of a recovery',
-    covers: ['explainLog', 'lastCommitTime', 'fromLogTime', 'settingsTooLow'],
+    covers: ['explainLog', 'lastCommitTime', 'fromLogTime', 'settingsTooLow', 'wordsOfClockAhead'],
     share: 5,
     corpus: corpus('server-log'),
     mutates: 'bytes',
@@ -123,6 +124,9 @@ export const dumpTargets: readonly Target[] = [
       const log = input.toString('utf8');
       explainLog(log, 1, { target: 'time', endOfArchive: '0/1', endOfArchiveTime: undefined });
       lastCommitTime(log);
+      const targetTime = '2026-11-22T02:23:35Z';
+      const plan = { endOfArchive: '0/1', endOfArchiveTime: targetTime, targetLSN: '0/1', segmentSize: 16 * 1024 ** 2 };
+      wordsOfClockAhead(log, { targetTime, plan }, { lsn: '0/1', timeline: 1 });
       fromLogTime(log.slice(0, 40));
       for (const { needed } of settingsTooLow(log)) refuse(Number.isNaN(needed), 'a number that is none');
     },

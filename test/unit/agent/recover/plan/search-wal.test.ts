@@ -39,14 +39,16 @@ it('finds the first segment with a commit after the moment, whichever have none'
       });
       const found = await findStop(walOf(grown.length), readerOf(grown).reader, (commit) => commit > time);
       const wanted = grown.findIndex((commit) => commit !== undefined && commit > time);
-      expect(found).toBe(wanted === -1 ? undefined : String(wanted));
+      expect(found).toEqual(
+        wanted === -1 ? undefined : expect.objectContaining({ name: String(wanted), commit: grown[wanted] }),
+      );
     }),
   );
 });
 
 it('reads few segments to find a moment among many', async () => {
   const { reader, reads } = readerOf(Array.from({ length: 1000 }, (_, index) => index));
-  expect(await findStop(walOf(1000), reader, (commit) => commit > 700)).toBe('701');
+  expect(await findStop(walOf(1000), reader, (commit) => commit > 700)).toMatchObject({ name: '701' });
   expect(reads()).toBeLessThanOrEqual(10);
 });
 
