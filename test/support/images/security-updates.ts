@@ -91,8 +91,11 @@ function releaseOf(suite: Suite): string {
 }
 
 async function sourceLines(): Promise<string> {
-  const { main = 'http://deb.debian.org/debian', security = 'http://deb.debian.org/debian-security' } =
-    await hostMirrors();
+  const { main, security } = await hostMirrors();
+  if (main === undefined || security === undefined)
+    throw new Error(
+      'apt has no mirror of Debian or of its security updates here. Name them in /etc/apt, and run apt-get update.',
+    );
   return [...new Set(Object.values(suites))]
     .map((suite) => `deb ${suite === 'sid' ? main : security} ${releaseOf(suite)} main\n`)
     .join('');

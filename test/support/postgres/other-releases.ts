@@ -46,7 +46,9 @@ export async function ensureOtherRelease(major: Major, log: (line: string) => vo
 
 async function unpack(major: Major, folder: string): Promise<void> {
   const suite = suites[major];
-  const { main = 'http://deb.debian.org/debian', security } = await hostMirrors();
+  const { main, security } = await hostMirrors();
+  if (main === undefined)
+    throw new Error('apt has no mirror of Debian here. Name one in /etc/apt, and run apt-get update.');
   const updates = security === undefined || suite === 'sid' ? [] : [`deb ${security} ${suite}-security main`];
   const options = ['--variant=extract', `--include=postgresql-${major}`, '--aptopt=Acquire::Check-Valid-Until "false"'];
   await execa('mmdebstrap', [...options, suite, folder, `deb ${main} ${suite} main`, ...updates], { all: true });
