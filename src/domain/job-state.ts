@@ -24,8 +24,20 @@ export interface PodView {
 }
 
 export type Fate =
-  | { readonly state: 'Pending'; readonly reason: string; readonly message: string }
-  | { readonly state: 'Running'; readonly reason: string; readonly message: string; readonly since?: string }
+  | {
+      readonly state: 'Pending';
+      readonly reason: string;
+      readonly message: string;
+      /** There is no pod, or one of which nobody knows how it ended: what was known before holds on. */
+      readonly unexplained?: true;
+    }
+  | {
+      readonly state: 'Running';
+      readonly reason: string;
+      readonly message: string;
+      readonly since?: string;
+      readonly unexplained?: true;
+    }
   | {
       readonly state: 'Completed' | 'Failed' | 'Cancelled';
       readonly reason: string;
@@ -136,26 +148,31 @@ function fateOfActiveJob(job: JobView, report: AgentReport | undefined): Fate {
     return {
       state: 'Running',
       reason: 'Retrying',
-      message: `The last try failed and another follows: ${failure}`,
+      message: `The last try failed and another follows: ${failure.says}`,
       ...(job.startTime === undefined ? {} : { since: job.startTime }),
+      ...(failure.known ? {} : { unexplained: true }),
     };
   }
   const message =
     pod === undefined
       ? 'Its Job has made no pod yet; if it stays so, a quota or a policy of the cluster may forbid it: look at the Events of the Job'
       : 'Its pod is being started';
-  return { state: 'Pending', reason: 'Starting', message };
+  return { state: 'Pending', reason: 'Starting', message, ...(pod === undefined ? { unexplained: true } : {}) };
 }
 
-/** How the try before this one ended, if there was one. */
-function lastFailure(job: JobView, report: AgentReport | undefined): string | undefined {
-  if (report?.outcome === 'Failed' || report?.outcome === 'Cancelled') return report.message;
+/** How the try before this one ended, if there was one. The kubelet's own ContainerStatusUnknown is no knowledge. */
+function lastFailure(
+  job: JobView,
+  report: AgentReport | undefined,
+): { readonly says: string; readonly known: boolean } | undefined {
+  if (report?.outcome === 'Failed' || report?.outcome === 'Cancelled') return { says: report.message, known: true };
   const failed = newest(job.pods.filter(({ phase }) => phase === 'Failed'));
   if (failed === undefined) return undefined;
-  if (failed.termination !== undefined) return failed.termination.message;
-  return failed.exit === undefined
-    ? `pod ${failed.name} failed`
-    : `pod ${failed.name} ended with exit code ${failed.exit.code} (${failed.exit.reason})`;
+  if (failed.termination !== undefined) return { says: failed.termination.message, known: true };
+  if (failed.exit === undefined) return { says: `pod ${failed.name} failed`, known: false };
+  const { code, reason } = failed.exit;
+  const says = `pod ${failed.name} ended with exit code ${code} (${reason})`;
+  return { says, known: reason !== 'ContainerStatusUnknown' };
 }
 
 /** Of the newest pod alone: what an earlier try said does not explain the end of the last one. */

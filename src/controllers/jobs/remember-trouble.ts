@@ -3,12 +3,12 @@ import type { Fate } from '../../domain/job-state.ts';
 import { troubles } from './view-job.ts';
 
 /**
- * At its deadline a Job removes its pod first, and with it the reason why that did not start; for a moment the pod's
- * container has then ended in a way that nobody knows. What was said before is why.
+ * At its deadline a Job removes its pod first, and with it the reason why that did not start; for a moment there is then
+ * no pod, or one that has ended in a way that nobody knows. What was said before is why.
  */
 export function rememberTrouble(fate: Fate, before: Condition | undefined): Fate {
   if (before?.status !== 'Unknown' || !troubles.has(before.reason)) return fate;
-  if (fate.reason === 'Retrying' && fate.message.includes('(ContainerStatusUnknown)'))
+  if ('unexplained' in fate && fate.unexplained)
     return { state: 'Pending', reason: before.reason, message: before.message };
   if (fate.reason !== 'DeadlineExceeded' || fate.message.includes(before.message)) return fate;
   return { ...fate, message: `${fate.message} Its pod did not start: ${before.message}` };
