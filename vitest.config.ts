@@ -53,12 +53,19 @@ export default defineConfig({
         setup: 'test/support/postgres/global-setup.ts',
         folders: ['store', 'damage', 'crash', 'database', 'input', 'security'].map((folder) => `faults/${folder}`),
       }),
-      // Breaks the one cluster, or needs all of it.
+      // Each with an operator of its own, for its namespace.
       tier('faults-cluster', {
+        timeout: 600_000,
+        parallel: true,
+        setup: 'test/support/tidemark/global-setup-without-operator.ts',
+        folders: ['faults/cluster', 'faults/soak'],
+      }),
+      // Breaks the one cluster, or needs all of it.
+      tier('faults-cluster-alone', {
         timeout: 600_000,
         parallel: false,
         setup: 'test/support/tidemark/global-setup.ts',
-        folders: ['cluster', 'scale', 'soak'].map((folder) => `faults/${folder}`),
+        folders: ['faults/cluster-alone'],
       }),
     ],
   },

@@ -18,8 +18,8 @@ const checks: Readonly<Record<string, readonly string[]>> = {
 };
 const hostTiers = ['unit', 'postgres', 'faults'] as const;
 /** The cluster's tests wait more than they work. */
-const workersOf: Readonly<Record<string, string>> = { unit: '100%', cluster: '3' };
-const clusterTiers = ['cluster', 'cluster-alone', 'faults-cluster'] as const;
+const workersOf: Readonly<Record<string, string>> = { unit: '100%', cluster: '3', 'faults-cluster': '3' };
+const clusterTiers = ['cluster', 'cluster-alone', 'faults-cluster', 'faults-cluster-alone'] as const;
 
 interface Outcome {
   readonly name: string;
@@ -133,13 +133,13 @@ function summarise(): void {
   process.stdout.write('\nWhere the time went (host and cluster side by side):\n');
   for (const { name, passed, failed, seconds, worked } of outcomes) {
     process.stdout.write(
-      `  ${name.padEnd(14)} ${duration(seconds)} (processor ${duration(worked)})  ${passed} passed, ${failed} failed\n`,
+      `  ${name.padEnd(20)} ${duration(seconds)} (processor ${duration(worked)})  ${passed} passed, ${failed} failed\n`,
     );
   }
   const whole = since(started);
   const busy = (busySeconds() - busyAtStart) / (whole * cpus().length);
   process.stdout.write(
-    `  ${'in all'.padEnd(14)} ${duration(whole)} (processors ${(busy * 100).toFixed(0)} % busy)\n\n`,
+    `  ${'in all'.padEnd(20)} ${duration(whole)} (processors ${(busy * 100).toFixed(0)} % busy)\n\n`,
   );
   const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
   const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bounded } from '../../support/faults.ts';
 import { type Asked, type Fault, isChange } from '../../support/tidemark/api-proxy.ts';
 import { takeInventory } from '../../support/tidemark/inventory.ts';
-import { createLocalOperator, type LocalOperator, scaleOperator } from '../../support/tidemark/local-operator.ts';
+import { createLocalOperator, type LocalOperator } from '../../support/tidemark/local-operator.ts';
 import { backupRun, logicalPolicy } from '../../support/tidemark/policy.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
 import { until } from '../../support/tidemark/until.ts';
@@ -18,15 +18,13 @@ describe('an operator whose API server', () => {
     const { kubectl, kubeconfig, namespace } = scenario;
     const postgres = await scenario.postgres();
     await postgres.psql('create table things as select generate_series(1, 7) as id');
-    await scaleOperator(kubectl, 0);
-    operator = await createLocalOperator({ kubectl, kubeconfig });
+    operator = await createLocalOperator({ kubectl, kubeconfig, namespace });
     await operator.start();
     await scenario.apply(...scenario.repositoryObjects(), logicalPolicy(namespace));
     await scenario.condition('backuppolicy', 'orders', { type: 'Ready', status: 'True' });
   });
   afterAll(async () => {
     await operator?.close();
-    await scaleOperator(scenario.kubectl, 2);
   });
 
   const conflict = { status: 409, reason: 'Conflict' } as const;

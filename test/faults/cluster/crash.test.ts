@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bounded } from '../../support/faults.ts';
 import { armCrashPoints, type CrashMode } from '../../support/tidemark/crash-points.ts';
 import { changesBetween, takeInventory } from '../../support/tidemark/inventory.ts';
-import { createLocalOperator, type LocalOperator, scaleOperator } from '../../support/tidemark/local-operator.ts';
+import { createLocalOperator, type LocalOperator } from '../../support/tidemark/local-operator.ts';
 import { backupRun } from '../../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
 import { backUpWhole } from '../../support/tidemark/recovered-server.ts';
@@ -31,8 +31,7 @@ describe('an operator that is killed at each of its steps during', () => {
     const postgres: PostgresWorkload = await scenario.postgres();
     await postgres.psql('create database shop');
     await postgres.psql('create table things as select generate_series(1, 7) as id', 'shop');
-    await scaleOperator(kubectl, 0);
-    operator = await createLocalOperator({ kubectl, kubeconfig });
+    operator = await createLocalOperator({ kubectl, kubeconfig, namespace });
     await operator.start();
     const backupID = await backUpWhole(scenario);
     await scenario.apply(backupRun(namespace, 'dump'));
@@ -42,7 +41,6 @@ describe('an operator that is killed at each of its steps during', () => {
   });
   afterAll(async () => {
     await operator?.close();
-    await scaleOperator(scenario.kubectl, 2);
   });
 
   test.each(chosen)(

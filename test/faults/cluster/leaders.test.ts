@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bounded } from '../../support/faults.ts';
 import { type Asked, isChange } from '../../support/tidemark/api-proxy.ts';
-import { createLocalOperator, type LocalOperator, scaleOperator } from '../../support/tidemark/local-operator.ts';
+import { createLocalOperator, type LocalOperator } from '../../support/tidemark/local-operator.ts';
 import { backupRun, logicalPolicy } from '../../support/tidemark/policy.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
 
@@ -22,10 +22,9 @@ describe('a leader that stands still', () => {
     const { kubectl, kubeconfig, namespace } = scenario;
     const postgres = await scenario.postgres();
     await postgres.psql('create table things as select generate_series(1, 7) as id');
-    await scaleOperator(kubectl, 0);
     [first, second] = await Promise.all([
-      createLocalOperator({ kubectl, kubeconfig }),
-      createLocalOperator({ kubectl, kubeconfig }),
+      createLocalOperator({ kubectl, kubeconfig, namespace }),
+      createLocalOperator({ kubectl, kubeconfig, namespace }),
     ]);
     await first.start();
     await second.launch();
@@ -35,7 +34,6 @@ describe('a leader that stands still', () => {
   afterAll(async () => {
     await first?.close();
     await second?.close();
-    await scaleOperator(scenario.kubectl, 2);
   });
 
   test.each(moments.slice(0, bounded(1, 2)))(

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bounded } from '../../support/faults.ts';
 import type { Loose } from '../../support/tidemark/kubectl.ts';
-import { createLocalOperator, type LocalOperator, scaleOperator } from '../../support/tidemark/local-operator.ts';
+import { createLocalOperator, type LocalOperator } from '../../support/tidemark/local-operator.ts';
 import { lockTable } from '../../support/tidemark/lock-table.ts';
 import { backupRun, logicalPolicy } from '../../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
@@ -19,8 +19,7 @@ describe('a backup', () => {
     const { kubectl, kubeconfig, namespace } = scenario;
     postgres = await scenario.postgres();
     await postgres.psql('create table things as select generate_series(1, 7) as id');
-    await scaleOperator(kubectl, 0);
-    operator = await createLocalOperator({ kubectl, kubeconfig });
+    operator = await createLocalOperator({ kubectl, kubeconfig, namespace });
     await operator.start();
     const schedules = [{ name: 'yearly', cron: '0 0 1 1 *', method: 'Logical' }];
     const hasty = { jobTemplate: { backoffLimit: 0, activeDeadlineSeconds: 60 } };
@@ -34,7 +33,6 @@ describe('a backup', () => {
   });
   afterAll(async () => {
     await operator?.close();
-    await scaleOperator(scenario.kubectl, 2);
   });
 
   const jobsOf = (run: string) =>

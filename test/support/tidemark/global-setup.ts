@@ -15,11 +15,16 @@ declare module 'vitest' {
 
 /** Before the cluster tier: the cluster, the operator and the S3 server stand, and what earlier runs left is gone. */
 export default async function setup(project: TestProject): Promise<void> {
+  await provideEnvironment(project);
+}
+
+export async function provideEnvironment(project: TestProject): Promise<Kubectl> {
   const { cluster, kubectl, images, s3, hostPsql } = await prepareEnvironment({
     log: (line) => process.stdout.write(`${line}\n`),
   });
   await removeLeftovers(kubectl);
   project.provide('environment', { kubeconfig: cluster.kubeconfig, images, s3Namespace: s3.namespace, hostPsql });
+  return kubectl;
 }
 
 /** Namespaces of test processes that have ended; those of a run beside this one stay. */

@@ -13,7 +13,8 @@ import { until } from './until.ts';
 
 /**
  * The operator's own program as a process of this host, with the installed operator's account and settings, and with a
- * proxy of its own before the API server: it can be killed, paused and looked at at any moment.
+ * proxy of its own before the API server: it can be killed, paused and looked at at any moment. The installed one must not
+ * run meanwhile. Those that watch one namespace each do not hinder one another.
  */
 export interface LocalOperator {
   readonly proxy: ApiProxy;
@@ -43,14 +44,17 @@ export interface LocalOperator {
 interface Settings {
   readonly kubectl: Kubectl;
   readonly kubeconfig: string;
+  /** The one that it watches, with a lease of its own for those that share it; else all, with the chart's lease. */
+  readonly namespace?: string;
 }
 
 const program = new URL('../../../src/cmd/operator.ts', import.meta.url).pathname;
 
-export async function createLocalOperator({ kubectl, kubeconfig }: Settings): Promise<LocalOperator> {
+export async function createLocalOperator({ kubectl, kubeconfig, namespace }: Settings): Promise<LocalOperator> {
   const proxy = await startApiProxy(kubeconfig);
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-operator-'));
-  const [settings, admin] = [await chartSettings(kubectl), await clientFromKubeconfig(kubeconfig)];
+  const [settings, admin] = [await chartSettings(kubectl, namespace), await clientFromKubeconfig(kubeconfig)];
+  const lease = resourcePath('Lease', { namespace: operatorNamespace, name: settings.lease });
   const file = join(folder, 'kubeconfig');
   await writeFile(file, await kubeconfigFor(kubectl, settings.account, proxy.url), { mode: 0o600 });
   let child: ChildProcess | undefined;
@@ -95,8 +99,7 @@ export async function createLocalOperator({ kubectl, kubeconfig }: Settings): Pr
     if (how !== undefined) throw new Error(`The operator does not lead (${how}):\n${lines.slice(-5).join('\n')}`);
   };
   const freeLease = async () => {
-    const path = resourcePath('Lease', { namespace: operatorNamespace, name: settings.lease });
-    await admin.request('PATCH', path, {
+    await admin.request('PATCH', lease, {
       body: { spec: { holderIdentity: '' } },
       contentType: 'application/merge-patch+json',
     });
@@ -134,6 +137,8 @@ export async function createLocalOperator({ kubectl, kubeconfig }: Settings): Pr
       child?.kill('SIGKILL');
       await exit;
       await proxy.stop();
+      const names = ['lease', settings.lease, '--ignore-not-found'];
+      if (namespace !== undefined) await kubectl.run(['delete', ...names], { namespace: operatorNamespace });
       await admin.close();
       await rm(folder, { recursive: true, force: true });
     },
@@ -165,13 +170,19 @@ interface OperatorDeployment {
   };
 }
 
-async function chartSettings(kubectl: Kubectl): Promise<ChartSettings> {
+async function chartSettings(kubectl: Kubectl, namespace: string | undefined): Promise<ChartSettings> {
   const deployment = await kubectl.get<OperatorDeployment>('deployment', release, operatorNamespace);
   if (deployment === undefined) throw new Error('The chart is not installed.');
   const { serviceAccountName, containers } = deployment.spec.template.spec;
   const variables = (containers[0]?.env ?? []).map(({ name, value = '' }) => [name, value] as const);
-  const environment = { ...Object.fromEntries(variables), TIDEMARK_LEASE_NAMESPACE: operatorNamespace };
-  const lease = variables.find(([name]) => name === 'TIDEMARK_LEASE_NAME')?.[1] ?? '';
+  const chartLease = variables.find(([name]) => name === 'TIDEMARK_LEASE_NAME')?.[1] ?? '';
+  const lease = namespace === undefined ? chartLease : `${chartLease}-${namespace}`;
+  const environment = {
+    ...Object.fromEntries(variables),
+    TIDEMARK_LEASE_NAMESPACE: operatorNamespace,
+    TIDEMARK_LEASE_NAME: lease,
+    ...(namespace === undefined ? {} : { TIDEMARK_WATCH_NAMESPACES: namespace }),
+  };
   return { account: serviceAccountName, lease, environment };
 }
 
