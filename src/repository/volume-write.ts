@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, mkdir, open, rename, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { terminal } from '../domain/failure.ts';
+import { writeWhole } from '../stream/write-whole.ts';
 import type { Uploaded } from './store.ts';
 import { requireInside, temporaryPrefix } from './volume-path.ts';
 
@@ -70,10 +71,7 @@ async function copy(
   const disk = syncAlong(handle);
   for await (const chunk of body) {
     hash.update(chunk);
-    for (let offset = 0; offset < chunk.length; ) {
-      const { bytesWritten } = await handle.write(chunk, offset, chunk.length - offset, size + offset);
-      offset += bytesWritten;
-    }
+    await writeWhole(handle, chunk, size);
     size += chunk.length;
     disk.wrote(chunk.length);
     onProgress?.(size);

@@ -23,6 +23,17 @@ export function freeInOrder(): FreeInOrder {
   };
 }
 
+/** Tells of each piece as it goes on its way. */
+export async function* announced(
+  bytes: AsyncIterable<Buffer>,
+  memory: FreeInOrder | undefined,
+): AsyncGenerator<Buffer, void, void> {
+  for await (const piece of bytes) {
+    memory?.sent(piece);
+    yield piece;
+  }
+}
+
 function free(memory: ArrayBufferLike): void {
   if (memory instanceof ArrayBuffer && memory.byteLength >= smallest) memory.transfer(0);
 }

@@ -1,9 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
 
-/** At the file's current place. */
-export async function writeWhole(file: FileHandle, piece: Buffer): Promise<void> {
+/** At a place of the file, or where it is. */
+export async function writeWhole(file: FileHandle, piece: Buffer, at?: number): Promise<void> {
   for (let written = 0; written < piece.length; ) {
-    const { bytesWritten } = await file.write(piece, written);
+    const place = at === undefined ? null : at + written;
+    const { bytesWritten } = await file.write(piece, written, piece.length - written, place);
     written += bytesWritten;
   }
 }

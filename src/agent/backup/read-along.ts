@@ -1,5 +1,5 @@
 import type { Compression } from '../../stream/compress.ts';
-import { type FreeInOrder, freeInOrder } from '../../stream/free-in-order.ts';
+import { announced, type FreeInOrder, freeInOrder } from '../../stream/free-in-order.ts';
 import { isUnpackedInside, unpacked } from '../../stream/unpack.ts';
 import { fanOut } from './fan-out.ts';
 
@@ -41,11 +41,4 @@ export async function* readAlong(
 
 async function readAll(bytes: AsyncIterable<Buffer>, memory: FreeInOrder | undefined): Promise<void> {
   for await (const piece of bytes) memory?.arrived(piece);
-}
-
-async function* announced(bytes: AsyncIterable<Buffer>, memory: FreeInOrder | undefined) {
-  for await (const piece of bytes) {
-    memory?.sent(piece);
-    yield piece;
-  }
 }

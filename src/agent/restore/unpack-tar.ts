@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
-import type { FreeInOrder } from '../../stream/free-in-order.ts';
+import { announced, type FreeInOrder } from '../../stream/free-in-order.ts';
 import { writeWhole } from '../../stream/write-whole.ts';
 
 /** A tar sequence that is not one of a Directory dump's plain files. */
@@ -54,11 +54,4 @@ export async function unpackTar(
   if (fed.status === 'rejected' && !(written.status === 'rejected' && written.reason instanceof StrangeTar))
     throw fed.reason;
   if (written.status === 'rejected') throw written.reason;
-}
-
-async function* announced(bytes: AsyncIterable<Buffer>, memory: FreeInOrder | undefined) {
-  for await (const piece of bytes) {
-    memory?.sent(piece);
-    yield piece;
-  }
 }

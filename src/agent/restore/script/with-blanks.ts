@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { writeWhole } from '../../../stream/write-whole.ts';
 import type { Range } from './read-script.ts';
 
 const newline = 10;
@@ -21,7 +22,7 @@ export async function withBlanks<Result>(
       const { bytesRead } = await writing.read(bytes, 0, bytes.length, start);
       if (bytesRead !== bytes.length) throw new Error(`${path} ends before byte ${end}`);
       originals.push({ at: start, bytes });
-      await put(writing, Buffer.alloc(bytes.length, newline), start);
+      await writeWhole(writing, Buffer.alloc(bytes.length, newline), start);
     }
     const reading = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
@@ -30,14 +31,7 @@ export async function withBlanks<Result>(
       await reading.close();
     }
   } finally {
-    for (const { at, bytes } of originals) await put(writing, bytes, at);
+    for (const { at, bytes } of originals) await writeWhole(writing, bytes, at);
     await writing.close();
-  }
-}
-
-async function put(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
-    done += bytesWritten;
   }
 }
