@@ -16,6 +16,8 @@ export interface PodView {
   readonly name: string;
   readonly phase: string;
   readonly createdAt: string;
+  /** It is being removed: what its containers wait for says no more why they did not start. */
+  readonly leaving?: true;
   /** Why the pod does not start: an image that cannot be pulled, a claim that is missing, no node with room. */
   readonly trouble?: { readonly reason: string; readonly message: string };
   /** The agent's last word as the kubelet kept it, where the status did not get it. */
@@ -28,7 +30,7 @@ export type Fate =
       readonly state: 'Pending';
       readonly reason: string;
       readonly message: string;
-      /** There is no pod, or one of which nobody knows how it ended: what was known before holds on. */
+      /** There is no pod, or one that goes, or of which nobody knows how it ended: what was known before holds on. */
       readonly unexplained?: true;
     }
   | {
@@ -153,11 +155,18 @@ function fateOfActiveJob(job: JobView, report: AgentReport | undefined): Fate {
       ...(failure.known ? {} : { unexplained: true }),
     };
   }
-  const message =
-    pod === undefined
-      ? 'Its Job has made no pod yet; if it stays so, a quota or a policy of the cluster may forbid it: look at the Events of the Job'
-      : 'Its pod is being started';
-  return { state: 'Pending', reason: 'Starting', message, ...(pod === undefined ? { unexplained: true } : {}) };
+  return { state: 'Pending', reason: 'Starting', ...startOf(pod) };
+}
+
+function startOf(pod: PodView | undefined): { readonly message: string; readonly unexplained?: true } {
+  if (pod === undefined)
+    return {
+      message:
+        'Its Job has made no pod yet; if it stays so, a quota or a policy of the cluster may forbid it: look at the Events of the Job',
+      unexplained: true,
+    };
+  if (pod.leaving) return { message: 'Its pod is being removed before it has started', unexplained: true };
+  return { message: 'Its pod is being started' };
 }
 
 /** How the try before this one ended, if there was one. The kubelet's own ContainerStatusUnknown is no knowledge. */

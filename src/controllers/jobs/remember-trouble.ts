@@ -4,7 +4,7 @@ import { troubles } from './view-job.ts';
 
 /**
  * At its deadline a Job removes its pod first, and with it the reason why that did not start; for a moment there is then
- * no pod, or one that has ended in a way that nobody knows. What was said before is why.
+ * a pod that is being removed, one that has ended in a way that nobody knows, or none. What was said before is why.
  */
 export function rememberTrouble(fate: Fate, before: Condition | undefined): Fate {
   if (before?.status !== 'Unknown' || !troubles.has(before.reason)) return fate;

@@ -37,6 +37,7 @@ function viewPod(pod: Pod): PodView {
     name: pod.metadata.name,
     phase: pod.status?.phase ?? 'Pending',
     createdAt: pod.metadata.creationTimestamp,
+    ...(pod.metadata.deletionTimestamp === undefined ? {} : { leaving: true }),
     ...(trouble === undefined ? {} : { trouble }),
     ...(termination === undefined ? {} : { termination }),
     ...(terminated === undefined ? {} : { exit: { code: terminated.exitCode, reason: terminated.reason ?? '' } }),

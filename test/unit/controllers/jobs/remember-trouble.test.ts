@@ -9,6 +9,7 @@ const late: Fate = { state: 'Failed', reason: 'DeadlineExceeded', message: 'It d
 
 const dead: PodView = { name: 'x', phase: 'Failed', createdAt: now.toISOString() };
 const ends: readonly [string, readonly PodView[]][] = [
+  ['that is being removed', [{ ...dead, phase: 'Pending', leaving: true }]],
   ['of which nobody knows how it ended', [{ ...dead, exit: { code: 137, reason: 'ContainerStatusUnknown' } }]],
   ['that has failed without a word', [dead]],
   ['that has gone', []],

@@ -29,6 +29,12 @@ test('an image that cannot be pulled is a trouble, the making of a container is 
   expect(viewPod(agentStatus({ waiting: { reason: 'ContainerCreating' } }))?.trouble).toBeUndefined();
 });
 
+test('a pod that is being removed is known as such: its containers look then as if they were being made', () => {
+  const made = pod('p', { status: agentStatus({ waiting: { reason: 'ContainerCreating' } }) });
+  const removed = { ...made, metadata: { ...made.metadata, deletionTimestamp: time } };
+  expect(viewJob(job('x'), [made, removed]).pods.map(({ leaving }) => leaving)).toEqual([undefined, true]);
+});
+
 test('a pod that no node takes is a trouble, a missing claim has a name', () => {
   const unschedulable = (message: string) =>
     viewPod({ conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }] })?.trouble;
