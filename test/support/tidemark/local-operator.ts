@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { quantityOf } from '../../../src/domain/quantity.ts';
 import { clientFromKubeconfig } from '../../../src/kube/from-kubeconfig.ts';
 import { resourcePath } from '../../../src/kube/paths.ts';
 import { type ApiProxy, startApiProxy } from './api-proxy.ts';
@@ -73,7 +74,7 @@ export async function createLocalOperator({ kubectl, kubeconfig, namespace }: Se
   const launch = async (environment: Readonly<Record<string, string>> = {}) => {
     leading = Promise.withResolvers();
     starts += 1;
-    child = spawn(process.execPath, [program], {
+    child = spawn(process.execPath, [`--max-heap-size=${settings.heapMebibytes}`, program], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         PATH: process.env['PATH'],
@@ -156,6 +157,8 @@ export async function scaleOperator(kubectl: Kubectl, replicas: number): Promise
 interface ChartSettings {
   readonly account: string;
   readonly lease: string;
+  /** What Node takes for its heap in a container of that limit: on a large host it would let it grow for long. */
+  readonly heapMebibytes: number;
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -164,7 +167,10 @@ interface OperatorDeployment {
     readonly template: {
       readonly spec: {
         readonly serviceAccountName: string;
-        readonly containers: readonly { readonly env: readonly { readonly name: string; readonly value?: string }[] }[];
+        readonly containers: readonly {
+          readonly env: readonly { readonly name: string; readonly value?: string }[];
+          readonly resources: { readonly limits: { readonly memory: string } };
+        }[];
       };
     };
   };
@@ -183,7 +189,8 @@ async function chartSettings(kubectl: Kubectl, namespace: string | undefined): P
     TIDEMARK_LEASE_NAME: lease,
     ...(namespace === undefined ? {} : { TIDEMARK_WATCH_NAMESPACES: namespace }),
   };
-  return { account: serviceAccountName, lease, environment };
+  const limit = quantityOf(containers[0]?.resources.limits.memory ?? '');
+  return { account: serviceAccountName, lease, heapMebibytes: Math.floor(limit / 2 ** 21), environment };
 }
 
 async function kubeconfigFor(kubectl: Kubectl, account: string, server: string): Promise<string> {
