@@ -1,0 +1,120 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type ArgoAnswer, askArgo } from '../../support/gitops/argocd.ts';
+import { inGit, readSample, restore, type Shop, startShop } from '../../support/gitops/shop.ts';
+import { backupRun } from '../../support/tidemark/policy.ts';
+import { explainFailure } from '../../support/tidemark/scenario.ts';
+
+type Application = { readonly spec: { readonly destination: object } };
+const sample = readSample<Application>('argocd/policies.yaml');
+const { data: settings } = readSample<{ readonly data: Readonly<Record<string, string>> }>('argocd/argocd-cm.yaml');
+
+/** manifests/samples/gitops, and what docs/gitops.md says becomes of a restore that stands in Git. */
+describe("Argo CD's own engine on the samples", () => {
+  let shop: Shop;
+
+  beforeAll(async () => {
+    shop = await startShop('argocd');
+  }, 600_000);
+
+  const sync = async (objects: readonly object[]): Promise<ArgoAnswer> => {
+    const { kubeconfig, namespace } = shop.scenario;
+    const spec = { ...sample.spec, destination: { ...sample.spec.destination, namespace } };
+    return await askArgo({ kubeconfig, objects, application: { ...sample, spec }, settings, timeoutSeconds: 200 });
+  };
+  const ofGit = (...names: readonly string[]) => names.map((name) => shop.object(name));
+  const find = (kind: string, name: string) => shop.scenario.kubectl.get(kind, name, shop.scenario.namespace);
+  const request = () => find('restorerequest', 'orders-table-2026-11-21');
+  const healthy = { status: 'Healthy', message: expect.any(String) };
+  const synced = { status: 'Synced', message: expect.any(String) };
+
+  test('creates the repository, then the policy once that is Healthy, and waits for both', async () => {
+    explainFailure(shop.scenario);
+    expect(await sync(ofGit(...inGit))).toEqual({
+      outOfSync: ['BackupPolicy/orders', 'BackupRepository/offsite'],
+      phase: 'Succeeded',
+      message: expect.any(String),
+      results: { 'BackupRepository/offsite': synced, 'BackupPolicy/orders': synced },
+      waves: [-1, 0],
+      health: { 'BackupRepository/offsite': healthy, 'BackupPolicy/orders': healthy },
+    });
+    const [repository, policy] = [await find('backuprepository', 'offsite'), await find('backuppolicy', 'orders')];
+    const ready = repository?.status?.conditions?.find(({ type }) => type === 'Ready');
+    expect(ready).toMatchObject({ status: 'True' });
+    const since = Date.parse((ready as { readonly lastTransitionTime?: string }).lastTransitionTime ?? '');
+    expect(Date.parse(String(policy?.metadata['creationTimestamp']))).toBeGreaterThanOrEqual(since);
+  });
+
+  test('applies a restore in its wave, which is Healthy when it has ended', async () => {
+    explainFailure(shop.scenario);
+    const { scenario } = shop;
+    await scenario.apply(backupRun(scenario.namespace, 'orders-nightly-29378580'));
+    expect((await scenario.finished('backuprun', 'orders-nightly-29378580')).status?.phase).toBe('Completed');
+    expect(await sync(ofGit(...inGit, restore))).toMatchObject({
+      outOfSync: ['RestoreRequest/orders-table-2026-11-21'],
+      phase: 'Succeeded',
+      waves: [-1, 0, 1],
+      health: { 'RestoreRequest/orders-table-2026-11-21': healthy },
+    });
+    expect((await request())?.status?.phase).toBe('Completed');
+    expect(await shop.restored()).toBe('1234');
+  });
+
+  test('has nothing to do afterwards; a sync by hand changes nothing, and nothing is restored again', async () => {
+    explainFailure(shop.scenario);
+    const before = await request();
+    const { outOfSync, phase, health } = await sync(ofGit(...inGit, restore));
+    expect({ outOfSync, phase }).toEqual({ outOfSync: [], phase: 'Succeeded' });
+    expect(Object.values(health)).toEqual([healthy, healthy, healthy]);
+    expect(await request()).toEqual(before);
+  });
+
+  test('is refused, before anything is applied, when the spec of the restore was edited', async () => {
+    const edited = shop.object(restore, (text) =>
+      text.replace('targetName: orders_2026_11_21', 'targetName: elsewhere'),
+    );
+    const { phase, results, waves } = await sync([...ofGit(...inGit), edited]);
+    expect({ phase, waves }).toEqual({ phase: 'Failed', waves: [] });
+    expect(results['RestoreRequest/orders-table-2026-11-21']).toEqual({
+      status: 'SyncFailed',
+      message: expect.stringContaining('create a new RestoreRequest'),
+    });
+  });
+
+  test('shows a restore that failed as Degraded, with the reason', async () => {
+    explainFailure(shop.scenario);
+    // The database is there already, and onConflict is Fail.
+    const second = shop.object(restore, (text) => text.replace('name: orders-table-2026-11-21', 'name: a-second-time'));
+    const { phase, health } = await sync([...ofGit(...inGit, restore), second]);
+    expect(phase).toBe('Succeeded');
+    expect(health).toMatchObject({
+      'RestoreRequest/orders-table-2026-11-21': healthy,
+      'RestoreRequest/a-second-time': { status: 'Degraded', message: expect.stringMatching(/^\w+: ./) },
+    });
+  });
+
+  test('prunes restores that left Git, but not a policy; what was restored stays', async () => {
+    explainFailure(shop.scenario);
+    const pruned = { status: 'Pruned', message: 'pruned' };
+    expect(await sync(ofGit('10-repository'))).toMatchObject({
+      phase: 'Succeeded',
+      results: {
+        'RestoreRequest/orders-table-2026-11-21': pruned,
+        'RestoreRequest/a-second-time': pruned,
+        'BackupPolicy/orders': { status: 'PruneSkipped' },
+      },
+    });
+    expect(await request()).toBeUndefined();
+    expect(await find('backuppolicy', 'orders')).toMatchObject({ metadata: { name: 'orders' } });
+    expect(await shop.restored()).toBe('1234');
+  });
+
+  test('prunes a repository that left Git, and nothing that is stored there', async () => {
+    explainFailure(shop.scenario);
+    expect(await sync(ofGit('20-policy'))).toMatchObject({
+      results: { 'BackupRepository/offsite': { status: 'Pruned' } },
+    });
+    expect(await find('backuprepository', 'offsite')).toBeUndefined();
+    const run = await find('backuprun', 'orders-nightly-29378580');
+    expect(run?.status).toMatchObject({ phase: 'Completed', repositories: [{ state: 'Stored' }] });
+  });
+});
