@@ -64,9 +64,11 @@ describe('what the pages have Helm do with images of an example', () => {
   describe('docs/gitops.md: the values of a cluster', () => {
     const [production = '', staging = ''] = blockWith('helm template').split('\n');
     const apply = async (line: string) => {
-      const rendered = await shell(line);
-      await kubectl.run(['apply', '--server-side', '--filename', '-'], { input: rendered });
-      return documents(rendered);
+      // The pod of `helm test` is Helm's alone: other tools leave it out.
+      const items = documents(await shell(line)).filter(({ metadata }) => !metadata.annotations?.['helm.sh/hook']);
+      const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+      await kubectl.run(['apply', '--server-side', '--filename', '-'], { input });
+      return items;
     };
 
     beforeAll(async () => {
@@ -83,10 +85,9 @@ describe('what the pages have Helm do with images of an example', () => {
     test('production: images that cannot move, and a NetworkPolicy', async () => {
       await apply(production);
       const spec = JSON.stringify((await deployment())?.spec);
-      expect(spec).toMatch(/"image":"registry\.example\.com\/tidemark\/operator@sha256:0{64}"/);
+      expect(spec).toMatch(/"image":"registry\.example\.com\/tidemark\/operator:0\.1\.0@sha256:0{64}"/);
       expect(await kept('networkpolicies')).toHaveLength(1);
-      expect(await kept('servicemonitors,prometheusrules')).toHaveLength(2);
-      await kubectl.run(['delete', 'networkpolicies', '--all'], { namespace: operatorNamespace });
+      for (const kind of ['servicemonitors', 'prometheusrules']) expect(await kept(kind)).toHaveLength(1);
     });
 
     test('staging: two namespaces, and no right outside of them', async () => {
@@ -94,8 +95,7 @@ describe('what the pages have Helm do with images of an example', () => {
       expect((await deployment())?.spec).toMatchObject({ replicas: 1 });
       for (const namespace of ['shop', 'billing'])
         expect(await kubectl.list('roles', namespace, `app.kubernetes.io/instance=${release}`)).not.toEqual([]);
-      expect(made.filter(({ kind }) => /^Cluster/.test(kind))).toEqual([]);
-      expect(await kept('networkpolicies')).toEqual([]);
+      expect(made.filter(({ kind }) => /^Cluster|^NetworkPolicy/.test(kind))).toEqual([]);
     });
   });
 });

@@ -4,7 +4,11 @@ import { inGit, readSample, restore, type Shop, startShop } from '../../support/
 import { backupRun } from '../../support/tidemark/policy.ts';
 import { explainFailure } from '../../support/tidemark/scenario.ts';
 
-type Application = { readonly spec: { readonly destination: object } };
+interface Application {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly destination: object };
+}
+
 const sample = readSample<Application>('argocd/policies.yaml');
 const { data: settings } = readSample<{ readonly data: Readonly<Record<string, string>> }>('argocd/argocd-cm.yaml');
 
@@ -16,10 +20,11 @@ describe("Argo CD's own engine on the samples", () => {
     shop = await startShop('argocd');
   }, 600_000);
 
-  const sync = async (objects: readonly object[]): Promise<ArgoAnswer> => {
+  const sync = async (objects: readonly object[], name = sample.metadata.name): Promise<ArgoAnswer> => {
     const { kubeconfig, namespace } = shop.scenario;
     const spec = { ...sample.spec, destination: { ...sample.spec.destination, namespace } };
-    return await askArgo({ kubeconfig, objects, application: { ...sample, spec }, settings, timeoutSeconds: 200 });
+    const application = { ...sample, metadata: { ...sample.metadata, name }, spec };
+    return await askArgo({ kubeconfig, objects, application, settings, timeoutSeconds: 200 });
   };
   const ofGit = (...names: readonly string[]) => names.map((name) => shop.object(name));
   const find = (kind: string, name: string) => shop.scenario.kubectl.get(kind, name, shop.scenario.namespace);
@@ -68,16 +73,13 @@ describe("Argo CD's own engine on the samples", () => {
     expect(await request()).toEqual(before);
   });
 
-  test('is refused, before anything is applied, when the spec of the restore was edited', async () => {
+  test('does not begin when the spec of the restore was edited: the comparison says what to do', async () => {
     const edited = shop.object(restore, (text) =>
       text.replace('targetName: orders_2026_11_21', 'targetName: elsewhere'),
     );
-    const { phase, results, waves } = await sync([...ofGit(...inGit), edited]);
-    expect({ phase, waves }).toEqual({ phase: 'Failed', waves: [] });
-    expect(results['RestoreRequest/orders-table-2026-11-21']).toEqual({
-      status: 'SyncFailed',
-      message: expect.stringContaining('create a new RestoreRequest'),
-    });
+    await expect(sync([...ofGit(...inGit), edited])).rejects.toThrow(
+      /orders-table-2026-11-21.*create a new RestoreRequest/s,
+    );
   });
 
   test('shows a restore that failed as Degraded, with the reason', async () => {
@@ -92,10 +94,24 @@ describe("Argo CD's own engine on the samples", () => {
     });
   });
 
+  test('stops at a wave of which something is Degraded, and says why', async () => {
+    explainFailure(shop.scenario);
+    const nowhere = (text: string) =>
+      text.replaceAll('offsite', 'nowhere').replace('name: orders\n', 'name: nowhere\n').replace('s3-cred', 'no-cred');
+    const { phase, waves, results } = await sync(
+      inGit.map((name) => shop.object(name, nowhere)),
+      'nowhere',
+    );
+    expect({ phase, waves }).toEqual({ phase: 'Failed', waves: [-1] });
+    expect(results['BackupRepository/nowhere']?.message).toContain('CredentialsMissing');
+    expect(await find('backuppolicy', 'nowhere')).toBeUndefined();
+  });
+
   test('prunes restores that left Git, but not a policy; what was restored stays', async () => {
     explainFailure(shop.scenario);
     const pruned = { status: 'Pruned', message: 'pruned' };
     expect(await sync(ofGit('10-repository'))).toMatchObject({
+      outOfSync: expect.arrayContaining(['RestoreRequest/orders-table-2026-11-21']),
       phase: 'Succeeded',
       results: {
         'RestoreRequest/orders-table-2026-11-21': pruned,

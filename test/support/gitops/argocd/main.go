@@ -15,6 +15,7 @@ import (
 	"github.com/argoproj/gitops-engine/pkg/health"
 	"github.com/argoproj/gitops-engine/pkg/sync"
 	"github.com/argoproj/gitops-engine/pkg/sync/common"
+	"github.com/argoproj/gitops-engine/pkg/sync/resource"
 	"github.com/argoproj/gitops-engine/pkg/utils/kube"
 	"github.com/argoproj/gitops-engine/pkg/utils/tracing"
 	"github.com/go-logr/logr"
@@ -73,6 +74,8 @@ type result struct {
 const (
 	manager  = "argocd-controller"
 	tracking = "argocd.argoproj.io/tracking-id"
+	// Of an Application.
+	compareOptions = "argocd.argoproj.io/compare-options"
 )
 
 type controller struct {
@@ -80,23 +83,25 @@ type controller struct {
 	config  *rest.Config
 	kubectl kube.Kubectl
 	cluster cache.ClusterCache
+	applier diff.KubeApplier
 }
 
 func main() {
 	klog.SetLogger(logr.Discard())
 	var asked question
 	must(json.NewDecoder(os.Stdin).Decode(&asked))
-	controller, err := open(asked)
+	controller, closeAll, err := open(asked)
 	must(err)
+	defer closeAll()
 	said, err := controller.reconcile()
 	must(err)
 	must(json.NewEncoder(os.Stdout).Encode(said))
 }
 
-func open(asked question) (*controller, error) {
+func open(asked question) (*controller, func(), error) {
 	config, err := clientcmd.BuildConfigFromFlags("", asked.Kubeconfig)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	kubectl := &kube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}}
 	cluster := cache.NewClusterCache(config,
@@ -117,16 +122,23 @@ func open(asked question) (*controller, error) {
 		annotations[tracking] = fmt.Sprintf("%s:%s/%s:%s/%s", asked.Application.Metadata.Name, key.Group, key.Kind, key.Namespace, key.Name)
 		object.SetAnnotations(annotations)
 	}
-	return &controller{asked, config, kubectl, cluster}, cluster.EnsureSynced()
+	if err := cluster.EnsureSynced(); err != nil {
+		return nil, nil, err
+	}
+	applier, closeAll, err := kube.ManageServerSideDiffDryRuns(config, cluster.GetOpenAPISchema(), tracing.NopTracer{}, logr.Discard(),
+		func(string) (kube.CleanupFunc, error) { return func() {}, nil })
+	return &controller{asked, config, kubectl, cluster, applier}, closeAll, err
 }
 
 func (app *controller) reconcile() (answer, error) {
 	said := answer{Results: map[string]result{}, Waves: []int{}, Health: map[string]*health.HealthStatus{}}
-	state, modified, err := app.compare()
+	state, err := app.state()
 	if err != nil {
 		return said, err
 	}
-	said.OutOfSync = modified
+	if said.OutOfSync, err = app.compare(state); err != nil {
+		return said, err
+	}
 	deadline := time.Now().Add(time.Duration(app.TimeoutSeconds) * time.Second)
 	results, err := app.sync(state, &said, deadline)
 	if err != nil {
@@ -135,44 +147,50 @@ func (app *controller) reconcile() (answer, error) {
 	for _, each := range results {
 		said.Results[each.ResourceKey.Kind+"/"+each.ResourceKey.Name] = result{string(each.Status), each.Message}
 	}
-	if said.Phase != string(common.OperationSucceeded) {
-		return said, nil
+	if said.Phase == string(common.OperationSucceeded) {
+		said.Health, err = app.awaitHealth(deadline)
 	}
-	said.Health, err = app.awaitHealth(deadline)
 	return said, err
 }
 
-// What Git and the cluster have, and which of it differs.
-func (app *controller) compare() (sync.ReconciliationResult, []string, error) {
+// What Git and the cluster have.
+func (app *controller) state() (sync.ReconciliationResult, error) {
 	live, err := app.cluster.GetManagedLiveObjs(app.Objects, func(found *cache.Resource) bool {
 		id, _ := found.Info.(string)
 		return strings.HasPrefix(id, app.Application.Metadata.Name+":")
 	})
 	if err != nil {
-		return sync.ReconciliationResult{}, nil, err
+		return sync.ReconciliationResult{}, err
 	}
-	state := sync.Reconcile(app.Objects, live, app.Application.Spec.Destination.Namespace, app.cluster)
+	return sync.Reconcile(app.Objects, live, app.Application.Spec.Destination.Namespace, app.cluster), nil
+}
+
+// Which of it differs.
+func (app *controller) compare(state sync.ReconciliationResult) ([]string, error) {
 	diffs, err := diff.DiffArray(state.Target, state.Live,
+		diff.WithServerSideDiff(resource.HasAnnotationOption(&app.Application.Metadata, compareOptions, "ServerSideDiff=true")),
+		diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(app.applier)),
 		diff.WithStructuredMergeDiff(app.has(common.SyncOptionServerSideApply)),
 		diff.WithGVKParser(app.cluster.GetGVKParser()),
 		diff.WithManager(manager),
 		diff.WithLogr(logr.Discard()),
 	)
 	if err != nil {
-		return state, nil, err
+		return nil, err
 	}
 	modified := []string{}
 	for index, each := range diffs.Diffs {
-		if each.Modified {
-			object := state.Target[index]
-			if object == nil {
-				object = state.Live[index]
-			}
+		object := state.Target[index]
+		if object == nil {
+			object = state.Live[index]
+		}
+		// What left Git is to be pruned.
+		if each.Modified || state.Target[index] == nil {
 			modified = append(modified, nameOf(object))
 		}
 	}
 	slices.Sort(modified)
-	return state, modified, nil
+	return modified, nil
 }
 
 // The controller comes back to an operation again and again, each time with what the cluster has by then.
@@ -209,7 +227,7 @@ func (app *controller) sync(state sync.ReconciliationResult, said *answer, deadl
 			return results, nil
 		}
 		time.Sleep(500 * time.Millisecond)
-		if state, _, err = app.compare(); err != nil {
+		if state, err = app.state(); err != nil {
 			return nil, err
 		}
 	}
@@ -217,7 +235,7 @@ func (app *controller) sync(state sync.ReconciliationResult, said *answer, deadl
 
 func (app *controller) awaitHealth(deadline time.Time) (map[string]*health.HealthStatus, error) {
 	for {
-		state, _, err := app.compare()
+		state, err := app.state()
 		if err != nil {
 			return nil, err
 		}
