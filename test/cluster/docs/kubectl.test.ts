@@ -153,9 +153,11 @@ describe('what docs/kubectl.md and README.md tell a person to type', () => {
 
   test('README.md: the same story in five lines', async () => {
     explainFailure(scenario);
-    // What the page's recovery has made would stand in the way.
-    const made = ['statefulset/orders-recovered', 'service/orders-recovered', 'pvc/data-orders-recovered-0'];
-    await scenario.kubectl.run(['delete', ...made, '--timeout=100s'], { namespace: scenario.namespace });
+    // What the page's recovery has made would stand in the way, and its pods hold the claim.
+    const remove = (...names: readonly string[]) =>
+      scenario.kubectl.run(['delete', ...names, '--timeout=100s'], { namespace: scenario.namespace });
+    await remove('pitrrecoveries', '--all');
+    await remove('statefulset/orders-recovered', 'service/orders-recovered', 'pvc/data-orders-recovered-0');
     const printed = await type(linesOf('From the terminal', readme));
     expect(printed).toHaveLength(5);
     expect(printed[2]).toContain('It answers at orders-recovered:5432.');
