@@ -41,7 +41,7 @@ describe('what the pages have Helm do with images of an example', () => {
   });
 
   const shell = async (script: string) => {
-    const env = { PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: server.kubeconfig, HELM_DRIVER: 'secret' };
+    const env = { PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: server.kubeconfig };
     return (await execa('sh', ['-euc', script], { cwd: root, env, timeout: 120_000 })).stdout;
   };
   const blockWith = (words: string) => blocks.find(({ text }) => text.includes(words))?.text ?? 'exit 1';
