@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
 import { bundled } from '../bundled.ts';
 import { ensureCluster } from '../cluster/cluster.ts';
@@ -11,13 +12,19 @@ import { type Block, isCommand, root } from './page.ts';
 export interface Reader {
   /** Applies a block of objects, or runs one of commands; gives what was printed. Stops at the first that fails. */
   follow(block: Block): Promise<string>;
+  /** Types one line on a terminal, and says yes to what is asked there. */
+  answer(line: string): Promise<string>;
 }
 
 /** What a reader puts in the place of what the pages have: names, images, a moment. */
 export type Own = (text: string) => string;
 
-/** `folder` is the caller's to remove. */
-export async function startReader(scenario: Scenario, own: Own): Promise<Reader & { readonly folder: string }> {
+/** In the project's folder, or `atHome` in `folder`, which is the reader's own and the caller's to remove. */
+export async function startReader(
+  scenario: Pick<Scenario, 'kubeconfig' | 'namespace'>,
+  own: Own,
+  { atHome = false } = {},
+): Promise<Reader & { readonly folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-reader-'));
   const { kubectl } = await ensureCluster({ log: () => undefined });
   const kubeconfig = join(folder, 'kubeconfig');
@@ -28,15 +35,32 @@ export async function startReader(scenario: Scenario, own: Own): Promise<Reader 
   const program = await bundled(join(root, 'src/cmd/kubectl-tidemark.ts'));
   const plugin = `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`;
   await writeFile(join(folder, 'kubectl-tidemark'), plugin, { mode: 0o755 });
-  const env = { PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: kubeconfig };
+  const home = atHome ? { HOME: folder } : {};
+  const env = { ...home, PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: kubeconfig };
+  const cwd = atHome ? folder : root;
+  const typed = (text: string) => own(text).replaceAll(/(namespace:? )shop\b/g, `$1${scenario.namespace}`);
   const shell = async (script: string, input = '') => {
-    const { stdout } = await execa('sh', ['-euc', script], { cwd: root, env, input, timeout: 280_000, all: true });
+    const { stdout } = await execa('sh', ['-euc', script], { cwd, env, input, timeout: 280_000, all: true });
     return stdout;
   };
   return {
     folder,
+    answer: async (line) => {
+      const command = ['--quiet', '--return', '--command', typed(line), '/dev/null'];
+      const options = { cwd, env: { ...env, TERM: 'xterm', LANG: 'C.UTF-8' }, timeout: 280_000, all: true } as const;
+      const terminal = execa('script', command, options);
+      let shown = '';
+      terminal.all.on('data', (piece) => {
+        shown += piece;
+        if (!shown.includes('(y/N)')) return;
+        shown = '';
+        terminal.stdin.end('y\r');
+      });
+      const { stdout } = await terminal;
+      return stripVTControlCharacters(stdout).replaceAll('\r', '');
+    },
     follow: async (block) => {
-      const text = own(block.text).replaceAll(/(namespace:? )shop\b/g, `$1${scenario.namespace}`);
+      const text = typed(block.text);
       if (isCommand(block)) return await shell(text);
       // What cannot be applied here must at least be taken by the API server.
       const dry = block.fate?.kind === 'not applied' ? ' --dry-run=server' : '';

@@ -57,7 +57,8 @@ async function upgrade({
   });
 }
 
-function imageValues(program: 'operator' | 'agent', reference: string): readonly string[] {
+/** The `--set` values for an image. */
+export function imageValues(program: 'operator' | 'agent', reference: string): readonly string[] {
   const colon = reference.lastIndexOf(':');
   return [
     `${program}.image.repository=${reference.slice(0, colon)}`,

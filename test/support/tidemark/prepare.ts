@@ -1,3 +1,4 @@
+import { ensureArgoProgram } from '../gitops/argocd.ts';
 import { ensureFluxProgram } from '../gitops/flux.ts';
 import { ensureKrew } from '../krew/program.ts';
 import { prepareEnvironment } from './environment.ts';
@@ -9,3 +10,4 @@ const log = (line: string) =>
 await prepareEnvironment({ log });
 await ensureKrew(log);
 await ensureFluxProgram(log);
+await ensureArgoProgram(log);
