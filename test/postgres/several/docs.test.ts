@@ -146,15 +146,3 @@ test('it copies all backups of the policy and their WAL, and again what has come
   }
   await copies.close();
 });
-
-test('every command of the page is one that kubectl has', () => {
-  const [, commands = ''] = /```sh\n(.*?)```/s.exec(page) ?? [];
-  const lines = commands.trim().split('\n');
-  expect(lines.map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual([
-    'kubectl apply',
-    'kubectl wait',
-    'kubectl logs',
-  ]);
-  const name = /\n {2}name: (copy-orders-by-hand)\n/.exec(page)?.[1] ?? '';
-  expect(lines.slice(1).every((line) => line.endsWith(`job/${name}`))).toBe(true);
-});
