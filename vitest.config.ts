@@ -41,7 +41,7 @@ const fewCollections = ['--external-memory-accounted-in-global-limit', '--initia
 export default defineConfig({
   test: {
     projects: [
-      tier('unit', { timeout: 150_000, parallel: true, shared: true }),
+      tier('unit', { timeout: 150_000, parallel: true, shared: true, execArgv: fewCollections }),
       tier('postgres', {
         timeout: 300_000,
         parallel: false,
