@@ -37,17 +37,7 @@ export async function makeCertificates({
       '-subj',
       '/CN=Test authority',
     );
-    await openssl(
-      'req',
-      ...newKey,
-      '-nodes',
-      '-keyout',
-      'one.key',
-      '-out',
-      'one.csr',
-      '-subj',
-      `/CN=${subject}`,
-    );
+    await openssl('req', ...newKey, '-nodes', '-keyout', 'one.key', '-out', 'one.csr', '-subj', `/CN=${subject}`);
     await writeFile(
       join(folder, 'extensions'),
       alternativeName === undefined ? '' : `subjectAltName=${alternativeName}\n`,
