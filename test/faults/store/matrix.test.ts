@@ -4,7 +4,7 @@ import { errorBody } from '../../support/s3/faulty-server.ts';
 import { openS3 } from '../../support/s3/open.ts';
 import { type Asked, type Fate, refusal, type S3Kind, startScriptedProxy } from '../../support/s3/scripted-proxy.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
-import { attempt, type Operation, operations, prepare, struck } from './outcome.ts';
+import { attempt, type Operation, operations, prepare, prepareDownloads, struck } from './outcome.ts';
 
 /** Shorter than the real ones; what is silent is told from what is slow, also on a busy machine. */
 const timings: S3Timings = { connect: 5000, idle: 20_000, completing: 20_000, outage: 15_000, cleanUp: 20_000 };
@@ -159,12 +159,16 @@ const cells = faults.flatMap((fault) =>
   }),
 );
 
+const prefixOfDownloads = 'downloads';
 let server: S3Server;
 let slowest = { name: '', took: 0 };
 
 beforeAll(async () => {
   server = await startS3Server();
   await server.createBucket('backups');
+  const direct = openS3({ ...server, bucket: 'backups', prefix: prefixOfDownloads });
+  await prepareDownloads({ direct, folder: 'folder', signal: AbortSignal.timeout(120_000) });
+  await direct.close();
 });
 afterAll(async () => {
   await server?.stop();
@@ -180,7 +184,8 @@ describe.concurrent('what the store does, and what becomes of it', () => {
       strikes += 1;
       return typeof fault.fate === 'function' ? fault.fate(asked) : fault.fate;
     });
-    const place = { ...server, bucket: 'backups', prefix: `cell-${cells.findIndex((cell) => cell.name === name)}` };
+    const own = `cell-${cells.findIndex((cell) => cell.name === name)}`;
+    const place = { ...server, bucket: 'backups', prefix: operation === 'download' ? prefixOfDownloads : own };
     const direct = openS3(place);
     const store = openS3(
       { ...place, endpoint: proxy.endpoint },

@@ -47,9 +47,13 @@ export interface Outcome {
   readonly wrong: readonly string[];
 }
 
+/** What every download reads, which changes nothing: it is there once. */
+export async function prepareDownloads({ direct, folder, signal }: Pick<Cell, 'direct' | 'folder' | 'signal'>) {
+  await direct.upload(`${folder}/object`, chunksOf(large), { signal });
+}
+
 /** What must be there before the fault strikes. */
 export async function prepare({ operation, direct, folder, signal }: Cell): Promise<void> {
-  if (operation === 'download') await direct.upload(`${folder}/object`, chunksOf(large), { signal });
   if (operation === 'list' || operation === 'delete')
     for (const name of listed) await direct.put(`${folder}/${name}`, small, { ifAbsent: true, signal });
 }
