@@ -58,6 +58,8 @@ const largestPage = 2 ** 16;
 const longHeaderFlag = 0x0002;
 /** So many bytes tell what segment it is. */
 export const segmentHeaderBytes = 40;
+/** And so many whether what follows goes with that. */
+const tellingBytes = largestPage + 16;
 
 /**
  * Reads the header of a segment or .partial file and holds it against the name. Rejects, with a terminal InvalidWal or
@@ -116,16 +118,21 @@ export function scanInPieces(name: string): Scanning {
   let head: Buffer = Buffer.alloc(0);
   return {
     push(piece) {
-      if (begun !== undefined) return begun.scanner.push(piece);
-      head = head.length === 0 ? piece : Buffer.concat([head, piece]);
-      if (head.length < segmentHeaderBytes) return;
-      const header = readHeader(head, name);
-      begun = { header, scanner: scanSegment(header.begin, header.pageSize) };
-      begun.scanner.push(head);
+      const before = head;
+      if (head.length < tellingBytes) head = Buffer.concat([head, piece.subarray(0, tellingBytes - head.length)]);
+      if (begun === undefined) {
+        if (head.length < segmentHeaderBytes) return;
+        const header = readHeader(head, name);
+        begun = { header, scanner: scanSegment(header.begin, header.pageSize) };
+        if (before.length > 0) begun.scanner.push(before);
+      }
+      begun.scanner.push(piece);
     },
     facts() {
       if (begun === undefined) throw invalid(name, `has ${head.length} bytes, which is no segment`);
-      const { header, scanner } = begun;
+      const { scanner } = begun;
+      // Once more: what stands at the second page's place may have come later.
+      const header = readHeader(head, name);
       const found = scanner.found();
       const { lastRecord } = found;
       return {

@@ -189,9 +189,18 @@ describe('a segment that comes in pieces', () => {
     }
     return readSegmentInPieces(pieces(), name);
   };
+  const wholeOf = (content: Buffer) => {
+    try {
+      return readSegment(content, name);
+    } catch (error) {
+      return String(error);
+    }
+  };
   const expectSame = async (content: Buffer, cuts: readonly number[]) => {
-    const { lastRecord, ...facts } = await factsOf(content, cuts);
-    const whole = readSegment(content, name);
+    const found = await factsOf(content, cuts).catch(String);
+    const whole = wholeOf(content);
+    if (typeof found === 'string' || typeof whole === 'string') return expect(found).toBe(whole);
+    const { lastRecord, ...facts } = found;
     expect(facts).toEqual(whole);
     expect(lastRecord).toBe(lastRecordBegin(content, whole.begin, whole.pageSize));
   };
@@ -234,6 +243,14 @@ describe('a segment that comes in pieces', () => {
       ),
       { numRuns: 150 },
     );
+  });
+
+  test('whose second page is none of its own is refused, wherever it is cut', async () => {
+    const { content } = writeSegment({ name, records: Array.from({ length: 900 }, () => commitRecord(now)) });
+    content.writeUInt8(0, 8192);
+    for (const place of [100, 8192, 8193, 16_383, 16_400, 2 ** 20])
+      await expect(factsOf(content, [place])).rejects.toThrow('has pages that do not go with its header');
+    await expectSame(content, [100]);
   });
 
   test('is asked on its way without being disturbed', () => {
