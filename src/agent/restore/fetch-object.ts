@@ -26,15 +26,28 @@ export interface FetchOptions {
   readonly onBytes: (bytes: number) => void;
 }
 
-/** Called anew for each attempt, and so is Consume. */
+/** Called anew for each attempt. */
 export type ConsumePacked = (packed: AsyncIterable<Buffer>, signal: AbortSignal) => Promise<void>;
 
-/** `memory` frees that of the bytes where nobody else holds it. */
+/** `memory` frees that of the bytes where nobody else holds it. Called anew for each attempt. */
 export type Consume = (
   bytes: AsyncIterable<Buffer>,
   signal: AbortSignal,
   memory: FreeInOrder | undefined,
 ) => Promise<void>;
+
+/**
+ * Gives an object to who consumes it, decrypted, and packed as it was stored. When this resolves, every stored byte has been checked against the
+ * manifest; a terminal CorruptedBackup says that it is not as it was stored. What is damaged in one repository is fetched from another that has it.
+ */
+export function fetchPacked(
+  from: BackupFolder,
+  object: StoredObject,
+  options: Pick<FetchOptions, 'signal' | 'onBytes'>,
+  consume: ConsumePacked,
+): Promise<void> {
+  return orFromAnother(from.store, `${from.path}/${object.path}`, () => fetchOnce(from, object, options, consume));
+}
 
 /** The same, unpacked. */
 export function fetchObject(
@@ -47,19 +60,6 @@ export function fetchObject(
   return fetchPacked(from, object, options, (packed, signal) =>
     consume(unpacked(compression, packed, signal), signal, isUnpackedInside(compression) ? freeInOrder() : undefined),
   );
-}
-
-/**
- * Gives an object to who consumes it, decrypted, and packed as it was stored. When this resolves, every stored byte has been checked against the manifest; a
- * terminal CorruptedBackup says that it is not as it was stored. What is damaged in one repository is fetched from another that has it.
- */
-export function fetchPacked(
-  from: BackupFolder,
-  object: StoredObject,
-  options: Pick<FetchOptions, 'signal' | 'onBytes'>,
-  consume: ConsumePacked,
-): Promise<void> {
-  return orFromAnother(from.store, `${from.path}/${object.path}`, () => fetchOnce(from, object, options, consume));
 }
 
 async function fetchOnce(

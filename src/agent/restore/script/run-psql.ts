@@ -37,14 +37,19 @@ export interface PsqlResult {
 /** Runs SQL that none of psql's own commands may stand in. Rejects with RestoreToolFailed, or with the signal's reason. */
 export async function runPsql(run: PsqlRun): Promise<PsqlResult> {
   const { tool, options, signal } = run;
-  const input = options.singleTransaction ? committed(run.input) : run.input;
+  let isTaken = false;
+  async function* all() {
+    yield* run.input;
+    if (options.singleTransaction) yield commit;
+    isTaken = true;
+  }
   const output = createPsqlOutput();
   const { code, stderr } = await runTool({
     command: tool.path,
     args: psqlArgs(run.database, options, (await knowsRestriction(tool)) ? randomBytes(24).toString('hex') : undefined),
     env: restoreEnvironment(run),
     signal,
-    input,
+    input: all(),
     onLine: output.line,
   });
   output.end();
@@ -53,6 +58,7 @@ export async function runPsql(run: PsqlRun): Promise<PsqlResult> {
   if (code !== 0 || (options.stopAtError && first !== undefined)) {
     throw new RestoreToolFailed('psql', { said: first === undefined ? lastLines(stderr) : describe(first), code });
   }
+  if (!isTaken) throw new RestoreToolFailed('psql', { said: 'it ended before it had read all of the script', code });
   return { errors: output.errors(), firstErrors };
 }
 
@@ -60,10 +66,7 @@ export async function runPsql(run: PsqlRun): Promise<PsqlResult> {
  * Not psql's --single-transaction, which commits at the end of what it is given, also where that ends because this process was killed. So
  * the last word is said only when everything before it was.
  */
-async function* committed(script: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
-  yield* script;
-  yield Buffer.from('COMMIT;\n');
-}
+const commit = Buffer.from('COMMIT;\n');
 
 /** `restriction`: a key without which psql takes no command of its own any more, whatever the script holds. */
 export function psqlArgs(database: string, options: PsqlOptions, restriction: string | undefined): readonly string[] {
