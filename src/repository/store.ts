@@ -62,6 +62,8 @@ export interface CallOptions {
 export interface DownloadOptions extends CallOptions {
   /** Takes less memory and is slower: little is fetched before it is asked for. */
   readonly sparing?: boolean;
+  /** A piece is read only until the next one is asked for, so that its memory may be used again. */
+  readonly lent?: boolean;
 }
 
 export interface PutOptions extends CallOptions {

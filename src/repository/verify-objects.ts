@@ -22,7 +22,7 @@ export async function verifyObjects(
 export async function isWhole(store: Store, path: string, object: StoredObject, signal: AbortSignal): Promise<boolean> {
   const key = `${path}/${object.path}`;
   try {
-    const bytes = await store.download(key, { signal, sparing: true });
+    const bytes = await store.download(key, { signal, sparing: true, lent: true });
     for await (const _ of verified(bytes, object, `${key} in ${store.description}`)) signal.throwIfAborted();
     return true;
   } catch (error) {

@@ -57,16 +57,18 @@ export function volumeStore({ mount, path, claimName }: VolumeSettings): Store {
         throw source.failed() && !signal.aborted ? source.error() : error;
       }
     },
-    download: (key, { signal }) =>
-      run('read', key, signal, async () => {
+    download: (key, options) => {
+      const { signal } = options;
+      return run('read', key, signal, async () => {
         await prepare();
-        const chunks = await readFile(root, filePath(root, key), signal);
+        const chunks = await readFile(root, filePath(root, key), options);
         return translated(chunks, (error) =>
           signal.aborted
             ? cancelled(signal, `read ${key}`)
             : volumeFailure(error, { operation: 'read', path: key, claimName }),
         );
-      }),
+      });
+    },
     get: (key, { signal }) =>
       run('read', key, signal, async () => {
         await prepare();

@@ -3,11 +3,11 @@ import type { ManifestDatabase } from '../../domain/manifest.ts';
 import { libpqEnvironment } from '../../postgres/tools.ts';
 import { compressedSuffix, compressor } from '../../stream/compress.ts';
 import { type Pipeline, runPipeline, type Stage } from '../../stream/pipeline.ts';
+import { readAlong } from '../../stream/read-along.ts';
 import { storeContentsOfArchive, storeContentsOfScript, watchArchive } from './contents.ts';
 import { type Dumped, type DumpJob, warningsOf } from './dump.ts';
 import { pgDumpArgs } from './pg-dump-args.ts';
 import { bytesWritten } from './processes.ts';
-import { readAlong } from './read-along.ts';
 import { createScriptContents } from './script-contents.ts';
 import { storeChecked } from './store-checked.ts';
 

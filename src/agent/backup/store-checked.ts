@@ -32,7 +32,7 @@ export async function checkStored(
 async function readBack({ store, location }: Target, object: StoredObject, signal: AbortSignal): Promise<void> {
   const path = `${backupPath(location)}/${object.path}`;
   const stored = verified(
-    await store.download(path, { signal, sparing: true }),
+    await store.download(path, { signal, sparing: true, lent: true }),
     object,
     `${path}, as ${store.description} has it,`,
   );

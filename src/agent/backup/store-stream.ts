@@ -5,8 +5,8 @@ import type { StoredObject } from '../../domain/manifest.ts';
 import type { Uploaded } from '../../repository/store.ts';
 import { watchForContent } from '../../stream/age-header.ts';
 import { encryptedSuffix, encryptor, failureOfEncrypting } from '../../stream/encrypt.ts';
+import { type Branch, fanOut } from '../../stream/fan-out.ts';
 import { type Pipeline, runPipeline, type Stage } from '../../stream/pipeline.ts';
-import { type Branch, fanOut } from './fan-out.ts';
 import { alive, dropTarget, type Target } from './targets.ts';
 
 export interface StreamToStore {

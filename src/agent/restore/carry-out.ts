@@ -39,6 +39,7 @@ export async function carryOut(work: Work, prepared: Prepared): Promise<ActionOu
         tools,
         files,
         options,
+        compression: work.from.compression,
         adminDatabase: prepared.adminDatabase,
         temporaryName: unfinishedName(task.request.uid, plan.index),
         progress: prepared.progress,

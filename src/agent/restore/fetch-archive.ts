@@ -10,24 +10,18 @@ import { unpackTar } from './unpack-tar.ts';
 /** Chunks of a Directory dump at a time. */
 const concurrency = 2;
 
-/** Told of the dump piece by piece, in order, while it is fetched: of an attempt that fails, and of the next from its beginning. */
-export type Follow = () => (piece: Buffer) => void;
-
 /**
- * Brings a database's dump into scratch, unpacked, so that pg_restore can seek in it, and nothing is run of one that is damaged. Every stored byte has then been
- * checked against the manifest; a terminal CorruptedBackup names the object that is not as it was stored. `follow` is told of a dump that is one
- * object; the memory of a piece is its own only until it returns.
+ * Brings a dump for pg_restore into scratch, unpacked, so that it can seek in it, and nothing is run of one that is damaged. Every stored byte has then been
+ * checked against the manifest; a terminal CorruptedBackup names the object that is not as it was stored.
  */
 export async function fetchArchive(
   from: BackupFolder,
   database: ManifestDatabase,
-  options: FetchOptions & { readonly follow?: Follow },
+  options: FetchOptions,
 ): Promise<string> {
-  const place = join(options.scratch, encodeName(database.name).replaceAll('%', '_'));
+  const place = placeOf(database, options);
   if (database.format !== 'Directory') {
-    const [object] = database.objects;
-    if (object === undefined) throw new Error(`a ${database.format} dump without an object`);
-    await fetchFile(from, object, place, options);
+    await fetchFile(from, onlyObject(database), place, options);
     return place;
   }
   await mkdir(place, { mode: 0o700 });
@@ -38,20 +32,24 @@ export async function fetchArchive(
   return place;
 }
 
-function fetchFile(
-  from: BackupFolder,
-  object: StoredObject,
-  place: string,
-  { follow, ...options }: FetchOptions & { readonly follow?: Follow },
-): Promise<void> {
+/** Where in scratch a database's dump comes to lie. */
+export function placeOf({ name }: ManifestDatabase, { scratch }: Pick<FetchOptions, 'scratch'>): string {
+  return join(scratch, encodeName(name).replaceAll('%', '_'));
+}
+
+/** Of a dump in any format but Directory. */
+export function onlyObject({ format, objects: [object] }: ManifestDatabase): StoredObject {
+  if (object === undefined) throw new Error(`a ${format} dump without an object`);
+  return object;
+}
+
+function fetchFile(from: BackupFolder, object: StoredObject, place: string, options: FetchOptions): Promise<void> {
   return fetchObject(from, object, options, async (bytes, signal, memory) => {
-    const see = follow?.();
     const file = await open(place, 'w', 0o600);
     try {
       for await (const piece of bytes) {
         signal.throwIfAborted();
         memory?.sent(piece);
-        see?.(piece);
         await writeWhole(file, piece);
         memory?.arrived(piece);
       }

@@ -26,6 +26,9 @@ export interface FetchOptions {
   readonly onBytes: (bytes: number) => void;
 }
 
+/** Called anew for each attempt. */
+export type ConsumePacked = (packed: AsyncIterable<Buffer>, signal: AbortSignal) => Promise<void>;
+
 /** `memory` frees that of the bytes where nobody else holds it. Called anew for each attempt. */
 export type Consume = (
   bytes: AsyncIterable<Buffer>,
@@ -34,30 +37,42 @@ export type Consume = (
 ) => Promise<void>;
 
 /**
- * Gives an object unpacked and decrypted to who consumes it. When this resolves, every stored byte has been checked against the manifest; a
- * terminal CorruptedBackup says that it is not as it was stored. What is damaged in one repository is fetched from another that has it.
+ * Gives an object to who consumes it, decrypted, and packed as it was stored. When this resolves, every stored byte has been checked against the
+ * manifest; a terminal CorruptedBackup says that it is not as it was stored. What is damaged in one repository is fetched from another that has it.
  */
+export function fetchPacked(
+  from: BackupFolder,
+  object: StoredObject,
+  options: Pick<FetchOptions, 'signal' | 'onBytes'>,
+  consume: ConsumePacked,
+): Promise<void> {
+  return orFromAnother(from.store, `${from.path}/${object.path}`, () => fetchOnce(from, object, options, consume));
+}
+
+/** The same, unpacked. */
 export function fetchObject(
   from: BackupFolder,
   object: StoredObject,
   options: Pick<FetchOptions, 'signal' | 'onBytes'>,
   consume: Consume,
 ): Promise<void> {
-  return orFromAnother(from.store, `${from.path}/${object.path}`, () => fetchOnce(from, object, options, consume));
+  const { compression } = from;
+  return fetchPacked(from, object, options, (packed, signal) =>
+    consume(unpacked(compression, packed, signal), signal, isUnpackedInside(compression) ? freeInOrder() : undefined),
+  );
 }
 
 async function fetchOnce(
-  { store, path, identityFile, compression }: BackupFolder,
+  { store, path, identityFile }: BackupFolder,
   object: StoredObject,
   { signal, onBytes }: Pick<FetchOptions, 'signal' | 'onBytes'>,
-  consume: Consume,
+  consume: ConsumePacked,
 ): Promise<void> {
   const key = `${path}/${object.path}`;
   const where = `${key} in ${store.description}`;
   try {
     const stored = verified(counted(await store.download(key, { signal }), onBytes), object, where);
-    const bytes = unpacked(compression, decrypted(stored, identityFile, signal), signal);
-    await consume(bytes, signal, isUnpackedInside(compression) ? freeInOrder() : undefined);
+    await consume(decrypted(stored, identityFile, signal), signal);
   } catch (error) {
     signal.throwIfAborted();
     throw failureOfObject(error, where, object);
@@ -78,7 +93,7 @@ function failureOfObject(error: unknown, where: string, object: StoredObject): u
   if (isFull(error)) {
     return terminal(
       'DiskFull',
-      `The scratch space ran full while ${where} was unpacked: a restore needs room for the unpacked dumps of all databases asked for. Nothing was changed in the target. Restore fewer databases in one request, or give the node more ephemeral storage.`,
+      `The scratch space ran full while ${where} was fetched: a restore needs room for the dumps of all databases asked for, unpacked, but for those of format Plain. Nothing was changed in the target. Restore fewer databases in one request, or give the node more ephemeral storage.`,
       error,
     );
   }

@@ -76,6 +76,7 @@ async function runScript(job: RestoreJob, script: Script, database: string): Pro
     isSuperuser: server.isSuperuser,
     database,
     path: plan.dump,
+    compression: job.compression,
     script,
     parts: {
       clean: isCleaned(plan),

@@ -20,7 +20,7 @@ import type { TargetServer } from './target-server.ts';
 /** All that is decided about one database before anything is touched. */
 export interface DatabasePlan extends ChosenDatabase {
   readonly way: Way;
-  /** The unpacked dump. */
+  /** The unpacked dump; a Plain one as it was packed. */
   readonly dump: string;
   readonly archive: Archive | Script;
   readonly selection: Selection;

@@ -9,7 +9,7 @@ import { planSteps } from './plan-steps.ts';
 import { readArchive } from './read-archive.ts';
 import { readGlobals } from './restore-globals.ts';
 import { createRestoreProgress } from './restore-progress.ts';
-import { createScriptReader } from './script/read-script.ts';
+import { fetchScript } from './script/fetch-script.ts';
 import type { TargetServer } from './target-server.ts';
 import type { Work } from './work.ts';
 
@@ -91,17 +91,9 @@ async function fetchDump(
   options: FetchOptions,
 ): Promise<Pick<Unpacked, 'dump' | 'archive'>> {
   const { format, name } = source;
-  if (format !== 'Plain') {
-    const dump = await fetchArchive(from, source, options);
-    return { dump, archive: await readArchive({ path: dump, format }, name) };
-  }
-  let reader = createScriptReader(name);
-  const follow = () => {
-    reader = createScriptReader(name);
-    return reader.push;
-  };
-  const dump = await fetchArchive(from, source, { ...options, follow });
-  return { dump, archive: reader.end() };
+  if (format === 'Plain') return fetchScript(from, source, options);
+  const dump = await fetchArchive(from, source, options);
+  return { dump, archive: await readArchive({ path: dump, format }, name) };
 }
 
 function chooseAdminDatabase(

@@ -1,6 +1,7 @@
 import type { RestoreTask } from '../../domain/task.ts';
 import type { ServerAccess } from '../../postgres/access.ts';
 import type { LibpqFiles, Tool } from '../../postgres/tools.ts';
+import type { Compression } from '../../stream/compress.ts';
 import type { AgentLog } from '../log.ts';
 import type { DatabasePlan } from './plan-database.ts';
 import type { RestoreProgress } from './restore-progress.ts';
@@ -15,6 +16,8 @@ export interface RestoreJob {
   readonly tools: { readonly restore: Tool; readonly psql: Tool };
   readonly files: LibpqFiles;
   readonly options: RestoreTask['restore'];
+  /** Of the backup. */
+  readonly compression: Compression;
   /** A database that is none of those restored. */
   readonly adminDatabase: string;
   /** Of this request alone, so that what an earlier attempt left under it may go. */

@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Writable } from 'node:stream';
 import { StageFailed } from '../../stream/stage-failed.ts';
 
 export interface ToolRun {
@@ -11,10 +10,11 @@ export interface ToolRun {
   /** The whole environment. */
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
-  /** Its standard input, which it need not read to the end. */
+  /**
+   * Its standard input, which it need not read to the end. The next piece is asked for when the program has the one before, whose memory is
+   * not read any more then.
+   */
   readonly input?: AsyncIterable<Buffer>;
-  /** Instead: an open file, from its current place. */
-  readonly stdin?: number | undefined;
   /** Each line of standard error when it is written. */
   readonly onLine?: (line: string) => void;
 }
@@ -34,10 +34,9 @@ const killAfter = 5000;
  * Runs one program to its end without a shell, whatever its exit code. Rejects with the signal's reason after the program
  * has gone (asked first, so that it can cancel its statements), and with StageFailed where it was killed or cannot start.
  */
-export async function runTool({ command, args, env, signal, input, stdin, onLine }: ToolRun): Promise<ToolEnd> {
+export async function runTool({ command, args, env, signal, input, onLine }: ToolRun): Promise<ToolEnd> {
   signal.throwIfAborted();
-  const child = spawn(command, args, { stdio: [stdin ?? 'pipe', 'pipe', 'pipe'], env });
-  if (child.stdout === null || child.stderr === null) throw new Error('a program without its pipes');
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
   let killer: NodeJS.Timeout | undefined;
   const stop = () => {
     child.kill('SIGTERM');
@@ -75,29 +74,25 @@ export async function runTool({ command, args, env, signal, input, stdin, onLine
 }
 
 /** Gives what went wrong with the input itself; what the program does not want any more is no fault. */
-async function feed(child: ChildProcess, input: AsyncIterable<Buffer> = none()): Promise<unknown> {
+async function feed(child: ChildProcessWithoutNullStreams, input: AsyncIterable<Buffer> = none()): Promise<unknown> {
   const { stdin } = child;
-  if (stdin === null) return undefined;
-  let fault: unknown;
-  let given = false;
-  async function* watched() {
-    try {
-      for await (const bytes of input) {
-        given = true;
-        yield bytes;
-        given = false;
-      }
-    } catch (error) {
-      // What comes while bytes are given away is the program's end.
-      if (!given) {
-        fault = error;
-        child.kill('SIGTERM');
-      }
-      throw error;
-    }
+  // Each write tells of it, too.
+  stdin.on('error', () => undefined);
+  try {
+    for await (const bytes of input) if (!(await isTaken(stdin, bytes))) return undefined;
+    await new Promise<void>((resolve) => stdin.end(resolve));
+    return undefined;
+  } catch (fault) {
+    // Before it sees an end of its input, which it could take for that of the whole.
+    child.kill('SIGTERM');
+    return fault;
+  } finally {
+    stdin.destroy();
   }
-  await pipeline(Readable.from(watched(), { objectMode: false }), stdin).catch(() => undefined);
-  return fault;
+}
+
+function isTaken(stdin: Writable, bytes: Buffer): Promise<boolean> {
+  return new Promise((resolve) => stdin.write(bytes, (error) => resolve(!error)));
 }
 
 async function* none(): AsyncGenerator<Buffer> {}

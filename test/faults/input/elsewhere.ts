@@ -23,7 +23,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   readMountPoints: '/proc/self/mountinfo, which the kernel writes',
   readFile: 'gives bytes and reads nothing in them',
   readSmallFile: 'gives bytes and reads nothing in them',
-  readAlong: 'gives bytes on, and what is in them to createScriptContents',
+  readAlong: 'gives bytes on, and what is in them to createScriptContents or createScriptReader',
   volumeFailure: "error codes of the kernel's",
   // Of the server.
   readIncrementFacts: server,

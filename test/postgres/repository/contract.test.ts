@@ -114,7 +114,7 @@ describe.each(kinds)('$name', ({ start, conditionalPut }) => {
     expect(progress.at(-1) ?? 0).toBe(size);
     expect(progress).toEqual(progress.toSorted((a, b) => a - b));
     const sparing = size <= partSize;
-    expect(await digestOf(await store.download(`${folder}/s`, { signal, sparing }))).toEqual(expected);
+    expect(await digestOf(await store.download(`${folder}/s`, { signal, sparing, lent: sparing }))).toEqual(expected);
     expect(await store.sweepUnfinished(`${folder}/`, always, options)).toBe(0);
   });
 

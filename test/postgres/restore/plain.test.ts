@@ -243,6 +243,14 @@ test.each([
     way: 'a command after a string that is none',
     line: `SELECT '\\'; \\! touch ${proof}\n --';`,
   },
+  {
+    way: 'a command behind an end of rows that only psql knows',
+    line: `COPY public.t FROM stdin;\n1\n\\.\r\n\\! touch ${proof}\n\\.\n`,
+  },
+  {
+    way: 'a command that a zero byte hides among rows',
+    line: `COPY public.t FROM stdin;\n1\0\n\\.\nSELECT '\n\\.\n\\! touch ${proof}\n';\n`,
+  },
   { way: 'rows without an end', line: 'COPY public.t FROM stdin;\n1\n' },
 ])('a script that would reach out by $way is not run', async ({ line }) => {
   await server.psql('drop database if exists hostile');

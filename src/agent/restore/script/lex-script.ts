@@ -168,10 +168,18 @@ export function createScriptLexer(onPiece: (piece: Piece) => void): ScriptLexer 
     return toText(end);
   };
   const inRows = (at: number): number => {
-    const end = buffer.indexOf(endOfRows, at);
-    if (end === -1) return Math.max(at, buffer.length - endOfRows.length + 1);
-    close(end + endOfRows.length);
-    return toText(end + endOfRows.length);
+    // By the backslash, which rows have seldom, and not by the line break before it, which is in every one.
+    for (let end = buffer.indexOf(endOfRows, at); end !== -1; end = buffer.indexOf(endOfRows, end + 1)) {
+      if (buffer[end - 1] !== newline) continue;
+      const next = buffer[end + endOfRows.length];
+      if (next === undefined) return Math.max(at, end - 1);
+      // psql takes it for the end as well; pg_dump writes no such byte.
+      if (next === carriageReturn) throw new StrangeScript(`at byte ${base + end} rows end with a carriage return`);
+      if (next !== newline) continue;
+      close(end + endOfRows.length + 1);
+      return toText(end + endOfRows.length + 1);
+    }
+    return Math.max(at, buffer.length - endOfRows.length);
   };
   const step = (at: number): number => {
     switch (state.in) {
@@ -240,10 +248,11 @@ export function createScriptLexer(onPiece: (piece: Piece) => void): ScriptLexer 
   };
 }
 
-const [newline, quote, dollar, apostrophe, parenthesis, star, dash, slash, semicolon, backslash] = [
-  10, 34, 36, 39, 40, 42, 45, 47, 59, 92,
+const [newline, carriageReturn, quote, dollar, apostrophe, parenthesis, star, dash, slash, semicolon, backslash] = [
+  10, 13, 34, 36, 39, 40, 42, 45, 47, 59, 92,
 ];
-const endOfRows = Buffer.from('\n\\.\n');
+/** Where it is all of a line. */
+const endOfRows = Buffer.from('\\.');
 const dollarTag = /^\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$/;
 const makesRoutine = /^c(?:or)?[fp]/;
 

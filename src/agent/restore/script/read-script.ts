@@ -49,6 +49,7 @@ export interface Mark extends Range {
 
 export interface Setting extends Range {
   readonly name: string;
+  readonly text: Buffer;
   readonly isReset: boolean;
 }
 
@@ -122,8 +123,8 @@ function createReading(database: string) {
     const key = mark?.kind === 'Clean' ? constraintDropped(text) : undefined;
     if (mark !== undefined && key !== undefined) droppedKeys.set(mark, key);
     const setting = settingOf(text);
-    if (setting === undefined) return;
-    settings.push({ ...setting, start: piece.start, end: piece.end });
+    if (setting === undefined || piece.text === undefined) return;
+    settings.push({ ...setting, start: piece.start, end: piece.end, text: piece.text });
     if (setting.name === 'client_encoding') decoder = decoderFor(text);
     if (setting.name === 'standard_conforming_strings') lexer.useStandardStrings(!/\boff\b|false/i.test(text));
   };
@@ -147,6 +148,8 @@ function createReading(database: string) {
   });
   return {
     push(chunk: Buffer) {
+      // psql passes over the rest of a line that has one, and so over the end of rows; pg_dump writes none.
+      if (chunk.includes(0)) throw new StrangeScript('it holds a zero byte');
       size += chunk.length;
       lexer.push(chunk);
     },

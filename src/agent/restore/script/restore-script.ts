@@ -1,15 +1,16 @@
-import { createReadStream, readFileSync } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
 import { quoteIdentifier } from '../../../postgres/advice.ts';
+import type { Compression } from '../../../stream/compress.ts';
 import { type LoadResult, RestoreToolFailed } from '../run-pg-restore.ts';
 import { type TriggerState, triggerStatements } from '../trigger-states.ts';
-import type { Range, Script } from './read-script.ts';
+import type { Range, Script, Setting } from './read-script.ts';
 import { type PsqlOptions, type PsqlResult, type PsqlRun, runPsql, scriptError } from './run-psql.ts';
-import { gaps, partsToRun, type ScriptOptions, within } from './script-parts.ts';
-import { withBlanks } from './with-blanks.ts';
+import { openScript, type ScriptBytes } from './script-bytes.ts';
+import { partsToRun, type ScriptOptions, within } from './script-parts.ts';
 
 export interface ScriptRun extends Pick<PsqlRun, 'tool' | 'access' | 'files' | 'isSuperuser' | 'database' | 'signal'> {
+  /** Where the script lies, packed. */
   readonly path: string;
+  readonly compression: Compression;
   readonly script: Script;
   readonly parts: ScriptOptions;
   readonly options: Pick<PsqlOptions, 'role' | 'asReplica'> & { readonly exitOnError: boolean };
@@ -23,43 +24,30 @@ export interface ScriptRun extends Pick<PsqlRun, 'tool' | 'access' | 'files' | '
 export async function restoreScript(run: ScriptRun): Promise<LoadResult> {
   const { script, parts, options } = run;
   const wanted = partsToRun(script, parts);
-  const objects = script.entries.length;
-  if (!options.exitOnError) return { objects, ...(await asleepMeanwhile(run, () => countErrors(run, wanted))) };
-  const { singleTransaction } = parts;
-  const session = { ...run, options: { ...options, stopAtError: true, singleTransaction } };
-  if (run.asleep.length > 0)
-    return { objects, ...(await runPsql({ ...session, input: withTriggersAsleep(run, readParts(run, wanted)) })) };
-  // psql reads the file by itself: a whole database less to pass through here.
-  const result = await withBlanks(run.path, gaps(wanted, script.size), (input) =>
-    whileTelling(run, input, () => runPsql({ ...session, input })),
-  );
-  return { objects, ...result };
-}
-
-const tellEvery = 500;
-
-/** How far psql has come is where its file is. */
-async function whileTelling<Result>(run: ScriptRun, { fd }: FileHandle, work: () => Promise<Result>): Promise<Result> {
-  const entryAt = entryFinder(run);
-  const timer = setInterval(() => {
-    const place = placeOf(fd);
-    if (place !== undefined) entryAt(place);
-  }, tellEvery);
+  const bytes = openScript(run.path, run);
   try {
-    return await work();
+    const result = options.exitOnError
+      ? await stopAtError(run, bytes, wanted)
+      : await asleepMeanwhile(run, () => countErrors(run, bytes, wanted));
+    return { objects: script.entries.length, ...result };
   } finally {
-    clearInterval(timer);
+    await bytes.close();
   }
 }
 
-/** proc(5), /proc/pid/fdinfo; undefined where it cannot be told. */
-function placeOf(fd: number): number | undefined {
-  try {
-    const place = /^pos:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
-    return place === undefined ? undefined : Number(place);
-  } catch {
-    return undefined;
+function stopAtError(run: ScriptRun, bytes: ScriptBytes, wanted: readonly Range[]): Promise<PsqlResult> {
+  const { parts, options } = run;
+  const { singleTransaction } = parts;
+  async function* whole() {
+    yield* readParts(run, bytes, wanted);
+    // The last that psql gets comes after this: where the script ends otherwise than it was read, nothing is committed.
+    await bytes.end();
   }
+  return runPsql({
+    ...run,
+    options: { ...options, stopAtError: true, singleTransaction },
+    input: withTriggersAsleep(run, whole()),
+  });
 }
 
 /** In the script's own transaction: where it ends early, no trigger has been switched off. */
@@ -109,14 +97,14 @@ async function* only(text: string): AsyncGenerator<Buffer> {
  * Goes on after errors. Where a COPY cannot begin, psql would take its rows for statements; so each COPY is given to a
  * psql of its own, which stops at its first error, and what stands between them to one that does not.
  */
-async function countErrors(run: ScriptRun, wanted: readonly Range[]): Promise<PsqlResult> {
+async function countErrors(run: ScriptRun, bytes: ScriptBytes, wanted: readonly Range[]): Promise<PsqlResult> {
   const { script, options } = run;
   const settingsBefore = createSettings(script, wanted);
   const results: PsqlResult[] = [];
   const runSome = async (range: Range, isCopy: boolean) => {
     const parts = within(wanted, range);
     if (parts.length === 0) return;
-    const input = readParts(run, [...settingsBefore(range.start), ...parts]);
+    const input = withSettings(settingsBefore(range.start), readParts(run, bytes, parts));
     const session = { ...run, input, options: { ...options, stopAtError: isCopy, singleTransaction: false } };
     results.push(isCopy ? await runCopy(session) : await runPsql(session));
   };
@@ -127,6 +115,7 @@ async function countErrors(run: ScriptRun, wanted: readonly Range[]): Promise<Ps
     from = copy.end;
   }
   await runSome({ start: from, end: script.size }, false);
+  await bytes.end();
   return {
     errors: results.reduce((sum, { errors }) => sum + errors, 0),
     firstErrors: results.flatMap(({ firstErrors }) => firstErrors).slice(0, 10),
@@ -144,9 +133,9 @@ async function runCopy(session: PsqlRun): Promise<PsqlResult> {
 }
 
 /** What a new session has to be told so that it is as the one session of the whole script would be at this place. */
-function createSettings({ settings }: Script, wanted: readonly Range[]): (place: number) => readonly Range[] {
+function createSettings({ settings }: Script, wanted: readonly Range[]): (place: number) => readonly Setting[] {
   const told = settings.filter((setting) => within(wanted, setting).length > 0);
-  const current = new Map<string, Range>();
+  const current = new Map<string, Setting>();
   let next = 0;
   return (place) => {
     for (; next < told.length; next += 1) {
@@ -159,14 +148,25 @@ function createSettings({ settings }: Script, wanted: readonly Range[]): (place:
   };
 }
 
-async function* readParts({ path, script, onProgress }: ScriptRun, parts: readonly Range[]): AsyncGenerator<Buffer> {
+async function* withSettings(settings: readonly Setting[], script: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for (const { text } of settings) {
+    yield text;
+    yield lineBreak;
+  }
+  yield* script;
+}
+
+async function* readParts(
+  { script, onProgress }: ScriptRun,
+  bytes: ScriptBytes,
+  parts: readonly Range[],
+): AsyncGenerator<Buffer> {
   const tell = entryFinder({ script, onProgress });
-  for (const { start, end } of parts) {
-    let place = start;
-    for await (const chunk of createReadStream(path, { start, end: end - 1, highWaterMark: chunkSize })) {
-      const bytes = chunk as Buffer;
-      yield bytes;
-      place += bytes.length;
+  for (const part of parts) {
+    let place = part.start;
+    for await (const piece of bytes.read(part)) {
+      yield piece;
+      place += piece.length;
       tell(place);
     }
     // A statement that was left out may have stood between two words.
@@ -184,5 +184,4 @@ function entryFinder({ script: { entries }, onProgress }: Pick<ScriptRun, 'scrip
   };
 }
 
-const chunkSize = 256 * 1024;
 const lineBreak = Buffer.from('\n');

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
 import type { ServerAccess } from '../../../postgres/access.ts';
 import { quoteIdentifier } from '../../../postgres/advice.ts';
 import { conninfo, type LibpqFiles, type Tool, toolVersion } from '../../../postgres/tools.ts';
@@ -15,8 +14,8 @@ export interface PsqlRun {
   readonly isSuperuser: boolean;
   readonly database: string;
   readonly options: PsqlOptions;
-  /** SQL, or an open file of it. */
-  readonly input: AsyncIterable<Buffer> | FileHandle;
+  /** SQL. */
+  readonly input: AsyncIterable<Buffer>;
   readonly signal: AbortSignal;
 }
 
@@ -37,14 +36,20 @@ export interface PsqlResult {
 
 /** Runs SQL that none of psql's own commands may stand in. Rejects with RestoreToolFailed, or with the signal's reason. */
 export async function runPsql(run: PsqlRun): Promise<PsqlResult> {
-  const { tool, options, input, signal } = run;
+  const { tool, options, signal } = run;
+  let isTaken = false;
+  async function* all() {
+    yield* run.input;
+    if (options.singleTransaction) yield commit;
+    isTaken = true;
+  }
   const output = createPsqlOutput();
   const { code, stderr } = await runTool({
     command: tool.path,
     args: psqlArgs(run.database, options, (await knowsRestriction(tool)) ? randomBytes(24).toString('hex') : undefined),
     env: restoreEnvironment(run),
     signal,
-    ...('fd' in input ? { stdin: input.fd } : { input }),
+    input: all(),
     onLine: output.line,
   });
   output.end();
@@ -53,8 +58,15 @@ export async function runPsql(run: PsqlRun): Promise<PsqlResult> {
   if (code !== 0 || (options.stopAtError && first !== undefined)) {
     throw new RestoreToolFailed('psql', { said: first === undefined ? lastLines(stderr) : describe(first), code });
   }
+  if (!isTaken) throw new RestoreToolFailed('psql', { said: 'it ended before it had read all of the script', code });
   return { errors: output.errors(), firstErrors };
 }
+
+/**
+ * Not psql's --single-transaction, which commits at the end of what it is given, also where that ends because this process was killed. So
+ * the last word is said only when everything before it was.
+ */
+const commit = Buffer.from('COMMIT;\n');
 
 /** `restriction`: a key without which psql takes no command of its own any more, whatever the script holds. */
 export function psqlArgs(database: string, options: PsqlOptions, restriction: string | undefined): readonly string[] {
@@ -64,8 +76,8 @@ export function psqlArgs(database: string, options: PsqlOptions, restriction: st
     '--quiet',
     '--echo-errors',
     ...(options.stopAtError ? ['--set=ON_ERROR_STOP=1'] : []),
-    ...(options.singleTransaction ? ['--single-transaction'] : []),
     `--dbname=${conninfo(database)}`,
+    ...(options.singleTransaction ? ['--command=BEGIN'] : []),
     ...(options.asReplica ? ['--command=SET session_replication_role = replica'] : []),
     ...(options.role === '' ? [] : [`--command=SET ROLE ${quoteIdentifier(options.role)}`]),
     ...(restriction === undefined ? [] : [`--command=\\restrict ${restriction}`]),

@@ -67,16 +67,6 @@ function without(ranges: readonly Range[], settings: readonly Range[]): readonly
   return pieces;
 }
 
-/** What lies between ranges that are in order, up to the end. */
-export function gaps(parts: readonly Range[], size: number): readonly Range[] {
-  const starts = [0, ...parts.map(({ end }) => end)];
-  const ends = [...parts.map(({ start }) => start), size];
-  return starts.flatMap((start, index) => {
-    const end = ends[index] ?? size;
-    return start < end ? [{ start, end }] : [];
-  });
-}
-
 /** The part of these ranges that lies within one. */
 export function within(parts: readonly Range[], { start, end }: Range): readonly Range[] {
   return parts.flatMap((part) => {

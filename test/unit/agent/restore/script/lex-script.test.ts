@@ -28,6 +28,11 @@ COPY public."t" (a, "b FROM stdin") FROM stdin;
 1	\\! ${long}
 \\\\.
 \\.
+COPY w FROM stdin;
+C:\\\\.config\\.
+\\.b
+\\\\.
+\\.
 COPY e FROM stdin;
 \\.
 SELECT 'ünï;𝄞' AS "列";
@@ -46,6 +51,8 @@ const pieces = [
   'Comment -- not; a statement',
   'Statement COPY public."t" (a, "b FROM stdin") FROM stdin;',
   `Rows \n1\t\\! ${long}\n\\\\.\n\\.\n`,
+  'Statement COPY w FROM stdin;',
+  'Rows \nC:\\\\.config\\.\n\\.b\n\\\\.\n\\.\n',
   'Statement COPY e FROM stdin;',
   'Rows \n\\.\n',
   'Statement SELECT \'ünï;𝄞\' AS "列";',
@@ -79,6 +86,7 @@ test.each([
   ['a string without an end', "SELECT 'a;\n", 'in the middle'],
   ['a dollar quote without an end', 'SELECT $a$ ;\n', 'in the middle'],
   ['rows without an end', 'COPY t FROM stdin;\n1\n', 'in the middle'],
+  ['an end of rows that only psql knows', 'COPY t FROM stdin;\n1\n\\.\r\n\\! x\n\\.\n', 'carriage return'],
   ['something between COPY and its rows', 'COPY t FROM stdin; SELECT 1;\n\\.\n', 'rows should begin'],
 ])('%s is refused', (_, text, message) => {
   for (const size of [1, text.length]) {

@@ -1,7 +1,7 @@
-import type { Compression } from '../../stream/compress.ts';
-import { announced, type FreeInOrder, freeInOrder } from '../../stream/free-in-order.ts';
-import { isUnpackedInside, unpacked } from '../../stream/unpack.ts';
+import type { Compression } from './compress.ts';
 import { fanOut } from './fan-out.ts';
+import { announced, type FreeInOrder, freeInOrder } from './free-in-order.ts';
+import { isUnpackedInside, unpacked } from './unpack.ts';
 
 /** Reads a stream to its end; rejects where it is not what it should be. What it gives has been read. */
 export type Read = (unpacked: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;

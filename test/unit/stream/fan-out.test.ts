@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fanOut } from '../../../../src/agent/backup/fan-out.ts';
+import { fanOut } from '../../../src/stream/fan-out.ts';
 
 async function* chunks(count: number, onEnd?: () => void): AsyncGenerator<Buffer, void, void> {
   try {

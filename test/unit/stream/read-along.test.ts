@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { readAlong } from '../../../../src/agent/backup/read-along.ts';
+import { readAlong } from '../../../src/stream/read-along.ts';
 
 const { signal } = new AbortController();
 const text = Buffer.from(Array.from({ length: 300_000 }, (_, row) => `${row}\t${(row * 7919) % 1009}\n`).join(''));
