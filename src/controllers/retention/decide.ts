@@ -36,6 +36,8 @@ export interface RetentionDecision {
 /** Milliseconds. Time alone makes backups old: without any other cause it is planned anew this often. */
 const planAnewAfter = 6 * 3_600_000;
 const tryAgainAfter = 3_600_000;
+/** The node that plans may have a clock that is behind: what is due here is not due there, and is planned once more. */
+const leastBetweenPlans = 60_000;
 const readerPause = 60_000;
 
 const nothing: RetentionDecision = {
@@ -114,7 +116,7 @@ function dueAt(gathered: GatheredRetention): number {
   );
   if (ends.some((end) => end > planned)) return 0;
   const next = nextDueTime === undefined ? Number.POSITIVE_INFINITY : Date.parse(nextDueTime);
-  return Math.min(next, planned + planAnewAfter);
+  return Math.min(Math.max(next, planned + leastBetweenPlans), planned + planAnewAfter);
 }
 
 function failureTime(gathered: GatheredRetention): number | undefined {

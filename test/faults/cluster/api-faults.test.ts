@@ -87,7 +87,8 @@ describe('an operator whose API server', () => {
       };
       operator.proxy.before = counting(before);
       operator.proxy.after = async (asked, status) => {
-        if (asked.method === 'POST' && asked.path.endsWith('/jobs') && status === 201) made.push(asked.path);
+        if (asked.method === 'POST' && asked.path.endsWith('/jobs') && status === 201)
+          made.push((JSON.parse(asked.body) as { metadata: { name: string } }).metadata.name);
         const fault = await after?.(asked, status);
         faults += fault === undefined ? 0 : 1;
         return fault;
@@ -114,6 +115,7 @@ describe('an operator whose API server', () => {
       console.log(`${weather}: ${faults} faults, ${cuts} watches cut`);
       expect(faults + cuts).toBeGreaterThan(0);
       // A Job for the backup, one for its deletion.
+      expect(made.toSorted()).toEqual([...new Set(made)].toSorted());
       expect(made).toHaveLength(rounds * 2);
       await until('nothing of the runs to be left', async () => {
         const left = (await takeInventory(kubectl, namespace)).filter((line) => /run-\d/.test(line));

@@ -8,6 +8,7 @@ import {
   untilRolledOut,
   writeSegment,
 } from '../../cluster/archiving/archive.ts';
+import { letRetentionGo } from '../../support/tidemark/let-retention-go.ts';
 import { backupRun, logicalPolicy, restoreRequest } from '../../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
 import { serverIn, untilReady } from '../../support/tidemark/recovered-server.ts';
@@ -110,10 +111,10 @@ export function operationsOf({ scenario, postgres, backupID }: Place): Readonly<
 /** Two backups, of which one is due at once, since the plan's times are set back. */
 function retentionOf(scenario: Scenario): Operation {
   const { kubectl, namespace } = scenario;
-  const statusOf = async (name: string) =>
-    (await kubectl.get('backuppolicy', name, namespace))?.status?.['retention'] as
-      | { readonly plan?: readonly { readonly dueTime?: string }[]; readonly nextDueTime?: string }
-      | undefined;
+  const nextDueTime = async (name: string) => {
+    const { status } = (await kubectl.get('backuppolicy', name, namespace)) ?? {};
+    return (status?.['retention'] as { readonly nextDueTime?: string } | undefined)?.nextDueTime;
+  };
   return {
     run: async (name) => {
       await scenario.apply(logicalPolicy(namespace, {}, name));
@@ -123,14 +124,8 @@ function retentionOf(scenario: Scenario): Operation {
       }
       const retention = { keepLast: 1, minBackups: 1 };
       await scenario.apply(logicalPolicy(namespace, { retention }, name));
-      const planned = await until('the plan', async () => {
-        const found = await statusOf(name);
-        return found?.nextDueTime === undefined ? undefined : found;
-      });
-      const past = '2026-01-01T00:00:00Z';
-      const plan = (planned.plan ?? []).map((each) => (each.dueTime === undefined ? each : { ...each, dueTime: past }));
-      const patch = JSON.stringify({ status: { retention: { plan, nextDueTime: past } } });
-      await kubectl.run(['patch', 'bpol', name, '--subresource=status', '--type=merge', '-p', patch], { namespace });
+      await until('the plan', async () => (await nextDueTime(name)) !== undefined);
+      await letRetentionGo(scenario, name);
       await kubectl.until({
         ...{ resource: 'backuprun', name: `${name}-1`, namespace, seconds: 120 },
         to: 'to be expired',

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bounded } from '../../support/faults.ts';
+import { letRetentionGo } from '../../support/tidemark/let-retention-go.ts';
 import { createLocalOperator, type LocalOperator } from '../../support/tidemark/local-operator.ts';
 import { backupRun } from '../../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
@@ -73,7 +74,7 @@ describe('an hour of work', () => {
           await scenario.apply(backupRun(namespace, name, { method }));
           expect((await scenario.finished('backuprun', name)).status).toMatchObject({ phase: 'Completed', error: '' });
           backups += 1;
-          await letRetentionGo();
+          await letRetentionGo(scenario, 'orders');
         }
       };
       const watch = async () => {
@@ -136,19 +137,6 @@ describe('an hour of work', () => {
     },
     (seconds + 600) * 1000,
   );
-
-  /** What is due at a later hour is due now. */
-  async function letRetentionGo(): Promise<void> {
-    const { kubectl, namespace } = scenario;
-    const { retention } = ((await kubectl.get('backuppolicy', 'orders', namespace))?.status ?? {}) as {
-      retention?: { plan?: readonly { readonly dueTime?: string }[]; nextDueTime?: string };
-    };
-    if (retention?.nextDueTime === undefined) return;
-    const past = '2026-01-01T00:00:00Z';
-    const plan = (retention.plan ?? []).map((each) => (each.dueTime === undefined ? each : { ...each, dueTime: past }));
-    const patch = JSON.stringify({ status: { retention: { plan, nextDueTime: past } } });
-    await kubectl.run(['patch', 'bpol', 'orders', '--subresource=status', '--type=merge', '-p', patch], { namespace });
-  }
 
   /** Without schedules, until nothing of it runs any more. */
   async function settled(): Promise<void> {

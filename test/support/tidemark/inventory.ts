@@ -43,11 +43,23 @@ export function changesBetween(before: readonly string[], after: readonly string
     return counts;
   };
   const [first, second] = [count(before), count(after)];
-  const all = [...new Set([...first.keys(), ...second.keys()])].sort();
-  return all.flatMap((line) => {
+  const changes = [...new Set([...first.keys(), ...second.keys()])].flatMap((line) => {
     const change = (second.get(line) ?? 0) - (first.get(line) ?? 0);
-    return change === 0 ? [] : [`${change > 0 ? '+' : ''}${change} ${line.replaceAll(name, 'NAME')}`];
+    return change === 0 || isProbe(line) ? [] : [{ change, line: line.replaceAll(name, 'NAME') }];
   });
+  return changes
+    .toSorted((one, other) => (one.line < other.line ? -1 : 1))
+    .map(({ change, line }) => `${change > 0 ? '+' : ''}${change} ${line}`);
+}
+
+/** A probe's Job goes by itself ten minutes after its end, whatever else happens. */
+function isProbe(line: string): boolean {
+  return /^(jobs|pods)\/probe-/.test(line);
+}
+
+/** Whether no Job has anything to do. */
+export function isAtRest(inventory: readonly string[]): boolean {
+  return !inventory.some((line) => line.includes('finalizers=batch.kubernetes.io/job-tracking'));
 }
 
 function lineOf(kind: string, { metadata, spec, status }: Listed): string {

@@ -89,6 +89,11 @@ describe('a Job', () => {
   test.each<[string, Partial<GatheredRetention>, number | undefined]>([
     ['before its time', { policy: planned({ nextDueTime: ago(-60_000) }) }, 60_000],
     [
+      'within a minute of a plan by whose clock it was not yet time',
+      { policy: planned({ plannedTime: ago(15_000), nextDueTime: ago(30_000) }) },
+      45_000,
+    ],
+    [
       'for a backup that the plan has seen',
       { policy: planned(), runs: [run({ status: { phase: 'Completed', completionTime: ago(2 * hour) } })] },
       5 * hour,
