@@ -14,8 +14,8 @@ interface Owner {
 export type Created = 'made' | 'waiting';
 
 /**
- * Makes the Job of its owner, once. `waiting`: a Job of an earlier owner of the same name is still being removed. What
- * the API server does not take, and a Job of somebody else's in its place, is a refusal, so that a person hears of it.
+ * Makes the Job of its owner, once. `waiting`: a Job of an earlier owner of the same name is still being removed, or the
+ * owner has gone and the cache does not know it yet. What the API server does not take, and a Job of somebody else's in its place, is a refusal, so that a person hears of it.
  */
 export async function createJob(
   client: KubeClient,
@@ -23,6 +23,10 @@ export async function createJob(
   job: Desired,
   signal: AbortSignal,
 ): Promise<Created | Refusal> {
+  const { namespace, name } = job.metadata;
+  const live = await read(client, owner.kind, namespace, owner.metadata.name, signal);
+  // A Job without an owner is removed at once, and would be made again and again until the cache knows.
+  if (live?.metadata.uid !== owner.metadata.uid) return 'waiting';
   try {
     if (await createIfAbsent(client, job, operatorFieldManager, signal)) return 'made';
   } catch (error) {
@@ -30,7 +34,6 @@ export async function createJob(
     if (refusal === undefined) throw error;
     return refusal;
   }
-  const { namespace, name } = job.metadata;
   const present = await read<Job>(client, 'Job', namespace, name, signal);
   if (present === undefined) return 'waiting';
   if (isOwnedBy(present, owner.metadata.uid)) return 'made';

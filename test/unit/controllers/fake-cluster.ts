@@ -13,12 +13,20 @@ export interface Call {
 
 type Answer = (call: Call) => unknown;
 
+const ourKinds: Readonly<Record<string, keyof Caches>> = {
+  backuppolicies: 'policies',
+  backupruns: 'runs',
+  restorerequests: 'restores',
+  pitrrecoveries: 'recoveries',
+  backuprepositories: 'repositories',
+};
+
 /** A client that notes what is asked, and a context whose caches hold what they are given. */
 export class FakeCluster {
   readonly calls: Call[] = [];
   readonly events: EventNote[] = [];
   readonly clock = new FakeClock(now.getTime());
-  /** Answers first; undefined: nothing is there, and every write succeeds. */
+  /** Answers first; undefined: what the caches have of our kinds is there, nothing else is, and every write succeeds. */
   answer: Answer = () => undefined;
   readonly #cached: Partial<Record<keyof Caches, readonly KubeObject[]>>;
 
@@ -45,7 +53,7 @@ export class FakeCluster {
       request: async <Result>(method: string, path: string, { body }: RequestOptions = {}) => {
         const call = { method, path, body };
         this.calls.push(call);
-        const answer = this.answer(call);
+        const answer = this.answer(call) ?? (method === 'GET' ? this.#present(path) : undefined);
         if (answer === undefined && method === 'GET') throw new ApiError(404, 'NotFound', `${path} is not there`);
         return (answer ?? {}) as Result;
       },
@@ -65,6 +73,13 @@ export class FakeCluster {
 
   written(end: string): unknown {
     return this.calls.findLast(({ method, path }) => method !== 'GET' && path.endsWith(end))?.body;
+  }
+
+  #present(path: string): KubeObject | undefined {
+    const [, namespace, plural = '', name] = /\/namespaces\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
+    const kind = ourKinds[plural];
+    const objects = kind === undefined ? [] : (this.#cached[kind] ?? []);
+    return objects.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
   }
 
   #caches(): Caches {

@@ -52,6 +52,20 @@ describe('a BackupRun', () => {
     expect(cluster.events).toMatchObject([{ type: 'Warning', reason: 'JobNameTaken' }]);
   });
 
+  test.each([
+    ['is gone', new ApiError(404, 'NotFound', 'it is gone')],
+    ['is another one of its name', run({ metadata: { uid: 'another' } })],
+  ])('that %s, and the cache does not know, gets no Job: the API server would remove it at once', async (_, answer) => {
+    const cluster = new FakeCluster({ ...around, runs: [run()] });
+    cluster.answer = ({ method, path }) => {
+      if (method !== 'GET' || !path.endsWith('/backupruns/by-hand')) return undefined;
+      if (answer instanceof ApiError) throw answer;
+      return answer;
+    };
+    expect(await reconcile(cluster)).toEqual({ requeueAfterMilliseconds: 2000 });
+    expect(cluster.writes).not.toContain('POST jobs');
+  });
+
   test('waits while the Job of an earlier run of its name goes, and does not take its end for its own', async () => {
     const finished = { status: { conditions: [{ type: 'Complete', status: 'True' }] } };
     const earlier = { ...job('by-hand', { owner: 'another-uid' }), ...finished };

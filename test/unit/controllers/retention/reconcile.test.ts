@@ -37,7 +37,7 @@ test('a Job that ended is told and makes room; the next is made when it is gone'
   expect(cluster.writes).toEqual(['PATCH jobs/expire-orders', 'DELETE jobs/expire-orders']);
   expect(outcome).toMatchObject({ lookAgain: 2000, conditions: [{ status: 'True', reason: 'Applied' }] });
 
-  const after = new FakeCluster();
+  const after = new FakeCluster({ policies: [surroundings.policy] });
   await reconcileRetention(after.context, surroundings, signal);
   expect(after.writes).toEqual(['POST jobs']);
   expect(after.events).toEqual([]);
@@ -47,7 +47,8 @@ test('while a restore of the namespace runs no Job is made, and one that ended i
   const busy = new FakeCluster({ restores: [restore({ status: { phase: 'Running' } })] });
   await reconcileRetention(busy.context, surroundings, signal);
   expect(busy.writes).toEqual([]);
-  const idle = new FakeCluster({ restores: [restore({ status: { phase: 'Completed' } })] });
+  const ended = [restore({ status: { phase: 'Completed' } })];
+  const idle = new FakeCluster({ policies: [surroundings.policy], restores: ended });
   await reconcileRetention(idle.context, surroundings, signal);
   expect(idle.writes).toEqual(['POST jobs']);
 });
