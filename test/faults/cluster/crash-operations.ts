@@ -136,14 +136,15 @@ function retentionOf(scenario: Scenario): Operation {
   };
 }
 
-/** A BackupRun that somebody removed comes back from the repository. */
+/** A BackupRun that somebody removed comes back from the repository, where all are asked for: one that was known once is not new. */
 function syncOf(scenario: Scenario): Operation {
   const { kubectl, namespace } = scenario;
   return {
     run: async (name) => {
       await kubectl.run(['delete', 'backuprun', 'dump', '--timeout=60s'], { namespace });
-      const asked = `${annotations.sync}=${name}`;
-      await kubectl.run(['annotate', 'backuprepository', 'offsite', '--overwrite', asked], { namespace });
+      const asked = `all ${name}`;
+      const annotation = `${annotations.sync}=${asked}`;
+      await kubectl.run(['annotate', 'backuprepository', 'offsite', '--overwrite', annotation], { namespace });
       await kubectl.until({
         ...{ resource: 'backuprepository', name: 'offsite', namespace, seconds: 120 },
         to: 'to be synced',
@@ -152,7 +153,7 @@ function syncOf(scenario: Scenario): Operation {
             requested?: string;
             report?: { outcome: string };
           };
-          return requested === name && report?.outcome === 'Succeeded';
+          return requested === asked && report?.outcome === 'Succeeded';
         },
       });
       expect((await scenario.finished('backuprun', 'dump')).status?.phase).toBe('Completed');

@@ -28,7 +28,7 @@ export async function letRetentionGo(
     const found = await read();
     return found.plannedTime === before.plannedTime ? undefined : found;
   };
-  const after = await until('the plan to be carried out', replanned, { seconds: 150 });
+  const after = await until('the plan to be carried out', replanned, { seconds: 400 });
   // What a person has written beside the operator, only he takes away.
   if (after.nextDueTime === past) await write({ nextDueTime: null });
 }
