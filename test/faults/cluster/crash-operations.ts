@@ -133,6 +133,10 @@ function retentionOf(scenario: Scenario): Operation {
       });
       expect((await kubectl.get('backuprun', `${name}-2`, namespace))?.status?.phase).toBe('Completed');
     },
+    // A later operation has a policy of the same name.
+    tidy: async (name) => {
+      await kubectl.run(['delete', 'backuppolicy', name, '--timeout=120s'], { namespace, timeoutSeconds: 130 });
+    },
   };
 }
 
