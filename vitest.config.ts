@@ -73,14 +73,14 @@ export default defineConfig({
         timeout: 600_000,
         parallel: true,
         setup: 'test/support/tidemark/global-setup-without-operator.ts',
-        folders: ['faults/cluster', 'faults/soak'],
+        folders: ['faults/cluster'],
       }),
       // Breaks the one cluster, or needs all of it.
       tier('faults-cluster-alone', {
         timeout: 600_000,
         parallel: false,
         setup: 'test/support/tidemark/global-setup.ts',
-        folders: ['faults/cluster-alone'],
+        folders: ['faults/cluster-alone', 'faults/soak'],
       }),
     ],
   },

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bounded } from '../../support/faults.ts';
 import { letRetentionGo } from '../../support/tidemark/let-retention-go.ts';
-import { createLocalOperator, type LocalOperator } from '../../support/tidemark/local-operator.ts';
+import { createLocalOperator, type LocalOperator, scaleOperator } from '../../support/tidemark/local-operator.ts';
 import { backupRun } from '../../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
 import { archivingPolicy } from '../../support/tidemark/recovery.ts';
@@ -26,6 +26,7 @@ describe('an hour of work', () => {
     const { kubectl, kubeconfig, namespace } = scenario;
     postgres = await scenario.postgres({ storage: '8Gi' });
     await postgres.psql('create table load (n int, filler text)');
+    await scaleOperator(kubectl, 0);
     operator = await createLocalOperator({ kubectl, kubeconfig, namespace });
     await operator.start();
     await scenario.apply(
@@ -40,6 +41,7 @@ describe('an hour of work', () => {
   });
   afterAll(async () => {
     await operator?.close();
+    await scaleOperator(scenario.kubectl, 2);
   });
 
   test(
