@@ -18,7 +18,7 @@ const checks: Readonly<Record<string, readonly string[]>> = {
 };
 const hostTiers = ['unit', 'postgres', 'faults'] as const;
 /** The cluster's tests wait more than they work. */
-const workersOf: Readonly<Record<string, string>> = { unit: '100%', cluster: '3', 'faults-cluster': '3' };
+const workersOf: Readonly<Record<string, string>> = { unit: '100%', cluster: '3', 'faults-cluster': '2' };
 const clusterTiers = ['cluster', 'cluster-alone', 'faults-cluster', 'faults-cluster-alone'] as const;
 
 interface Outcome {
