@@ -15,7 +15,8 @@ export type Created = 'made' | 'waiting';
 
 /**
  * Makes the Job of its owner, once. `waiting`: a Job of an earlier owner of the same name is still being removed, or the
- * owner has gone and the cache does not know it yet. What the API server does not take, and a Job of somebody else's in its place, is a refusal, so that a person hears of it.
+ * owner has gone and the cache does not know it yet. What the API server does not take, and a Job of somebody else's in
+ * its place, is a refusal, so that a person hears of it.
  */
 export async function createJob(
   client: KubeClient,

@@ -114,23 +114,22 @@ export interface Scanning {
 }
 
 export function scanInPieces(name: string): Scanning {
-  let begun: { readonly header: SegmentHeader; readonly scanner: SegmentScanner } | undefined;
+  let scanner: SegmentScanner | undefined;
   let head: Buffer = Buffer.alloc(0);
   return {
     push(piece) {
       const before = head;
       if (head.length < tellingBytes) head = Buffer.concat([head, piece.subarray(0, tellingBytes - head.length)]);
-      if (begun === undefined) {
+      if (scanner === undefined) {
         if (head.length < segmentHeaderBytes) return;
-        const header = readHeader(head, name);
-        begun = { header, scanner: scanSegment(header.begin, header.pageSize) };
-        if (before.length > 0) begun.scanner.push(before);
+        const { begin, pageSize } = readHeader(head, name);
+        scanner = scanSegment(begin, pageSize);
+        if (before.length > 0) scanner.push(before);
       }
-      begun.scanner.push(piece);
+      scanner.push(piece);
     },
     facts() {
-      if (begun === undefined) throw invalid(name, `has ${head.length} bytes, which is no segment`);
-      const { scanner } = begun;
+      if (scanner === undefined) throw invalid(name, `has ${head.length} bytes, which is no segment`);
       // Once more: what stands at the second page's place may have come later.
       const header = readHeader(head, name);
       const found = scanner.found();

@@ -8,7 +8,7 @@ import {
   untilRolledOut,
   writeSegment,
 } from '../../cluster/archiving/archive.ts';
-import { letRetentionGo } from '../../support/tidemark/let-retention-go.ts';
+import { letRetentionGo, retentionStatus } from '../../support/tidemark/let-retention-go.ts';
 import { backupRun, logicalPolicy, restoreRequest } from '../../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
 import { serverIn, untilReady } from '../../support/tidemark/recovered-server.ts';
@@ -111,10 +111,6 @@ export function operationsOf({ scenario, postgres, backupID }: Place): Readonly<
 /** Two backups, of which one is due at once, since the plan's times are set back. */
 function retentionOf(scenario: Scenario): Operation {
   const { kubectl, namespace } = scenario;
-  const nextDueTime = async (name: string) => {
-    const { status } = (await kubectl.get('backuppolicy', name, namespace)) ?? {};
-    return (status?.['retention'] as { readonly nextDueTime?: string } | undefined)?.nextDueTime;
-  };
   return {
     run: async (name) => {
       await scenario.apply(logicalPolicy(namespace, {}, name));
@@ -124,7 +120,7 @@ function retentionOf(scenario: Scenario): Operation {
       }
       const retention = { keepLast: 1, minBackups: 1 };
       await scenario.apply(logicalPolicy(namespace, { retention }, name));
-      await until('the plan', async () => (await nextDueTime(name)) !== undefined);
+      await until('the plan', async () => (await retentionStatus(scenario, name)).nextDueTime !== undefined);
       await letRetentionGo(scenario, name);
       await kubectl.until({
         ...{ resource: 'backuprun', name: `${name}-1`, namespace, seconds: 120 },

@@ -14,8 +14,7 @@ export async function letRetentionGo(
   { kubectl, namespace }: Pick<Scenario, 'kubectl' | 'namespace'>,
   name: string,
 ): Promise<void> {
-  const read = async () =>
-    ((await kubectl.get('backuppolicy', name, namespace))?.status?.['retention'] ?? {}) as Retention;
+  const read = () => retentionStatus({ kubectl, namespace }, name);
   const write = (retention: object) => {
     const patch = ['--subresource=status', '--type=merge', '-p', JSON.stringify({ status: { retention } })];
     return kubectl.run(['patch', 'backuppolicy', name, ...patch], { namespace });
@@ -31,4 +30,12 @@ export async function letRetentionGo(
   const after = await until('the plan to be carried out', replanned, { seconds: 400 });
   // What a person has written beside the operator, only he takes away.
   if (after.nextDueTime === past) await write({ nextDueTime: null });
+}
+
+/** What a policy's status says of its retention. */
+export async function retentionStatus(
+  { kubectl, namespace }: Pick<Scenario, 'kubectl' | 'namespace'>,
+  name: string,
+): Promise<Retention> {
+  return ((await kubectl.get('backuppolicy', name, namespace))?.status?.['retention'] ?? {}) as Retention;
 }
