@@ -22,8 +22,8 @@ const jobs = 2;
 
 /**
  * Every format, dumped and restored by the agent and by the bare tools: one server, one after the other, into files of one
- * disk. Dumps are made twice and the second is told, since the first fills the page cache for all. Then the agent into a
- * real S3 server, which takes it the most memory.
+ * disk. Dumps are made in turn, three times, and the median of each is told. Then the agent into a real S3 server, which
+ * takes it the most memory.
  */
 export async function benchDump(size: Size, log: (line: string) => void): Promise<readonly Figure[]> {
   const account = await accountProcessorTime();
@@ -63,14 +63,17 @@ async function compare({ server, folder, agent, measure }: Bench, format: Format
   const bare = bareTools(format, server, folder);
   const memory = { dump: none, restore: none };
   let backupID = '';
-  const bareDump = await measure.twice(bare.dumping, bare.dump);
   const { samePacking } = bare;
-  const packedSame = samePacking && (await measure.twice(samePacking.title, samePacking.dump));
-  const ownDump = await measure.twice(`agent, ${format}`, async () => {
+  const dumpOwn = async () => {
     const ended = await agent.backUp(format, volumeRepository);
     backupID = ended.backupID;
     memory.dump = ended.memory;
-  });
+  };
+  const [bareDump, ownDump, packedSame] = await measure.inTurn([
+    { what: bare.dumping, run: bare.dump },
+    { what: `agent, ${format}`, run: dumpOwn },
+    ...(samePacking === undefined ? [] : [{ what: samePacking.title, run: samePacking.dump }]),
+  ]);
   const into = async (database: string, run: () => Promise<void>, what: string) => {
     await server.psql('CHECKPOINT');
     const measured = await measure.once(what, run);

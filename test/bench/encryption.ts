@@ -18,6 +18,7 @@ import { startPostgres, type TestServer } from '../support/postgres/server.ts';
 import { startS3Server } from '../support/s3/server.ts';
 import { load, type Size } from './dump.ts';
 import type { Figure } from './figure.ts';
+import { median } from './measure.ts';
 
 const segments = 32;
 const runs = 3;
@@ -77,7 +78,7 @@ async function compare(what: string, log: (line: string) => void, run: (way: Way
       seconds[way].push((performance.now() - begun) / 1000);
     }
   }
-  const [plain, age] = [median(seconds.plain), median(seconds.age)];
+  const [plain, age] = [median(seconds.plain, Number), median(seconds.age, Number)];
   return [{ what, value: `${plain.toFixed(2)} s, with age ${age.toFixed(2)} s: ${(age / plain).toFixed(2)}` }];
 }
 
@@ -123,8 +124,4 @@ async function benchWal(
       for (const { name } of contents) await stored[way].get(name, { signal });
     })),
   ];
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0;
 }

@@ -13,6 +13,13 @@ export interface Measure {
   once(what: string, run: Run): Promise<Measured>;
   /** Tells of the second time: the first fills the page cache for all. */
   twice(what: string, run: Run): Promise<Measured>;
+  /** One after the other, three times round, so that an hour's change of the machine is in all; tells of the median of each. */
+  inTurn<const Turns extends readonly Turn[]>(turns: Turns): Promise<{ readonly [Index in keyof Turns]: Measured }>;
+}
+
+export interface Turn {
+  readonly what: string;
+  readonly run: Run;
 }
 
 export function createMeasure(processor: () => number | undefined, log: (line: string) => void): Measure {
@@ -41,7 +48,21 @@ export function createMeasure(processor: () => number | undefined, log: (line: s
       await once(what, run);
       return await once(what, run);
     },
+    async inTurn<const Turns extends readonly Turn[]>(turns: Turns) {
+      const measured = turns.map((): Measured[] => []);
+      for (let round = 0; round < 3; round++)
+        for (const [index, { what, run }] of turns.entries()) measured[index]?.push(await once(what, run));
+      const medians = measured.map((of) => median(of, ({ seconds }) => seconds));
+      return medians as { readonly [Index in keyof Turns]: Measured };
+    },
   };
+}
+
+/** Of an odd number. */
+export function median<Value>(values: readonly Value[], by: (value: Value) => number): Value {
+  const middle = values.toSorted((one, other) => by(one) - by(other))[Math.floor(values.length / 2)];
+  if (middle === undefined) throw new Error('there is no median of nothing');
+  return middle;
 }
 
 export function describe({ seconds, processor }: Measured): string {

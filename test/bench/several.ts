@@ -13,6 +13,7 @@ import { startPostgres } from '../support/postgres/server.ts';
 import { startS3Server } from '../support/s3/server.ts';
 import { load, type Size } from './dump.ts';
 import type { Figure } from './figure.ts';
+import { median } from './measure.ts';
 
 const runs = 3;
 
@@ -69,7 +70,7 @@ async function compare(
       seconds[way].push((performance.now() - begun) / 1000);
     }
   }
-  const [one, two] = [median(seconds.one), median(seconds.two)];
+  const [one, two] = [median(seconds.one, Number), median(seconds.two, Number)];
   return {
     what: `${what}, a second repository`,
     value: `${one.toFixed(2)} s, into two ${two.toFixed(2)} s: ${(two / one).toFixed(2)}`,
@@ -97,8 +98,4 @@ async function benchWal(setting: Setting, log: (line: string) => void): Promise<
   } finally {
     await Promise.all(stores.map((store) => store.close()));
   }
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0;
 }
