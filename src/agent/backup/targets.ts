@@ -113,7 +113,7 @@ export async function claimEverywhere(
         failures.set(repository.name, error);
       }
     }
-    const latest = targets.at(-1)?.location ?? location;
+    const latest = furthest(targets) ?? location;
     if (targets.every((target) => target.location.backupID === latest.backupID)) {
       const all = repositories.map((each) => targets.find(({ name }) => name === each.name) ?? targetIn(each, latest));
       for (const target of all) if (failures.has(target.name)) target.copy.drop(failures.get(target.name));
@@ -127,6 +127,13 @@ export async function claimEverywhere(
     'BackupIDTaken',
     `No ID like ${wanted.backupID} is free in all of ${repositories.map(({ name }) => name).join(', ')}. Start the backup again.`,
   );
+}
+
+/** The ID with the highest number: a lower one, free in the repository that has it, is taken in another. */
+function furthest(targets: readonly Target[]): BackupLocation | undefined {
+  const byNumber = (one: Target, other: Target) =>
+    one.location.backupID.localeCompare(other.location.backupID, 'en', { numeric: true });
+  return targets.toSorted(byNumber).at(-1)?.location;
 }
 
 /** Long enough to delete thousands of objects, short enough for the grace period of a pod that is being ended. */
