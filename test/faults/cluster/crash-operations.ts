@@ -108,6 +108,9 @@ export function operationsOf({ scenario, postgres, backupID }: Place): Readonly<
   };
 }
 
+/** Seconds: after each kill the lease has to end first, and one wait may have eight of them. */
+const patience = 400;
+
 /** Two backups, of which one is due at once, since the plan's times are set back. */
 function retentionOf(scenario: Scenario): Operation {
   const { kubectl, namespace } = scenario;
@@ -120,10 +123,11 @@ function retentionOf(scenario: Scenario): Operation {
       }
       const retention = { keepLast: 1, minBackups: 1 };
       await scenario.apply(logicalPolicy(namespace, { retention }, name));
-      await until('the plan', async () => (await retentionStatus(scenario, name)).nextDueTime !== undefined);
+      const planned = async () => (await retentionStatus(scenario, name)).nextDueTime !== undefined;
+      await until('the plan', planned, { seconds: patience });
       await letRetentionGo(scenario, name);
       await kubectl.until({
-        ...{ resource: 'backuprun', name: `${name}-1`, namespace, seconds: 120 },
+        ...{ resource: 'backuprun', name: `${name}-1`, namespace, seconds: patience },
         to: 'to be expired',
         fits: ({ status }) => status?.phase === 'Expired',
       });
@@ -146,7 +150,7 @@ function syncOf(scenario: Scenario): Operation {
       const annotation = `${annotations.sync}=${asked}`;
       await kubectl.run(['annotate', 'backuprepository', 'offsite', '--overwrite', annotation], { namespace });
       await kubectl.until({
-        ...{ resource: 'backuprepository', name: 'offsite', namespace, seconds: 120 },
+        ...{ resource: 'backuprepository', name: 'offsite', namespace, seconds: patience },
         to: 'to be synced',
         fits: ({ status }) => {
           const { requested, report } = (status?.['catalogue'] ?? {}) as {

@@ -69,7 +69,7 @@ describe('an operator that is killed at each of its steps during', () => {
       await operation.tidy?.('crashed');
       await quiet();
     },
-    900_000,
+    1_800_000,
   );
 
   async function observe(operation: Operation, name: string, how: CrashMode) {
