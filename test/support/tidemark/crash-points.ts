@@ -91,10 +91,11 @@ export function armCrashPoints(operator: LocalOperator, namespace: string, mode:
   };
 }
 
-/** Without times, versions and IDs: the same step asked for again, after a kill, is the same. */
+/** Without times, versions and IDs, and what is reckoned of them: the same step asked for again, after a kill, is the same. */
 function masked(body: string): string {
   return body
     .replaceAll(/\d{4}-\d{2}-\d{2}T[\d:.]+Z/g, 'TIME')
+    .replaceAll(/"tidemark\.dev\/task-hash":"[0-9a-f]+"/g, 'HASH')
     .replaceAll(/"\/metadata\/resourceVersion","value":"\d+"/g, 'VERSION')
     .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UID');
 }
