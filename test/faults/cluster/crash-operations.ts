@@ -145,7 +145,10 @@ function syncOf(scenario: Scenario): Operation {
   const { kubectl, namespace } = scenario;
   return {
     run: async (name) => {
-      await kubectl.run(['delete', 'backuprun', 'dump', '--timeout=60s'], { namespace });
+      const lost = `lost-${name}`;
+      await scenario.apply(backupRun(namespace, lost));
+      expect((await scenario.finished('backuprun', lost)).status?.phase).toBe('Completed');
+      await kubectl.run(['delete', 'backuprun', lost, '--timeout=60s'], { namespace });
       const asked = `all ${name}`;
       const annotation = `${annotations.sync}=${asked}`;
       await kubectl.run(['annotate', 'backuprepository', 'offsite', '--overwrite', annotation], { namespace });
@@ -160,7 +163,7 @@ function syncOf(scenario: Scenario): Operation {
           return requested === asked && report?.outcome === 'Succeeded';
         },
       });
-      expect((await scenario.finished('backuprun', 'dump')).status?.phase).toBe('Completed');
+      expect((await scenario.finished('backuprun', lost)).status?.phase).toBe('Completed');
     },
   };
 }
