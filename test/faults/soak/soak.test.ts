@@ -12,6 +12,11 @@ import { growth, type Sample, sampleContainer, sampleProcess } from './samples.t
 
 const seconds = bounded(75, 3600);
 
+interface Verification {
+  readonly name: string;
+  readonly outcome: string;
+}
+
 /**
  * Backups, WAL under load, verification every minute and retention without its hour of grace, all at once and for long:
  * memory, open files, connections, slots and objects stay as many as they were.
@@ -58,6 +63,7 @@ describe('an hour of work', () => {
         archiver: [],
         watcher: [],
       };
+      const verified = new Map<string, string>();
       const connections: number[] = [];
       const objects: number[] = [];
       let written = 0;
@@ -96,10 +102,13 @@ describe('an hour of work', () => {
           samples.watcher.push(watcher);
           connections.push(Number(await postgres.psql(clients)));
           objects.push(await countObjects());
+          for (const { name, outcome } of await lastVerified()) verified.set(name, outcome);
           await pause(bounded(1500, 15_000));
         }
       };
       await Promise.all([load(), backUp(), watch()]);
+      await until('a verification to have ended', async () => (await lastVerified()).length > 0);
+      for (const { name, outcome } of await lastVerified()) verified.set(name, outcome);
       await settled();
 
       const memory = (of: readonly Sample[]) => of.map((sample) => sample.memory);
@@ -109,16 +118,15 @@ describe('an hour of work', () => {
         return `${who} ${first?.memory.toFixed(0)} to ${last?.memory.toFixed(0)} MiB (${growth(memory(of)).toFixed(1)}), ${first?.files} to ${last?.files} files`;
       });
       const expired = (await kubectl.list('backupruns', namespace)).filter(({ status }) => status?.phase === 'Expired');
-      const { verification } = ((await kubectl.get('backuppolicy', 'orders', namespace))?.status ?? {}) as {
-        verification?: { last?: readonly { readonly outcome?: string }[] };
-      };
       console.log(
-        `${seconds} s: ${backups} backups (${repeated} attempts repeated), ${written} segments, ${expired.length} expired, ${verification?.last?.length ?? 0} verified; ${figures.join('; ')}; ` +
+        `${seconds} s: ${backups} backups (${repeated} attempts repeated), ${written} segments, ${expired.length} expired, ${verified.size} verified; ${figures.join('; ')}; ` +
           `connections ${connections[0]} to ${Math.max(...connections)}; objects ${objects[0]} to ${Math.max(...objects)}`,
       );
       expect(backups).toBeGreaterThanOrEqual(2);
       expect(repeated).toBeLessThanOrEqual(backups / 50);
-      expect(verification?.last?.filter(({ outcome }) => outcome === 'Bad') ?? []).toEqual([]);
+      expect([...verified].filter(([, outcome]) => outcome === 'Bad')).toEqual([]);
+      const good = [...verified.values()].filter((outcome) => outcome === 'Good');
+      expect(good.length).toBeGreaterThanOrEqual(seconds / 120);
       for (const [who, of] of Object.entries(samples)) {
         // In a minute a program gets warm: an hour shows whether it is flat, the minute that it stays below its limit.
         expect(growth(memory(of)), `${who}, MiB`).toBeLessThan(bounded(128, 20));
@@ -145,6 +153,13 @@ describe('an hour of work', () => {
     },
     (seconds + 600) * 1000,
   );
+
+  /** The newest of each method, where it has ended. */
+  async function lastVerified(): Promise<readonly Verification[]> {
+    const policy = await scenario.kubectl.get('backuppolicy', 'orders', scenario.namespace);
+    const { last = [] } = (policy?.status?.['verification'] ?? {}) as { last?: readonly Partial<Verification>[] };
+    return last.filter((each): each is Verification => each.outcome !== undefined);
+  }
 
   /** Without schedules, until nothing of it runs any more. */
   async function settled(): Promise<void> {
