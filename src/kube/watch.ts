@@ -155,7 +155,7 @@ async function listAll(client: KubeClient, path: string, query: Query | undefine
     });
     // Items of a list carry neither kind nor apiVersion; objects of a watch do.
     const kind = page.kind.replace(/List$/, '');
-    for (const item of page.items ?? []) items.push({ apiVersion: page.apiVersion, kind, ...item });
+    for (const item of page.items ?? []) items.push(withoutManagers({ apiVersion: page.apiVersion, kind, ...item }));
     next = page.metadata.continue;
     if (next === undefined || next === '') return { items, version: page.metadata.resourceVersion };
   }
@@ -173,6 +173,13 @@ async function* watchFrom(
     if (type === 'ERROR') throw errorOfStatus(object, `WATCH ${path}`);
     const version = object.metadata.resourceVersion;
     if (type === 'BOOKMARK') yield { version };
-    else yield { version, change: { kind: type === 'DELETED' ? 'deleted' : 'changed', object } };
+    else
+      yield { version, change: { kind: type === 'DELETED' ? 'deleted' : 'changed', object: withoutManagers(object) } };
   }
+}
+
+/** Who has set which field is as long as the rest of an object, and is asked for by nobody who keeps a copy. */
+function withoutManagers(object: KubeObject): KubeObject {
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata };
 }

@@ -89,10 +89,10 @@ export class FakeApiServer {
     return [...this.#objects.values()];
   }
 
-  set(name: string, value: unknown): void {
+  set(name: string, value: unknown, more: object = {}): void {
     const before = this.#objects.get(name);
     const uid = before?.metadata.uid ?? crypto.randomUUID();
-    const metadata = { name, namespace: 'shop', uid, resourceVersion: String(++this.#version) };
+    const metadata = { name, namespace: 'shop', uid, resourceVersion: String(++this.#version), ...more };
     const object = { apiVersion, kind, metadata, spec: { value } };
     this.#objects.set(name, object);
     this.#publish({ type: before === undefined ? 'ADDED' : 'MODIFIED', object });

@@ -67,6 +67,25 @@ test('lists page by page, and gives the items their kind', async () => {
   expect(queries('limit')).toEqual(['500', '500', '500']);
 });
 
+test('leaves out who has set which field, which is as long as all the rest', async () => {
+  const managedFields = [{ manager: 'kubectl', operation: 'Apply', fieldsV1: { 'f:spec': { 'f:value': {} } } }];
+  server.set('one', 1, { managedFields, labels: { app: 'shop' } });
+  const kept: unknown[] = [];
+  watching = (async () => {
+    for await (const change of watchCollection(client, server.path, { signal: stop.signal, clock }))
+      kept.push(...(change.kind === 'synced' ? change.items : [change.object]));
+  })();
+  await watched();
+  server.set('one', 2, { managedFields, labels: { app: 'shop' } });
+  await clock.until(() => kept.length === 2);
+  const common = { name: 'one', namespace: 'shop', uid: expect.any(String), labels: { app: 'shop' } };
+  expect(kept).toMatchObject([
+    { metadata: common, spec: { value: 1 } },
+    { metadata: common, spec: { value: 2 } },
+  ]);
+  expect(JSON.stringify(kept)).not.toContain('managedFields');
+});
+
 test('begins the list anew when a page has expired', async () => {
   for (let number = 0; number < 600; number += 1) server.set(`run-${number}`, number);
   server.fail({ status: 410 });
