@@ -9,7 +9,7 @@ import { isAtomic, loadDump, whyNotAtomic } from './load-dump.ts';
 import { type DatabasePlan, isDataOnly } from './plan-database.ts';
 import type { RestoreJob } from './restore-job.ts';
 import { describe, type LoadResult } from './run-pg-restore.ts';
-import { keptName, nameDatabase, swapDatabases } from './swap-database.ts';
+import { nameDatabase, swapDatabases } from './swap-database.ts';
 import { readTriggerStates, setTriggerStates } from './trigger-states.ts';
 
 export interface RestoredDatabase {
@@ -161,9 +161,7 @@ async function putInPlace(job: RestoreJob): Promise<string | undefined> {
     await nameDatabase(connect, temporaryName, plan.targetName);
     return undefined;
   }
-  const keptAs = keptName(plan.targetName, new Date());
-  await swapDatabases(connect, { temporary: temporaryName, name: plan.targetName, keptAs });
-  return keptAs;
+  return await swapDatabases(connect, { temporary: temporaryName, name: plan.targetName });
 }
 
 function onAdmin<Result>(job: RestoreJob, use: (query: Query) => Promise<Result>): Promise<Result> {

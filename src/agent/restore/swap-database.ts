@@ -14,15 +14,14 @@ export async function nameDatabase(connect: Connect, temporary: string, name: st
 const pause = 100;
 
 /**
- * Puts a finished new database in the place of another one, which is kept under `keptAs`: both renames are one
- * transaction, so that there is always one database of the name, the old or the new. A rename waits a few seconds, with
- * new connections held back, for the old ones to end; they are ended from a second connection meanwhile.
+ * Puts a finished new database in the place of another one, and gives the name under which that one is kept: both
+ * renames are one transaction, so that there is always one database of the name, the old or the new. A rename waits a
+ * few seconds, with new connections held back, for the old ones to end; they are ended from a second connection meanwhile.
  */
 export async function swapDatabases(
   connect: Connect,
-  names: { readonly temporary: string; readonly name: string; readonly keptAs: string },
-): Promise<void> {
-  const { temporary, name, keptAs } = names;
+  { temporary, name }: { readonly temporary: string; readonly name: string },
+): Promise<string> {
   let swapped = false;
   const ending = connect(async (query) => {
     while (!swapped) {
@@ -36,11 +35,18 @@ export async function swapDatabases(
   // Where connections cannot be ended, the rename says that there are some.
   const ended = ending.catch((error: unknown) => error);
   try {
-    await connect(async (query) => {
+    return await connect(async (query) => {
       await query('BEGIN');
+      const databases = await query<{ datname: string }>('SELECT datname FROM pg_catalog.pg_database');
+      const keptAs = keptName(
+        name,
+        new Date(),
+        databases.map(({ datname }) => datname),
+      );
       await query(rename(name, keptAs));
       await query(rename(temporary, name));
       await query('COMMIT');
+      return keptAs;
     });
   } catch (error) {
     swapped = true;
@@ -69,10 +75,19 @@ function rename(from: string, to: string): string {
 
 const nameBytes = 63;
 
-/** `orders_before_20261121T030000Z`, within what PostgreSQL takes for a name. */
-export function keptName(name: string, at: Date): string {
+/**
+ * `orders_before_20261121T030000Z`, within what PostgreSQL takes for a name. Of two long names the same may be left, and
+ * an attempt that was killed after its swap may be of the same second: where the name is taken, `_2` and so on is added.
+ */
+export function keptName(name: string, at: Date, taken: readonly string[]): string {
   const suffix = `_before_${at.toISOString().replace(/[-:]|\.\d+/g, '')}`;
-  let kept = name;
-  while (Buffer.byteLength(kept + suffix) > nameBytes) kept = [...kept].slice(0, -1).join('');
-  return kept + suffix;
+  let kept = within(name, suffix);
+  for (let count = 2; taken.includes(kept); count += 1) kept = within(name, `${suffix}_${count}`);
+  return kept;
+}
+
+function within(name: string, suffix: string): string {
+  let short = name;
+  while (Buffer.byteLength(short + suffix) > nameBytes) short = [...short].slice(0, -1).join('');
+  return short + suffix;
 }

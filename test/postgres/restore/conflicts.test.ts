@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Connect, swapDatabases } from '../../../src/agent/restore/swap-database.ts';
+import { withConnection } from '../../../src/postgres/query.ts';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import { databases, fingerprint, stateOf, stateOfAll } from './state.ts';
 import { createWorld, type World } from './world.ts';
@@ -196,6 +198,21 @@ describe('Replace', () => {
     expect(await server.psql('select count(*) from orders', kept)).toBe('50');
     expect(await server.psql('select count(*) from orders', 'shop')).toBe('100');
     expect(status.assertions).toMatchObject([{ got: '100', expect: '99', passed: false }]);
+  });
+
+  test('keeps every old database where several are of one second, and of names that are cut alike', async () => {
+    const { host, port, superuser: username, password } = server;
+    const access = { host, port, username, password, tls: { mode: 'disable' as const }, secret: 'shop/admin' };
+    const connect: Connect = (use) => withConnection(access, 'postgres', AbortSignal.timeout(60_000), use);
+    const names = ['a', 'a', 'b', 'b'].map((last) => 'long'.repeat(14) + last);
+    for (const name of new Set(names)) await server.psql(`create database ${name}`);
+    const kept = [];
+    for (const [at, name] of names.entries()) {
+      await server.psql(`create database restored; comment on database restored is '${at}'`);
+      kept.push(await swapDatabases(connect, { temporary: 'restored', name }));
+    }
+    expect(new Set(kept).size).toBe(names.length);
+    expect(await databases(server)).toEqual(expect.arrayContaining([...kept, ...names]));
   });
 });
 

@@ -67,8 +67,18 @@ test('settings, comment and grants name the new database, and nothing else in th
 
 test('a replaced database is kept under a name that PostgreSQL takes whole', () => {
   const at = new Date('2026-11-21T03:00:00.123Z');
-  expect(keptName('orders', at)).toBe('orders_before_20261121T030000Z');
-  const long = keptName('ä'.repeat(31), at);
+  expect(keptName('orders', at, ['orders'])).toBe('orders_before_20261121T030000Z');
+  const long = keptName('ä'.repeat(31), at, []);
   expect(Buffer.byteLength(long)).toBeLessThanOrEqual(63);
   expect(long).toMatch(/^ä+_before_20261121T030000Z$/);
+});
+
+test('a replaced database is never kept under a name that is taken', () => {
+  const at = new Date('2026-11-21T03:00:00.123Z');
+  const taken: string[] = [];
+  // Names that differ only behind what is left of them, replaced within one second.
+  for (let count = 0; count < 11; count += 1) taken.push(keptName(`${'o'.repeat(60)}_${count}`, at, taken));
+  expect(new Set(taken).size).toBe(11);
+  expect(taken.at(1)).toMatch(/^o+_before_20261121T030000Z_2$/);
+  expect(taken.every((name) => Buffer.byteLength(name) <= 63)).toBe(true);
 });
