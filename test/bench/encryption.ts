@@ -18,10 +18,9 @@ import { startPostgres, type TestServer } from '../support/postgres/server.ts';
 import { startS3Server } from '../support/s3/server.ts';
 import { load, type Size } from './dump.ts';
 import type { Figure } from './figure.ts';
-import { median } from './measure.ts';
+import { createMeasure, type Measure } from './measure.ts';
 
 const segments = 32;
-const runs = 3;
 
 /**
  * What age costs: the same backups, restores and WAL with and without it, in turn, into one real S3 server. The median of
@@ -39,10 +38,11 @@ export async function benchEncryption(size: Size, log: (line: string) => void): 
     log('Loading');
     await load({ ...server, psql: (sql) => server.psql(sql, 'bench') }, size, 'bench');
     const repositories = { plain: s3Repository(s3, 'backups'), age: encryptedRepository(s3, [keys.recipient]) };
+    const measure = createMeasure(() => undefined, log);
     const figures: Figure[] = [];
     for (const format of ['Custom', 'Directory']) {
       figures.push(
-        ...(await compare(`backup, ${format}`, log, (way) => dump(setting, server, repositories[way], format))),
+        ...(await compare(measure, `backup, ${format}`, (way) => dump(setting, server, repositories[way], format))),
       );
     }
     const backups = {
@@ -50,7 +50,7 @@ export async function benchEncryption(size: Size, log: (line: string) => void): 
       age: await dump(setting, server, repositories.age, 'Custom'),
     };
     figures.push(
-      ...(await compare('restore, Custom', log, async (way) => {
+      ...(await compare(measure, 'restore, Custom', async (way) => {
         const copy = { databases: [{ name: 'bench', targetName: 'copy' }] };
         const { error } = await restore(setting, server, repositories[way], backups[way], copy);
         if (error !== undefined) throw error;
@@ -58,7 +58,7 @@ export async function benchEncryption(size: Size, log: (line: string) => void): 
       })),
     );
     const store = await openRepository(setting, repositories.plain);
-    figures.push(...(await benchWal(server, store, { repository: repositories.age, setting }, log)));
+    figures.push(...(await benchWal(server, store, { repository: repositories.age, setting }, measure)));
     await store.close();
     return figures;
   } finally {
@@ -68,18 +68,17 @@ export async function benchEncryption(size: Size, log: (line: string) => void): 
 
 type Way = 'plain' | 'age';
 
-async function compare(what: string, log: (line: string) => void, run: (way: Way) => Promise<unknown>) {
-  log(what);
-  const seconds: Record<Way, number[]> = { plain: [], age: [] };
-  for (let round = 0; round < runs; round += 1) {
-    for (const way of ['plain', 'age'] as const) {
-      const begun = performance.now();
-      await run(way);
-      seconds[way].push((performance.now() - begun) / 1000);
-    }
-  }
-  const [plain, age] = [median(seconds.plain, Number), median(seconds.age, Number)];
-  return [{ what, value: `${plain.toFixed(2)} s, with age ${age.toFixed(2)} s: ${(age / plain).toFixed(2)}` }];
+async function compare(
+  measure: Measure,
+  what: string,
+  run: (way: Way) => Promise<unknown>,
+): Promise<readonly Figure[]> {
+  const [plain, age] = await measure.inTurn([
+    { what, run: async () => void (await run('plain')) },
+    { what: `${what}, with age`, run: async () => void (await run('age')) },
+  ]);
+  const ratio = (age.seconds / plain.seconds).toFixed(2);
+  return [{ what, value: `${plain.seconds.toFixed(2)} s, with age ${age.seconds.toFixed(2)} s: ${ratio}` }];
 }
 
 async function dump(setting: Setting, server: TestServer, into: RepositoryTask, format: string): Promise<string> {
@@ -93,7 +92,7 @@ async function benchWal(
   { dataFolder }: TestServer,
   store: Store,
   { repository, setting }: { readonly repository: RepositoryTask; readonly setting: Setting },
-  log: (line: string) => void,
+  measure: Measure,
 ): Promise<readonly Figure[]> {
   const folder = join(dataFolder, 'pg_wal');
   const names = (await readdir(folder))
@@ -119,8 +118,8 @@ async function benchWal(
   };
   const stored = { plain: await put('plain'), age: await put('age') };
   return [
-    ...(await compare(`${names.length} WAL segments in, one by one`, log, put)),
-    ...(await compare(`${names.length} WAL segments out, one by one`, log, async (way) => {
+    ...(await compare(measure, `${names.length} WAL segments in, one by one`, put)),
+    ...(await compare(measure, `${names.length} WAL segments out, one by one`, async (way) => {
       for (const { name } of contents) await stored[way].get(name, { signal });
     })),
   ];

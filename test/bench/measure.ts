@@ -52,19 +52,18 @@ export function createMeasure(processor: () => number | undefined, log: (line: s
       const measured = turns.map((): Measured[] => []);
       for (let round = 0; round < 3; round++)
         for (const [index, { what, run }] of turns.entries()) measured[index]?.push(await once(what, run));
-      const medians = measured.map((of) => median(of, ({ seconds }) => seconds));
-      return medians as { readonly [Index in keyof Turns]: Measured };
+      return measured.map(median) as { readonly [Index in keyof Turns]: Measured };
     },
   };
 }
 
-/** Of an odd number. */
-export function median<Value>(values: readonly Value[], by: (value: Value) => number): Value {
-  const middle = values.toSorted((one, other) => by(one) - by(other))[Math.floor(values.length / 2)];
-  if (middle === undefined) throw new Error('there is no median of nothing');
-  return middle;
-}
-
 export function describe({ seconds, processor }: Measured): string {
   return `${seconds.toFixed(2)} s${processor === undefined ? '' : `, ${processor.toFixed(1)} s of processors`}`;
+}
+
+/** By the time on the clock, of an odd number. */
+function median(values: readonly Measured[]): Measured {
+  const middle = values.toSorted((one, other) => one.seconds - other.seconds)[Math.floor(values.length / 2)];
+  if (middle === undefined) throw new Error('there is no median of nothing');
+  return middle;
 }
