@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { operatorNamespace } from '../../support/tidemark/install.ts';
+import { giveOperatorBack, takeOperatorAway } from '../../support/tidemark/installed-operator.ts';
 import { logicalPolicy } from '../../support/tidemark/policy.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
 import { loadShop } from '../../support/tidemark/shop.ts';
@@ -44,7 +45,7 @@ describe('the operator', () => {
     const { namespace, kubectl } = scenario;
     const name = `while-down-${forgotten}`;
     const [cronJob] = await kubectl.list('cronjobs', namespace, 'tidemark.dev/policy=orders');
-    await scaleOperator(0);
+    await takeOperatorAway(kubectl);
     try {
       await kubectl.run(['create', 'job', name, `--from=cronjob/${cronJob?.metadata.name}`], { namespace });
       await until(
@@ -54,7 +55,7 @@ describe('the operator', () => {
       expect(await kubectl.get('backuprun', name, namespace)).toBeDefined();
       if (forgotten) await kubectl.run(['delete', 'backuprun', name], { namespace });
     } finally {
-      await scaleOperator(2);
+      await giveOperatorBack(kubectl);
     }
     const run = await scenario.finished('backuprun', name);
     expect(run.status).toMatchObject({ phase: 'Completed', repositories: [{ state: 'Stored' }] });
@@ -93,15 +94,5 @@ describe('the operator', () => {
     return await scenario.kubectl
       .run(['auth', 'can-i', verb, ...parts, `--as=${account}`, ...scope])
       .catch((error: { stdout?: string }) => error.stdout ?? String(error));
-  }
-
-  async function scaleOperator(replicas: number): Promise<void> {
-    const { kubectl } = scenario;
-    await kubectl.run(['scale', 'deployment', '--all', `--replicas=${replicas}`], { namespace: operatorNamespace });
-    await until(`${replicas} operator pods`, async () => {
-      const pods = await kubectl.list('pods', operatorNamespace, 'app.kubernetes.io/name=tidemark');
-      const ready = (await kubectl.list('deployments', operatorNamespace))[0]?.status?.['readyReplicas'] ?? 0;
-      return pods.length === replicas && ready === replicas;
-    });
   }
 });

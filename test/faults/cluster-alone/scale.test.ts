@@ -5,7 +5,8 @@ import type { LineClient } from '../../../src/kube/client.ts';
 import { clientFromKubeconfig } from '../../../src/kube/from-kubeconfig.ts';
 import { bounded } from '../../support/faults.ts';
 import { ensureNamespace, testProcess } from '../../support/tidemark/environment.ts';
-import { createLocalOperator, type LocalOperator, scaleOperator } from '../../support/tidemark/local-operator.ts';
+import { giveOperatorBack, takeOperatorAway } from '../../support/tidemark/installed-operator.ts';
+import { createLocalOperator, type LocalOperator } from '../../support/tidemark/local-operator.ts';
 import { explainFailure, type Scenario, startScenario } from '../../support/tidemark/scenario.ts';
 import { until } from '../../support/tidemark/until.ts';
 import { type Crowd, clear, populate } from './populate.ts';
@@ -25,7 +26,7 @@ describe('an operator of thousands of objects', () => {
     for (const each of namespaces)
       await ensureNamespace(kubectl, each, { 'tidemark.dev/test': 'true', [testProcess]: String(process.pid) });
     crowd = { namespaces, policies: 100, runsEach: 10 };
-    await scaleOperator(kubectl, 0);
+    await takeOperatorAway(kubectl);
     operator = await createLocalOperator({ kubectl, kubeconfig });
     operator.proxy.before = () => {
       requests += 1;
@@ -41,7 +42,7 @@ describe('an operator of thousands of objects', () => {
     await clear(admin, crowd);
     await operator?.close();
     await admin?.close();
-    await scaleOperator(scenario.kubectl, 2);
+    await giveOperatorBack(scenario.kubectl);
     for (const each of crowd.namespaces)
       await scenario.kubectl.run(['delete', 'namespace', each, '--wait=false', '--ignore-not-found']);
   }, 600_000);

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bounded } from '../../support/faults.ts';
+import { giveOperatorBack, takeOperatorAway } from '../../support/tidemark/installed-operator.ts';
 import { letRetentionGo } from '../../support/tidemark/let-retention-go.ts';
-import { createLocalOperator, type LocalOperator, scaleOperator } from '../../support/tidemark/local-operator.ts';
+import { createLocalOperator, type LocalOperator } from '../../support/tidemark/local-operator.ts';
 import { backupRun } from '../../support/tidemark/policy.ts';
 import type { PostgresWorkload } from '../../support/tidemark/postgres-workload.ts';
 import { archivingPolicy } from '../../support/tidemark/recovery.ts';
@@ -31,7 +32,7 @@ describe('an hour of work', () => {
     const { kubectl, kubeconfig, namespace } = scenario;
     postgres = await scenario.postgres({ storage: '8Gi' });
     await postgres.psql('create table load (n int, filler text)');
-    await scaleOperator(kubectl, 0);
+    await takeOperatorAway(kubectl);
     operator = await createLocalOperator({ kubectl, kubeconfig, namespace });
     await operator.start();
     await scenario.apply(
@@ -48,7 +49,7 @@ describe('an hour of work', () => {
   });
   afterAll(async () => {
     await operator?.close();
-    await scaleOperator(scenario.kubectl, 2);
+    await giveOperatorBack(scenario.kubectl);
   });
 
   test(
@@ -90,6 +91,10 @@ describe('an hour of work', () => {
           await letRetentionGo(scenario, 'orders');
         }
       };
+      const noteVerified = async () => {
+        for (const { name, outcome } of await lastVerified()) verified.set(name, outcome);
+        return verified.size > 0;
+      };
       const watch = async () => {
         while (running()) {
           const [own, archiver, watcher] = await Promise.all([
@@ -102,16 +107,12 @@ describe('an hour of work', () => {
           samples.watcher.push(watcher);
           connections.push(Number(await postgres.psql(clients)));
           objects.push(await countObjects());
-          for (const { name, outcome } of await lastVerified()) verified.set(name, outcome);
+          await noteVerified();
           await pause(bounded(1500, 15_000));
         }
       };
       await Promise.all([load(), backUp(), watch()]);
-      const ended = await until('a verification to have ended', async () => {
-        const last = await lastVerified();
-        return last.length > 0 ? last : undefined;
-      });
-      for (const { name, outcome } of ended) verified.set(name, outcome);
+      await until('a verification to have ended', noteVerified);
       await settled();
 
       const memory = (of: readonly Sample[]) => of.map((sample) => sample.memory);

@@ -3,7 +3,8 @@ import { type Cluster, ensureCluster } from '../cluster/cluster.ts';
 import { ensureDebianPackages } from '../cluster/packages.ts';
 import { ensureImages, type ImageName } from '../images/build.ts';
 import { binariesRoot, defaultMajor } from '../postgres/binaries.ts';
-import { installTidemark, operatorNamespace, release } from './install.ts';
+import { installTidemark } from './install.ts';
+import { giveOperatorBackIfAway } from './installed-operator.ts';
 import { type Kubectl, kubectlFor } from './kubectl.ts';
 import { type S3Workload, startS3Workload } from './s3-workload.ts';
 
@@ -38,7 +39,7 @@ export async function prepareEnvironment({
   const kubectl = kubectlFor(cluster.kubectl, cluster.kubeconfig);
   await ensureNamespace(kubectl, s3Namespace);
   const s3Image = references['s3'] ?? '';
-  await bringOperatorBack(kubectl);
+  await giveOperatorBackIfAway(kubectl);
   const [s3] = await Promise.all([
     startS3Workload(kubectl, s3Namespace, s3Image),
     installTidemark({
@@ -63,13 +64,6 @@ export async function prepareCluster({
     await cluster.loadImage(archive);
   }
   return { cluster, references: Object.fromEntries(built.map(({ name, reference }) => [name, reference])) };
-}
-
-/** A run that was killed may have left the operator at no replicas, and Helm leaves a number alone that it did not change. */
-async function bringOperatorBack(kubectl: Kubectl): Promise<void> {
-  const deployment = await kubectl.get<{ spec: { replicas: number } }>('deployment', release, operatorNamespace);
-  if (deployment?.spec.replicas !== 0) return;
-  await kubectl.run(['scale', 'deployment', release, '--replicas=2'], { namespace: operatorNamespace });
 }
 
 async function ensureHostPsql({ way }: Cluster, log: (line: string) => void): Promise<string | undefined> {

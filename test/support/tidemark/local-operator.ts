@@ -10,7 +10,6 @@ import { resourcePath } from '../../../src/kube/paths.ts';
 import { type ApiProxy, startApiProxy } from './api-proxy.ts';
 import { operatorNamespace, release } from './install.ts';
 import type { Kubectl } from './kubectl.ts';
-import { until } from './until.ts';
 
 /**
  * The operator's own program as a process of this host, with the installed operator's account and settings, and with a
@@ -144,14 +143,6 @@ export async function createLocalOperator({ kubectl, kubeconfig, namespace }: Se
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Scales the installed operator, and waits until it has gone. Whoever needs it when it comes back waits for what it does. */
-export async function scaleOperator(kubectl: Kubectl, replicas: number): Promise<void> {
-  await kubectl.run(['scale', 'deployment', release, `--replicas=${replicas}`], { namespace: operatorNamespace });
-  if (replicas > 0) return;
-  const pods = () => kubectl.list('pods', operatorNamespace, 'app.kubernetes.io/name=tidemark');
-  await until('the operator to be gone', async () => (await pods()).length === 0, { seconds: 180 });
 }
 
 interface ChartSettings {
