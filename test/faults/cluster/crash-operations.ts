@@ -108,7 +108,7 @@ export function operationsOf({ scenario, postgres, backupID }: Place): Readonly<
   };
 }
 
-/** Seconds: after each kill the lease has to end first, and one wait may have eight of them. */
+/** Seconds: in full, the operator is killed and started again at dozens of steps within one wait. */
 const patience = 400;
 
 /** Two backups, of which one is due at once, since the plan's times are set back. */
