@@ -17,7 +17,7 @@ export interface BareTools {
   dump(): Promise<void>;
   /** Where pg_dump cannot pack as the agent does: its files packed so afterwards. */
   readonly samePacking: { readonly title: string; dump(): Promise<void> } | undefined;
-  /** Into a database that is there and empty; the statistics too, as the agent makes them. */
+  /** Into a new database; the statistics too, as the agent makes them. */
   restore(database: string): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ export function bareTools(format: Format, server: TestServer, folder: string): B
     },
     samePacking: samePacking && { title: samePacking.title, dump: () => shell(samePacking.script, 'postgres') },
     async restore(database) {
-      await shell(`${restore.script}; psql -qXc ANALYZE`, database);
+      await shell(`createdb -T template0 "$PGDATABASE"; ${restore.script}; psql -qXc ANALYZE`, database);
       await rm(unpacked, { force: true });
     },
   };

@@ -10,7 +10,7 @@ import { startS3Server } from '../support/s3/server.ts';
 import { bareTools, type Format, formats } from './bare-dump.ts';
 import { bundle } from './bundle.ts';
 import type { Figure } from './figure.ts';
-import { createMeasure, describe, type Measure, type Measured } from './measure.ts';
+import { createMeasure, describe, type Measure, type Measured, type Run } from './measure.ts';
 import { accountProcessorTime, watchMemory } from './usage.ts';
 
 /** Rows of JSON and the scale of pgbench: about 3 GB, or about 300 MB. */
@@ -22,7 +22,7 @@ const jobs = 2;
 
 /**
  * Every format, dumped and restored by the agent and by the bare tools: one server, one after the other, into files of one
- * disk. Dumps are made in turn, three times, and the median of each is told. Then the agent into a real S3 server, which
+ * disk. All is done in turn, three times, and the median of each is told. Then the agent into a real S3 server, which
  * takes it the most memory.
  */
 export async function benchDump(size: Size, log: (line: string) => void): Promise<readonly Figure[]> {
@@ -74,19 +74,24 @@ async function compare({ server, folder, agent, measure }: Bench, format: Format
     { what: `agent, ${format}`, run: dumpOwn },
     ...(samePacking === undefined ? [] : [{ what: samePacking.title, run: samePacking.dump }]),
   ]);
-  const into = async (database: string, run: () => Promise<void>, what: string) => {
-    await server.psql('CHECKPOINT');
-    const measured = await measure.once(what, run);
-    await requireSame(server, database);
-    await server.psql(`DROP DATABASE "${database}"`);
-    return measured;
+  const into = (database: string, run: () => Promise<void>): Run => {
+    return async (done) => {
+      await run();
+      await done();
+      await requireSame(server, database);
+      await server.psql(`DROP DATABASE "${database}"`);
+      await server.psql('CHECKPOINT');
+    };
   };
-  await server.psql('CREATE DATABASE bare TEMPLATE template0');
-  const bareRestore = await into('bare', () => bare.restore('bare'), bare.restoring);
-  const restoreOwn = async () => {
-    memory.restore = await agent.restore(format, backupID, 'own');
-  };
-  const ownRestore = await into('own', restoreOwn, `agent, ${format}, restored`);
+  const [bareRestore, ownRestore] = await measure.inTurn([
+    { what: bare.restoring, run: into('bare', () => bare.restore('bare')) },
+    {
+      what: `agent, ${format}, restored`,
+      run: into('own', async () => {
+        memory.restore = await agent.restore(format, backupID, 'own');
+      }),
+    },
+  ]);
   const rate = (measured: Measured) => `${describe(measured)} (${(bytes / 1e6 / measured.seconds).toFixed(0)} MB/s)`;
   const ratio = (own: Measured, other: Measured) => (own.seconds / other.seconds).toFixed(2);
   return [
