@@ -93,7 +93,7 @@ function failureOfObject(error: unknown, where: string, object: StoredObject): u
   if (isFull(error)) {
     return terminal(
       'DiskFull',
-      `The scratch space ran full while ${where} was fetched: a restore needs room for the dumps of all databases asked for, unpacked, but for those of format Plain. Nothing was changed in the target. Restore fewer databases in one request, or give the node more ephemeral storage.`,
+      `The scratch space ran full while ${where} was fetched: a restore needs room for the dumps of all databases asked for, unpacked; those of format Plain, and of format Tar for a new database, as they are stored. Nothing was changed in the target. Restore fewer databases in one request, or give the node more ephemeral storage.`,
       error,
     );
   }

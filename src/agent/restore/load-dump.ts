@@ -1,4 +1,5 @@
 import { withConnection } from '../../postgres/query.ts';
+import { unpackedFile } from '../../stream/unpacked-file.ts';
 import type { Archive } from './archive.ts';
 import { isCleaned, isDataOnly, type PgRestoreCall } from './plan-database.ts';
 import type { RestoreJob } from './restore-job.ts';
@@ -42,8 +43,9 @@ function callPgRestore(
     files,
     isSuperuser: server.isSuperuser,
     signal,
+    input: plan.isPacked ? unpackedFile(plan.dump, job.compression, signal) : undefined,
     options: {
-      archive: plan.dump,
+      archive: plan.isPacked ? undefined : plan.dump,
       format,
       database,
       listFile,

@@ -2,8 +2,8 @@ import type { RestoreDatabase } from '../../api/restore-request.ts';
 import { conninfo } from '../../postgres/tools.ts';
 
 export interface PgRestoreOptions {
-  /** The dump's file or folder, an absolute path. */
-  readonly archive: string;
+  /** The dump's file or folder, an absolute path; undefined where it comes by standard input. */
+  readonly archive: string | undefined;
   readonly format: 'Custom' | 'Directory' | 'Tar';
   readonly database: string;
   /** An absolute path; undefined for everything. */
@@ -40,7 +40,7 @@ export function pgRestoreArgs(options: PgRestoreOptions): readonly string[] {
     ...(options.noPrivileges ? ['--no-privileges'] : []),
     ...(options.noTablespaces ? ['--no-tablespaces'] : []),
     ...(options.role === '' ? [] : [`--role=${options.role}`]),
-    options.archive,
+    ...(options.archive === undefined ? [] : [options.archive]),
   ];
 }
 

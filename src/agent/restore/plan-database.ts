@@ -20,8 +20,10 @@ import type { TargetServer } from './target-server.ts';
 /** All that is decided about one database before anything is touched. */
 export interface DatabasePlan extends ChosenDatabase {
   readonly way: Way;
-  /** The unpacked dump; a Plain one as it was packed. */
+  /** Where the dump lies. */
   readonly dump: string;
+  /** As it was stored: it is unpacked for its tool, which gets it through a pipe. */
+  readonly isPacked: boolean;
   readonly archive: Archive | Script;
   readonly selection: Selection;
   /** What pg_restore is called with, one after the other; of a Plain dump, psql runs all. */
@@ -57,7 +59,7 @@ export interface PlanContext {
   readonly signal: AbortSignal;
 }
 
-export type Unpacked = ChosenDatabase & Pick<DatabasePlan, 'way' | 'dump' | 'archive'>;
+export type Unpacked = ChosenDatabase & Pick<DatabasePlan, 'way' | 'dump' | 'isPacked' | 'archive'>;
 
 /** Every refusal of one database comes from here or from choose-databases.ts, and nothing has been changed then. */
 export async function planDatabase(database: Unpacked, context: PlanContext): Promise<DatabasePlan> {

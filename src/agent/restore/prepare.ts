@@ -3,13 +3,15 @@ import type { ManifestDatabase } from '../../domain/manifest.ts';
 import { type ChosenDatabase, chooseDatabases, wayOf } from './choose-databases.ts';
 import { fetchArchive } from './fetch-archive.ts';
 import type { BackupFolder, FetchOptions } from './fetch-object.ts';
+import { fetchPackedDump } from './fetch-packed.ts';
 import { type DatabasePlan, planDatabase, type Unpacked } from './plan-database.ts';
 import type { GlobalsPlan } from './plan-globals.ts';
 import { planSteps } from './plan-steps.ts';
 import { readArchive } from './read-archive.ts';
+import { createTarReader } from './read-tar.ts';
 import { readGlobals } from './restore-globals.ts';
 import { createRestoreProgress } from './restore-progress.ts';
-import { fetchScript } from './script/fetch-script.ts';
+import { createScriptReader } from './script/read-script.ts';
 import type { TargetServer } from './target-server.ts';
 import type { Work } from './work.ts';
 
@@ -68,32 +70,47 @@ async function unpackAll(
 ): Promise<readonly Unpacked[]> {
   const { signal, log } = context;
   // Two entries may restore one database under two names.
-  const dumps = new Map<string, Pick<Unpacked, 'dump' | 'archive'>>();
+  const dumps = new Map<string, Fetched>();
   const unpacked: Unpacked[] = [];
   for (const database of databases) {
     const { source } = database;
-    let fetched = dumps.get(source.name);
+    const isPacked = staysPacked(database);
+    const key = `${isPacked} ${source.name}`;
+    let fetched = dumps.get(key);
     if (fetched === undefined) {
       progress.fetching(`fetching and checking ${source.name} (${dumps.size + 1})`);
       log.info({ database: source.name, objects: source.objects.length }, 'fetching the dump');
-      fetched = await fetchDump(from, source, { scratch, signal, onBytes: progress.fetched });
-      dumps.set(source.name, fetched);
+      fetched = await fetchDump(from, source, { scratch, signal, onBytes: progress.fetched }, isPacked);
+      dumps.set(key, fetched);
     }
     unpacked.push({ ...database, ...fetched });
   }
   return unpacked;
 }
 
-/** A Plain dump is read through while it is fetched; the others begin with their table of contents. */
+/**
+ * What psql and pg_restore read from its begin to its end. Not a Tar for a database that is there: pg_restore takes the end of a pipe
+ * for the end of the last rows and commits what it has of them, which is what it would see where this process is killed. In a new
+ * database that is nobody's.
+ */
+function staysPacked({ source: { format }, way }: ChosenDatabase & Pick<Unpacked, 'way'>): boolean {
+  return format === 'Plain' || (format === 'Tar' && way !== 'Into');
+}
+
+type Fetched = Pick<Unpacked, 'dump' | 'isPacked' | 'archive'>;
+
+/** For the tool that the format has; `archive` says what is in it. */
 async function fetchDump(
   from: BackupFolder,
   source: ManifestDatabase,
   options: FetchOptions,
-): Promise<Pick<Unpacked, 'dump' | 'archive'>> {
+  isPacked: boolean,
+): Promise<Fetched> {
   const { format, name } = source;
-  if (format === 'Plain') return fetchScript(from, source, options);
+  if (format === 'Plain') return { isPacked, ...(await fetchPackedDump(from, source, options, createScriptReader)) };
+  if (isPacked) return { isPacked, ...(await fetchPackedDump(from, source, options, createTarReader)) };
   const dump = await fetchArchive(from, source, options);
-  return { dump, archive: await readArchive({ path: dump, format }, name) };
+  return { dump, isPacked, archive: await readArchive({ path: dump, format }, name) };
 }
 
 function chooseAdminDatabase(

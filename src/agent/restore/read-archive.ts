@@ -1,10 +1,11 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { terminal } from '../../domain/failure.ts';
 import { type Archive, ArchiveCutShort, parseArchive, UnknownArchive } from './archive.ts';
 import { corrupted } from './fetch-object.ts';
 
-const firstRead = 1024 ** 2;
+/** Bytes, in which most tables of contents have room. */
+export const firstRead = 1024 ** 2;
 
 /** The table of contents of an unpacked dump; `database` is for messages. */
 export async function readArchive(
@@ -13,12 +14,12 @@ export async function readArchive(
 ): Promise<Archive> {
   const file = await open(format === 'Directory' ? join(path, tableOfContents) : path);
   try {
-    const { start, size } =
-      format === 'Tar' ? await findFirstMember(file, database) : { start: 0, ...(await file.stat()) };
+    const { size } = await file.stat();
     for (let length = Math.min(firstRead, size); ; length = Math.min(length * 4, size)) {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start);
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
+      const start = buffer.subarray(0, bytesRead);
       try {
-        return { ...parseArchive(buffer.subarray(0, bytesRead)), format };
+        return format === 'Tar' ? readStartOfTar(start, database) : { ...parseArchive(start), format };
       } catch (error) {
         if (error instanceof ArchiveCutShort && length < size) continue;
         throw unreadable(error, database);
@@ -32,20 +33,28 @@ export async function readArchive(
 const tableOfContents = 'toc.dat';
 const tarBlock = 512;
 
-/** pg_dump puts the table of contents first, under its own name and with its size in octal digits (POSIX, ustar). */
-async function findFirstMember(file: FileHandle, database: string) {
-  const { buffer } = await file.read(Buffer.alloc(tarBlock), 0, tarBlock, 0);
+/**
+ * pg_dump puts the table of contents first, under its own name and with its size in octal digits (POSIX, ustar). Throws an
+ * ArchiveCutShort where more of the tar is needed.
+ */
+export function readStartOfTar(start: Buffer, database: string): Archive {
+  if (start.length < tarBlock) throw new ArchiveCutShort('the header is not complete');
   const field = (from: number, length: number) =>
-    /^[^\0]*/.exec(buffer.toString('latin1', from, from + length))?.[0] ?? '';
-  if (field(0, 100) !== tableOfContents) throw corrupted(`the dump of database ${database} is a tar without a toc.dat`);
+    /^[^\0]*/.exec(start.toString('latin1', from, from + length))?.[0] ?? '';
   const size = Number.parseInt(field(124, 12), 8);
-  const there = (await file.stat()).size - tarBlock;
-  if (!(size >= 0 && size <= there))
-    throw corrupted(`the dump of database ${database} is a tar that ends within its toc.dat`);
-  return { start: tarBlock, size };
+  if (field(0, 100) !== tableOfContents || !(size >= 0))
+    throw corrupted(`the dump of database ${database} is a tar without a ${tableOfContents}`);
+  const contents = start.subarray(tarBlock, tarBlock + size);
+  try {
+    return { ...parseArchive(contents), format: 'Tar' };
+  } catch (error) {
+    // What follows the member does not mend it.
+    throw contents.length < size ? error : unreadable(error, database);
+  }
 }
 
-function unreadable(error: unknown, database: string): unknown {
+/** What is wrong with a table of contents, for people. */
+export function unreadable(error: unknown, database: string): unknown {
   if (error instanceof ArchiveCutShort) return corrupted(`the dump of database ${database} ends too early`, error);
   if (!(error instanceof UnknownArchive)) return error;
   return terminal(

@@ -11,6 +11,8 @@ export interface PgRestoreRun {
   readonly files: LibpqFiles;
   readonly isSuperuser: boolean;
   readonly options: PgRestoreOptions;
+  /** The dump, where `options.archive` does not say where it lies. */
+  readonly input?: AsyncIterable<Buffer> | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (output: RestoreOutput) => void;
 }
@@ -49,7 +51,7 @@ export function isForeignTo(tool: Tool, serverMajor: number): boolean {
 
 /** Resolves where pg_restore came to its end; rejects with RestoreToolFailed, or with the signal's reason. */
 export async function runPgRestore(run: PgRestoreRun): Promise<LoadResult> {
-  const { tool, serverMajor, options, signal } = run;
+  const { tool, serverMajor, options, input, signal } = run;
   const foreign = isForeignTo(tool, serverMajor);
   const stopping = new AbortController();
   const output = createRestoreOutput({
@@ -63,6 +65,7 @@ export async function runPgRestore(run: PgRestoreRun): Promise<LoadResult> {
     command: tool.path,
     args: pgRestoreArgs(foreign ? { ...options, exitOnError: false, singleTransaction: false } : options),
     env: environment(run),
+    input,
     signal: AbortSignal.any([signal, stopping.signal]),
     onLine: (line) => {
       output.line(line);

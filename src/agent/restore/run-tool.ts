@@ -14,7 +14,7 @@ export interface ToolRun {
    * Its standard input, which it need not read to the end. The next piece is asked for when the program has the one before, whose memory is
    * not read any more then.
    */
-  readonly input?: AsyncIterable<Buffer>;
+  readonly input?: AsyncIterable<Buffer> | undefined;
   /** Each line of standard error when it is written. */
   readonly onLine?: (line: string) => void;
 }

@@ -6,6 +6,7 @@ const composed = 'asks a store or a folder, and gives what it has read to parser
 export const elsewhere: Readonly<Record<string, string>> = {
   // With files, programs or servers.
   readArchive: 'files.test.ts',
+  createTarReader: 'files.test.ts',
   createScriptReader: 'files.test.ts',
   readMarker: 'files.test.ts',
   readControlFile: 'reads the file that parseControlFile takes',
@@ -23,7 +24,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   readMountPoints: '/proc/self/mountinfo, which the kernel writes',
   readFile: 'gives bytes and reads nothing in them',
   readSmallFile: 'gives bytes and reads nothing in them',
-  readAlong: 'gives bytes on, and what is in them to createScriptContents or createScriptReader',
+  readAlong: 'gives bytes on, and what is in them to createScriptContents, createScriptReader or createTarReader',
   volumeFailure: "error codes of the kernel's",
   // Of the server.
   readIncrementFacts: server,

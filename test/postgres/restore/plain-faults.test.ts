@@ -29,18 +29,26 @@ afterAll(async () => {
 
 const content = (database: string) =>
   server.psql('select count(*), md5(string_agg(text, $$$$ order by n)) from rows', database);
-const backUp = (algorithm: 'zstd' | 'gzip' | 'lz4' | 'none') =>
-  world.backUp({ logical: { format: 'Plain', databases: { include: ['big'] } }, compression: { algorithm } });
+const backUp = (algorithm: 'zstd' | 'gzip' | 'lz4' | 'none', format: 'Plain' | 'Tar' = 'Plain') =>
+  world.backUp({ logical: { format, databases: { include: ['big'] } }, compression: { algorithm } });
 const dumpFile = async (backup: string) => {
-  const path = (await storedFiles(world, backup)).find((file) => file.includes('/dump.sql'));
-  if (path === undefined) throw new Error(`backup ${backup} has no Plain dump`);
+  const path = (await storedFiles(world, backup)).find((file) => /\/dump\.(sql|tar)/.test(file));
+  if (path === undefined) throw new Error(`backup ${backup} has no dump`);
   return path;
 };
 
-test.each(['zstd', 'gzip', 'lz4', 'none'] as const)(
-  'a script of several pieces packed with %s comes back the same, and takes no more of scratch than of the repository',
-  async (algorithm) => {
-    const backup = await backUp(algorithm);
+test.each([
+  ['Plain', 'zstd'],
+  ['Plain', 'gzip'],
+  ['Plain', 'lz4'],
+  ['Plain', 'none'],
+  ['Tar', 'zstd'],
+  ['Tar', 'lz4'],
+  ['Tar', 'none'],
+] as const)(
+  'a %s of several pieces packed with %s comes back the same, and takes no more of scratch than of the repository',
+  async (format, algorithm) => {
+    const backup = await backUp(algorithm, format);
     const { size } = await stat(await dumpFile(backup));
     const inScratch: number[] = [];
     for (const exitOnError of [true, false]) {
@@ -59,23 +67,41 @@ test.each(['zstd', 'gzip', 'lz4', 'none'] as const)(
   },
 );
 
-test('a byte that is damaged at the end of the dump changes nothing in the target', async () => {
-  const backup = await backUp('zstd');
-  const path = await dumpFile(backup);
-  const { size } = await stat(path);
-  const file = await open(path, 'r+');
-  const at = size - 5;
-  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at);
-  await file.write(Buffer.of((buffer[0] ?? 0) ^ 1), 0, 1, at);
-  await file.close();
-  const before = await stateOf(server, 'target');
-  for (const targetName of ['target', 'new']) {
-    const { error } = await world.restore(backup, { databases: [{ name: 'big', targetName }] });
-    expect(error).toMatchObject({ reason: 'CorruptedBackup', retryable: false });
-  }
-  expect(await stateOf(server, 'target')).toBe(before);
-  expect(await databases(server)).not.toContain('new');
+test('a Tar for a database that is there lies unpacked: the end of a pipe would be that of the rows for pg_restore', async () => {
+  const backup = await backUp('zstd', 'Tar');
+  const { size } = await stat(await dumpFile(backup));
+  const inScratch: number[] = [];
+  const { error } = await world.restore(
+    backup,
+    { databases: [{ name: 'big', targetName: 'target' }] },
+    { onProgress: ({ step }) => step?.startsWith('target: ') && inScratch.push(bytesIn(world.scratch)) },
+  );
+  expect(error).toBeUndefined();
+  expect(await content('target')).toBe(await content('big'));
+  await server.psql('drop table rows', 'target');
+  expect(Math.min(...inScratch)).toBeGreaterThan(2 * size);
 });
+
+test.each(['Plain', 'Tar'] as const)(
+  'a byte that is damaged at the end of a %s changes nothing in the target',
+  async (format) => {
+    const backup = await backUp('zstd', format);
+    const path = await dumpFile(backup);
+    const { size } = await stat(path);
+    const file = await open(path, 'r+');
+    const at = size - 5;
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at);
+    await file.write(Buffer.of((buffer[0] ?? 0) ^ 1), 0, 1, at);
+    await file.close();
+    const before = await stateOf(server, 'target');
+    for (const targetName of ['target', 'new']) {
+      const { error } = await world.restore(backup, { databases: [{ name: 'big', targetName }] });
+      expect(error).toMatchObject({ reason: 'CorruptedBackup', retryable: false });
+    }
+    expect(await stateOf(server, 'target')).toBe(before);
+    expect(await databases(server)).not.toContain('new');
+  },
+);
 
 test('a restore that is cancelled while rows go in leaves the target as it was', async () => {
   const backup = await backUp('zstd');

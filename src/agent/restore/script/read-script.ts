@@ -1,5 +1,6 @@
 import { terminal } from '../../../domain/failure.ts';
 import { webName } from '../archive.ts';
+import type { PassingReader } from '../fetch-packed.ts';
 import { beginsWith, findWord, nameAt, splitStatements } from '../sql-statements.ts';
 import { createScriptLexer, type Piece, StrangeScript } from './lex-script.ts';
 import { isOfDatabase, isRead, readHeading, type ScriptEntry, sectionOf } from './script-entry.ts';
@@ -53,16 +54,8 @@ export interface Setting extends Range {
   readonly isReset: boolean;
 }
 
-/** Reads a script once, from its begin to its end, while it passes by. */
-export interface ScriptReader {
-  /** Keeps nothing of the chunk's memory. What is wrong with the script is said at the end: it may be the bytes that are damaged. */
-  push(chunk: Buffer): void;
-  /** Nothing follows. A terminal UnknownFormat where it is not what pg_dump writes. */
-  end(): Script;
-}
-
-/** `database` is its name in the backup. */
-export function createScriptReader(database: string): ScriptReader {
+/** `database` is its name in the backup. Its end is a terminal UnknownFormat where it is not what pg_dump writes. */
+export function createScriptReader(database: string): PassingReader<Script> {
   const reading = createReading(database);
   let strange: StrangeScript | undefined;
   const unlessStrange = <Result>(read: () => Result): Result | undefined => {
@@ -76,7 +69,10 @@ export function createScriptReader(database: string): ScriptReader {
     }
   };
   return {
-    push: (chunk) => unlessStrange(() => reading.push(chunk)),
+    push(chunk) {
+      unlessStrange(() => reading.push(chunk));
+      return strange === undefined;
+    },
     end() {
       const script = unlessStrange(() => reading.end());
       if (script !== undefined) return script;

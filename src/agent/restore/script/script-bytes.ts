@@ -1,8 +1,5 @@
-import { constants } from 'node:fs';
 import type { Compression } from '../../../stream/compress.ts';
-import { fileInPieces } from '../../../stream/file-in-pieces.ts';
-import { freeInOrder } from '../../../stream/free-in-order.ts';
-import { isUnpackedInside, unpacked } from '../../../stream/unpack.ts';
+import { unpackedFile } from '../../../stream/unpacked-file.ts';
 import type { Range, Script } from './read-script.ts';
 
 /** A script that lies packed in scratch, unpacked from its begin to its end. */
@@ -13,8 +10,6 @@ export interface ScriptBytes {
   end(): Promise<void>;
   close(): Promise<void>;
 }
-
-const pieceSize = 1024 ** 2;
 
 export function openScript(
   path: string,
@@ -28,20 +23,16 @@ export function openScript(
     readonly signal: AbortSignal;
   },
 ): ScriptBytes {
-  const packed = fileInPieces(path, pieceSize, constants.O_NOFOLLOW);
-  const pieces = unpacked(compression, packed, signal)[Symbol.asyncIterator]();
-  const memory = isUnpackedInside(compression) ? freeInOrder() : undefined;
+  const pieces = unpackedFile(path, compression, signal);
   let piece: Buffer = Buffer.alloc(0);
   let start = 0;
-  /** Whoever had the piece before is done with it. */
   const advance = async (): Promise<boolean> => {
-    signal.throwIfAborted();
+    // Its memory goes with the next one.
+    start += piece.length;
+    piece = Buffer.alloc(0);
     const next = await pieces.next();
     if (next.done === true) return false;
-    start += piece.length;
     piece = next.value;
-    memory?.sent(piece);
-    memory?.arrived(piece);
     return true;
   };
   return {
@@ -60,7 +51,7 @@ export function openScript(
       if (found !== size) throw new Error(`${path} holds ${found} bytes of a script of ${size}`);
     },
     async close() {
-      await pieces.return?.();
+      await pieces.return();
     },
   };
 }
