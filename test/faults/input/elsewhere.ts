@@ -7,6 +7,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   // With files, programs or servers.
   readArchive: 'files.test.ts',
   createTarReader: 'files.test.ts',
+  readStartOfTar: 'files.test.ts',
   createScriptReader: 'files.test.ts',
   readMarker: 'files.test.ts',
   readControlFile: 'reads the file that parseControlFile takes',
