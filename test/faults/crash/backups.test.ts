@@ -117,8 +117,9 @@ test.each(['Fetch', 'Stream'].slice(0, bounded(1, 2)))('a physical backup with i
   await killEverywhere(`physical backup, ${walMethod}`, { crash, prepare, seed });
 });
 
-async function backedUp(place: Place) {
-  const task = backupTask(server, { repositories: [place.past], logical: { databases: { include: ['shop'] } } });
+async function backedUp(place: Place, format = 'Custom') {
+  const logical = { format, databases: { include: ['shop'] } };
+  const task = backupTask(server, { repositories: [place.past], logical });
   const { reporter } = await backUp(setting, task);
   const [entry] = reporter.status.repositories as readonly { readonly path: string }[];
   return { backupID: String(reporter.status.backupID), path: entry?.path ?? '' };
@@ -164,9 +165,16 @@ test('a copy', async () => {
   await removing(from)();
 });
 
-test.each((['Replace', 'Fail'] as const).slice(0, bounded(1, 2)))('a restore, onConflict: %s', async (onConflict) => {
+const restores = [
+  // Through a pipe, that ends when the agent is killed.
+  ['Tar', 'Replace'],
+  ['Custom', 'Replace'],
+  ['Custom', 'Fail'],
+] as const;
+
+test.each(restores.slice(0, bounded(1, 3)))('a restore of a %s, onConflict: %s', async (format, onConflict) => {
   const from = await newPlace();
-  const { backupID } = await backedUp(from);
+  const { backupID } = await backedUp(from, format);
   const expected = await server.psql(rows, 'shop');
   const databases = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database";
   const before = await server.psql(databases);
@@ -196,7 +204,7 @@ test.each((['Replace', 'Fail'] as const).slice(0, bounded(1, 2)))('a restore, on
       },
     };
   };
-  await killEverywhere(`restore, onConflict: ${onConflict}`, { crash, prepare, seed, around: /ALTER DATABASE|RENAME/ });
+  await killEverywhere(`restore, ${format}, onConflict: ${onConflict}`, { crash, prepare, seed, around: /ALTER DATABASE|RENAME/ });
   await removing(from)();
 });
 
