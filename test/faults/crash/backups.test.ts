@@ -204,7 +204,12 @@ test.each(restores.slice(0, bounded(1, 3)))('a restore of a %s, onConflict: %s',
       },
     };
   };
-  await killEverywhere(`restore, ${format}, onConflict: ${onConflict}`, { crash, prepare, seed, around: /ALTER DATABASE|RENAME/ });
+  await killEverywhere(`restore, ${format}, onConflict: ${onConflict}`, {
+    crash,
+    prepare,
+    seed,
+    around: /ALTER DATABASE|RENAME/,
+  });
   await removing(from)();
 });
 
