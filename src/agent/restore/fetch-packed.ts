@@ -8,8 +8,8 @@ import { type BackupFolder, type FetchOptions, fetchPacked } from './fetch-objec
 /** Reads a dump once, from its begin, as it passes by. */
 export interface PassingReader<Contents> {
   /**
-   * The next piece, whose memory is not kept; gives whether it wants more. What is wrong in it is told at the end: until then it may
-   * be the bytes that are damaged.
+   * The next piece, whose memory is not kept; gives whether it wants more. What is wrong in it is told at the end:
+   * until then it may be the bytes that are damaged.
    */
   push(piece: Buffer): boolean;
   /** Nothing follows, and what was pushed is what was stored. */
@@ -17,9 +17,10 @@ export interface PassingReader<Contents> {
 }
 
 /**
- * Brings a dump whose tool reads it from its begin to its end into scratch, packed as it was stored, and reads it on its way: before the
- * tool gets anything of it, every stored byte has been checked against the manifest. It is unpacked again for the tool: that is less
- * work than to write all of it to a disk and to read it from there, and takes a tenth of the room.
+ * Brings a dump whose tool reads it from its begin to its end into scratch, packed as it was stored, and reads it on
+ * its way: before the tool gets anything of it, every stored byte has been checked against the manifest. It is unpacked
+ * again for the tool: that is less work than to write all of it to a disk and to read it from there, and takes a tenth
+ * of the room.
  */
 export async function fetchPackedDump<Contents>(
   from: BackupFolder,

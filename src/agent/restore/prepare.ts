@@ -89,9 +89,9 @@ async function unpackAll(
 }
 
 /**
- * What psql and pg_restore read from its begin to its end. Not a Tar for a database that is there: pg_restore takes the end of a pipe
- * for the end of the last rows and commits what it has of them, which is what it would see where this process is killed. In a new
- * database that is nobody's.
+ * What psql and pg_restore read from its begin to its end. Not a Tar for a database that is there: pg_restore takes the
+ * end of a pipe for the end of the last rows and commits what it has of them, which is what it would see where this
+ * process is killed. In a new database that is nobody's.
  */
 function staysPacked({ source: { format }, way }: ChosenDatabase & Pick<Unpacked, 'way'>): boolean {
   return format === 'Plain' || (format === 'Tar' && way !== 'Into');

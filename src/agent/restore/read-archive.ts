@@ -34,8 +34,8 @@ const tableOfContents = 'toc.dat';
 const tarBlock = 512;
 
 /**
- * pg_dump puts the table of contents first, under its own name and with its size in octal digits (POSIX, ustar). Throws an
- * ArchiveCutShort where more of the tar is needed.
+ * pg_dump puts the table of contents first, under its own name and with its size in octal digits (POSIX, ustar). Throws
+ * an ArchiveCutShort where more of the tar is needed.
  */
 export function readStartOfTar(start: Buffer, database: string): Archive {
   if (start.length < tarBlock) throw new ArchiveCutShort('the header is not complete');

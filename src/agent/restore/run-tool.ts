@@ -11,8 +11,8 @@ export interface ToolRun {
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
   /**
-   * Its standard input, which it need not read to the end. The next piece is asked for when the program has the one before, whose memory is
-   * not read any more then.
+   * Its standard input, which it need not read to the end. The next piece is asked for when the program has the one
+   * before, whose memory is not read any more then.
    */
   readonly input?: AsyncIterable<Buffer> | undefined;
   /** Each line of standard error when it is written. */
@@ -31,8 +31,9 @@ const stderrLimit = 16_384;
 const killAfter = 5000;
 
 /**
- * Runs one program to its end without a shell, whatever its exit code. Rejects with the signal's reason after the program
- * has gone (asked first, so that it can cancel its statements), and with StageFailed where it was killed or cannot start.
+ * Runs one program to its end without a shell, whatever its exit code. Rejects with the signal's reason after the
+ * program has gone (asked first, so that it can cancel its statements), and with StageFailed where it was killed or
+ * cannot start.
  */
 export async function runTool({ command, args, env, signal, input, onLine }: ToolRun): Promise<ToolEnd> {
   signal.throwIfAborted();

@@ -16,7 +16,8 @@ const pause = 100;
 /**
  * Puts a finished new database in the place of another one, and gives the name under which that one is kept: both
  * renames are one transaction, so that there is always one database of the name, the old or the new. A rename waits a
- * few seconds, with new connections held back, for the old ones to end; they are ended from a second connection meanwhile.
+ * few seconds, with new connections held back, for the old ones to end; they are ended from a second connection
+ * meanwhile.
  */
 export async function swapDatabases(
   connect: Connect,
@@ -76,8 +77,9 @@ function rename(from: string, to: string): string {
 const nameBytes = 63;
 
 /**
- * `orders_before_20261121T030000Z`, within what PostgreSQL takes for a name. Of two long names the same may be left, and
- * an attempt that was killed after its swap may be of the same second: where the name is taken, `_2` and so on is added.
+ * `orders_before_20261121T030000Z`, within what PostgreSQL takes for a name. Of two long names the same may be left,
+ * and an attempt that was killed after its swap may be of the same second: where the name is taken, `_2` and so on is
+ * added.
  */
 export function keptName(name: string, at: Date, taken: readonly string[]): string {
   const suffix = `_before_${at.toISOString().replace(/[-:]|\.\d+/g, '')}`;
