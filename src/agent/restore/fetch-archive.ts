@@ -6,6 +6,7 @@ import { writeWhole } from '../../stream/write-whole.ts';
 import { workThrough } from '../work-through.ts';
 import { type BackupFolder, corrupted, type FetchOptions, fetchObject } from './fetch-object.ts';
 import { unpackTar } from './unpack-tar.ts';
+import { wholeTar } from './whole-tar.ts';
 
 /** Chunks of a Directory dump at a time. */
 const concurrency = 2;
@@ -21,7 +22,7 @@ export async function fetchArchive(
 ): Promise<string> {
   const place = placeOf(database, options);
   if (database.format !== 'Directory') {
-    await fetchFile(from, onlyObject(database), place, options);
+    await fetchFile(from, database, place, options);
     return place;
   }
   await mkdir(place, { mode: 0o700 });
@@ -43,11 +44,16 @@ export function onlyObject({ format, objects: [object] }: ManifestDatabase): Sto
   return object;
 }
 
-function fetchFile(from: BackupFolder, object: StoredObject, place: string, options: FetchOptions): Promise<void> {
-  return fetchObject(from, object, options, async (bytes, signal, memory) => {
+function fetchFile(
+  from: BackupFolder,
+  database: ManifestDatabase,
+  place: string,
+  options: FetchOptions,
+): Promise<void> {
+  return fetchObject(from, onlyObject(database), options, async (bytes, signal, memory) => {
     const file = await open(place, 'w', 0o600);
     try {
-      for await (const piece of bytes) {
+      for await (const piece of database.format === 'Tar' ? wholeTar(bytes, database.name) : bytes) {
         signal.throwIfAborted();
         memory?.sent(piece);
         await writeWhole(file, piece);

@@ -7,6 +7,7 @@ import { isForeignTo, type LoadResult, runPgRestore } from './run-pg-restore.ts'
 import type { Script } from './script/read-script.ts';
 import { restoreScript } from './script/restore-script.ts';
 import { readReplicaTriggers } from './trigger-states.ts';
+import { wholeTar } from './whole-tar.ts';
 
 /** Runs the dump into a database, with the tool of its format. */
 export async function loadDump(job: RestoreJob, database: string): Promise<LoadResult> {
@@ -43,7 +44,7 @@ function callPgRestore(
     files,
     isSuperuser: server.isSuperuser,
     signal,
-    input: plan.isPacked ? unpackedFile(plan.dump, job.compression, signal) : undefined,
+    input: plan.isPacked ? wholeTar(unpackedFile(plan.dump, job.compression, signal), plan.source.name) : undefined,
     options: {
       archive: plan.isPacked ? undefined : plan.dump,
       format,

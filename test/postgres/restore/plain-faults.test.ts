@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startPostgres, type TestServer } from '../../support/postgres/server.ts';
 import type { Given } from './killed-process.ts';
 import { databases, stateOf } from './state.ts';
+import { dumpOf, storeDump } from './stored-dump.ts';
 import { createWorld, storedFiles, type World } from './world.ts';
 
 let server: TestServer;
@@ -80,6 +81,28 @@ test('a Tar for a database that is there lies unpacked: the end of a pipe would 
   expect(await content('target')).toBe(await content('big'));
   await server.psql('drop table rows', 'target');
   expect(Math.min(...inScratch)).toBeGreaterThan(2 * size);
+});
+
+test('a Tar that was stored cut short is never taken for a whole one, as pg_restore does', async () => {
+  const tar = await dumpOf(server, 'big', ['--format=tar']);
+  const cut = tar.subarray(0, tar.length / 2);
+  const { host, port, superuser, password, bin } = server;
+  const env = { PGHOST: host, PGPORT: String(port), PGUSER: superuser, PGPASSWORD: password };
+  await server.psql('create database bare');
+  await execa(join(bin, 'pg_restore'), ['-1', '-e', '-Ft', '-d', 'bare'], { input: cut, env });
+  expect(Number(await server.psql('select count(*) from rows', 'bare'))).toBeLessThan(60_000);
+  const backup = await storeDump(world, 'big', { format: 'Tar', bytes: cut });
+  const before = await stateOf(server, 'target');
+  for (const database of [
+    { targetName: 'new' },
+    { targetName: 'target' },
+    { targetName: 'target', onConflict: 'Replace' },
+  ]) {
+    const { error } = await world.restore(backup, { databases: [{ name: 'big', ...database }] });
+    expect(error).toMatchObject({ reason: 'CorruptedBackup', retryable: false });
+  }
+  expect(await stateOf(server, 'target')).toBe(before);
+  expect(await databases(server)).not.toContain('new');
 });
 
 test.each(['Plain', 'Tar'] as const)(
