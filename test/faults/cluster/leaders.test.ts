@@ -79,7 +79,8 @@ describe('a leader that stands still', () => {
       expect(late).toEqual([]);
       const after = await kubectl.list('jobs', namespace, `tidemark.dev/run=${name}`);
       expect(after.map(({ metadata }) => metadata.uid)).toEqual([job?.metadata.uid]);
-      expect((await kubectl.get('backuprun', name, namespace))?.status).toEqual(run.status);
+      const now = await kubectl.get('backuprun', name, namespace);
+      expect(withoutTransitions(now?.status)).toEqual(withoutTransitions(run.status));
 
       // And the other goes on; next time it is the one that waits.
       await scenario.apply(backupRun(namespace, `after-${name}`));
@@ -91,3 +92,8 @@ describe('a leader that stands still', () => {
     240_000,
   );
 });
+
+/** The other one says the same a second time where its own words have not come back to it before it looks again. */
+function withoutTransitions(status: unknown): unknown {
+  return JSON.parse(JSON.stringify(status, (key, value) => (key === 'lastTransitionTime' ? undefined : value)));
+}
