@@ -13,6 +13,7 @@ import { ensureAgentAccount } from '../ensure-agent-account.ts';
 import { findHosts } from '../find-hosts.ts';
 import { type Created, createJob, isOwnedBy } from '../jobs/create-job.ts';
 import { findJob, remainingPods } from '../jobs/find-job.ts';
+import { arrivalMilliseconds, lastWordMayCome } from '../jobs/last-word.ts';
 import { markRecorded } from '../jobs/record-job.ts';
 import { isNamespaceGoing } from '../namespace-going.ts';
 import { parseSpec } from '../parse-spec.ts';
@@ -54,6 +55,8 @@ export async function reconcileRun(
   // What is adopted comes back as a change of the run, and is judged then.
   if (await adoptFacts(context, run, runJobName(run), signal)) return 'done';
   const gathered = await gather(context, run, signal);
+  if (await lastWordMayCome(context, run, gathered.job, signal))
+    return { requeueAfterMilliseconds: arrivalMilliseconds };
   const wanted = decide(gathered);
   if (gathered.job !== undefined) await markRecorded(context, gathered.job.job, signal);
   await setFinalizers(context, run, wanted.finalizers, signal);

@@ -14,6 +14,7 @@ import { ensureAgentAccount } from '../ensure-agent-account.ts';
 import { findHosts } from '../find-hosts.ts';
 import { createJob, isOwnedBy } from '../jobs/create-job.ts';
 import { findJob, remainingPods } from '../jobs/find-job.ts';
+import { arrivalMilliseconds, lastWordMayCome } from '../jobs/last-word.ts';
 import { parseSpec } from '../parse-spec.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import { eventsOf, hasEnded, ownedRunStatus, statusOf } from '../run-progress.ts';
@@ -44,6 +45,8 @@ export async function reconcileRestore(
   if (isPhysical(understood, lookup) || ownRecovery(context, request) !== undefined)
     return await reconcilePhysical(context, understood, lookup, signal);
   const gathered = await gather(context, understood, signal);
+  if (!hasEnded(request) && (await lastWordMayCome(context, request, gathered.job, signal)))
+    return { requeueAfterMilliseconds: arrivalMilliseconds };
   const wanted = decide(gathered);
   const { client } = context;
   const deleting = request.metadata.deletionTimestamp !== undefined;

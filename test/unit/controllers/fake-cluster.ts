@@ -26,7 +26,7 @@ export class FakeCluster {
   readonly calls: Call[] = [];
   readonly events: EventNote[] = [];
   readonly clock = new FakeClock(now.getTime());
-  /** Answers first; undefined: what the caches have of our kinds is there, nothing else is, and every write succeeds. */
+  /** Answers first; undefined: what the caches have of our kinds and of pods is there, nothing else is, and every write succeeds. */
   answer: Answer = () => undefined;
   readonly #cached: Partial<Record<keyof Caches, readonly KubeObject[]>>;
 
@@ -75,7 +75,8 @@ export class FakeCluster {
     return this.calls.findLast(({ method, path }) => method !== 'GET' && path.endsWith(end))?.body;
   }
 
-  #present(path: string): KubeObject | undefined {
+  #present(path: string): object | undefined {
+    if (path.endsWith('/pods')) return { items: this.#cached.pods ?? [] };
     const [, namespace, plural = '', name] = /\/namespaces\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
     const kind = ourKinds[plural];
     const objects = kind === undefined ? [] : (this.#cached[kind] ?? []);
