@@ -27,13 +27,15 @@ export async function lastWordMayCome(
   const jobName = job.job.metadata.name;
   const [present, { items }] = await Promise.all([
     read<Cached<BackupRun | RestoreRequest>>(client, run.kind, namespace, name, signal),
-    client.request<{ readonly items: readonly Pod[] }>('GET', resourcePath('Pod', { namespace }), {
+    client.request<{ readonly items: readonly Pod[] | null }>('GET', resourcePath('Pod', { namespace }), {
       query: { labelSelector: `batch.kubernetes.io/job-name=${jobName}` },
       signal,
     }),
   ]);
   const known = caches.pods.byIndex(indexes.job, `${namespace}/${jobName}`);
-  return present?.metadata.resourceVersion !== resourceVersion || !isDeepStrictEqual(versions(items), versions(known));
+  return (
+    present?.metadata.resourceVersion !== resourceVersion || !isDeepStrictEqual(versions(items ?? []), versions(known))
+  );
 }
 
 function versions(pods: readonly Pod[]): readonly (string | undefined)[] {
