@@ -17,9 +17,12 @@ export interface Chunk {
 export const defaultChunkSize = 1024 ** 3;
 /** Their names travel as arguments, which the kernel bounds. */
 const maxFiles = 4096;
-const block = 512;
+/** Bytes: a tar is made of blocks (POSIX, ustar). */
+export const tarBlock = 512;
+/** What a tar sequence ends with. */
+export const endOfTar = Buffer.alloc(2 * tarBlock);
 /** GNU tar ends with zeros up to a multiple of this. */
-const record = 20 * block;
+const record = 20 * tarBlock;
 
 /** Every regular file under a folder; a Directory-format dump has no others. */
 export async function listFiles(folder: string): Promise<readonly PackedFile[]> {
@@ -77,9 +80,9 @@ export function tarPacker(folder: string, files: readonly PackedFile[]): Stage {
 
 /** A header and the content, for paths of at most 100 bytes. */
 function entrySize({ size }: PackedFile): number {
-  return block + Math.ceil(size / block) * block;
+  return tarBlock + Math.ceil(size / tarBlock) * tarBlock;
 }
 
 function withTrailer(bytes: number): number {
-  return Math.ceil((bytes + 2 * block) / record) * record;
+  return Math.ceil((bytes + endOfTar.length) / record) * record;
 }

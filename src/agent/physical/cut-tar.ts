@@ -1,4 +1,5 @@
 import { terminal, transient } from '../../domain/failure.ts';
+import { tarBlock } from '../../stream/tar.ts';
 
 /** Bytes of a tar as they came, or the place where the next chunk begins. */
 export type TarPiece = Buffer | 'Cut';
@@ -17,18 +18,13 @@ export interface Owner {
   readonly gid: number;
 }
 
-const block = 512;
-
-/** What a tar sequence ends with. */
-export const endOfTar = Buffer.alloc(2 * block);
-
 /**
  * Cuts a tar between members, so that each part with endOfTar behind it is a tar of its own. A part holds at most
  * `target` bytes, or one larger member. What ends the tar is left out, whether it is there (PostgreSQL 15 and later) or
  * not. Entries that only carry the next one's long name (pax, GNU) stay with it.
  */
 export function createTarCutter(target: number): TarCutter {
-  const header = Buffer.alloc(block);
+  const header = Buffer.alloc(tarBlock);
   let filled = 0;
   let left = 0;
   let size = 0;
@@ -41,11 +37,11 @@ export function createTarCutter(target: number): TarCutter {
     if (bytes[0] === 0 && bytes.every((byte) => byte === 0)) return 'End';
     const member = readHeader(bytes);
     owner ??= { uid: member.uid, gid: member.gid };
-    const whole = block + Math.ceil(member.size / block) * block;
+    const whole = tarBlock + Math.ceil(member.size / tarBlock) * tarBlock;
     const cut = !afterPrefix && size > 0 && size + whole > target;
     if (cut) size = 0;
     size += whole;
-    left = whole - block;
+    left = whole - tarBlock;
     afterPrefix = member.isPrefix;
     return cut ? 'Cut' : 'Goes on';
   };
@@ -66,24 +62,24 @@ export function createTarCutter(target: number): TarCutter {
           at += passed;
           continue;
         }
-        const taken = piece.copy(header, filled, at, at + block - filled);
-        const split = filled > 0 || taken < block;
+        const taken = piece.copy(header, filled, at, at + tarBlock - filled);
+        const split = filled > 0 || taken < tarBlock;
         // Up to here it is content; a header that is not whole waits for its rest.
         if (filled === 0 && split) give(at);
         filled += taken;
         at += taken;
         if (split) given = at;
-        if (filled < block) break;
+        if (filled < tarBlock) break;
         filled = 0;
         const found = begin(header);
         if (found === 'End') {
-          if (!split) give(at - block);
+          if (!split) give(at - tarBlock);
           given = piece.length;
           ended = true;
           break;
         }
         if (found === 'Cut') {
-          if (!split) give(at - block);
+          if (!split) give(at - tarBlock);
           pieces.push('Cut');
         }
         if (split) pieces.push(Buffer.from(header));
@@ -118,7 +114,7 @@ const prefixes = 'xLK';
 
 function readHeader(header: Buffer): Member {
   let sum = 8 * 0x20;
-  for (let at = 0; at < block; at += 1) if (at < 148 || at >= 156) sum += header[at] ?? 0;
+  for (let at = 0; at < tarBlock; at += 1) if (at < 148 || at >= 156) sum += header[at] ?? 0;
   const type = String.fromCharCode(header[156] ?? 0);
   if (numberAt(header, 148, 8) !== sum || type === 'g') {
     throw terminal(

@@ -1,7 +1,7 @@
 import type { Chunk } from '../../domain/manifest.ts';
 import { type Compression, compressedSuffix, compressor } from '../../stream/compress.ts';
+import { endOfTar } from '../../stream/tar.ts';
 import type { Target } from '../backup/targets.ts';
-import { endOfTar } from './cut-tar.ts';
 import { createObjectWriter } from './store-in-turn.ts';
 
 /** Stores parts of tars that are tars themselves as objects. */

@@ -1,6 +1,7 @@
 import { constants, zstdDecompressSync } from 'node:zlib';
 import { transient } from '../../domain/failure.ts';
 import type { PackedStream, StoredObject } from '../../domain/manifest.ts';
+import { tarBlock } from '../../stream/tar.ts';
 import type { Target } from '../backup/targets.ts';
 import { type Owner, readOwner } from './cut-tar.ts';
 import { createObjectWriter } from './store-in-turn.ts';
@@ -32,7 +33,6 @@ export interface StreamStoreOptions {
 
 /** Enough for the first block of a stream, and so for the first header of the tar in it: no block is larger than 128 KiB. */
 const beginning = 256 * 1024;
-const block = 512;
 
 interface Stream {
   readonly tablespace: string | undefined;
@@ -123,5 +123,5 @@ function pathOf(tablespace: string | undefined, number: number): string {
 
 function ownerOf(head: readonly Buffer[]): Owner {
   const tar = zstdDecompressSync(Buffer.concat(head), { finishFlush: constants.ZSTD_e_flush });
-  return readOwner(tar.subarray(0, block));
+  return readOwner(tar.subarray(0, tarBlock));
 }

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { terminal } from '../../domain/failure.ts';
+import { tarBlock } from '../../stream/tar.ts';
 import { type Archive, ArchiveCutShort, parseArchive, UnknownArchive } from './archive.ts';
 import { corrupted } from './fetch-object.ts';
 
@@ -31,7 +32,6 @@ export async function readArchive(
 }
 
 const tableOfContents = 'toc.dat';
-const tarBlock = 512;
 
 /**
  * pg_dump puts the table of contents first, under its own name and with its size in octal digits (POSIX, ustar). Throws

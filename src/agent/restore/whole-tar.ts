@@ -1,12 +1,9 @@
+import { endOfTar, tarBlock } from '../../stream/tar.ts';
 import { corrupted } from './fetch-object.ts';
 
-const tarBlock = 512;
-/** Two blocks of zeros (POSIX, ustar), which pg_dump writes last. */
-const endOfTar = Buffer.alloc(2 * tarBlock);
-
 /**
- * Passes a dump in Tar format on, and throws a terminal CorruptedBackup in place of an end that is not the tar's:
- * pg_restore would take it for the end of the last rows, and exit with 0. `database` is for messages.
+ * Passes a dump in Tar format on, and throws a terminal CorruptedBackup in place of an end that is not the tar's, which
+ * pg_dump always writes: pg_restore would take it for the end of the last rows, and exit with 0. `database` is for messages.
  */
 export async function* wholeTar(tar: AsyncIterable<Buffer>, database: string): AsyncGenerator<Buffer, void, void> {
   let end = Buffer.alloc(0);

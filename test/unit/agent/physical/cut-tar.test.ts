@@ -13,7 +13,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { createTarCutter, endOfTar } from '../../../../src/agent/physical/cut-tar.ts';
+import { createTarCutter } from '../../../../src/agent/physical/cut-tar.ts';
+import { endOfTar } from '../../../../src/stream/tar.ts';
 
 /** Pushes a tar in steps, and gives the chunks as whole tars. */
 function cut(tar: Buffer, target: number, step: number) {
