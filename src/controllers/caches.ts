@@ -6,6 +6,7 @@ import type { KubeClient, KubeObject, Query } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Log } from '../kube/log.ts';
 import { resourcePath } from '../kube/paths.ts';
+import { jobNameLabel } from '../kube/workloads.ts';
 import { type Caches, indexes } from './context.ts';
 
 interface CachesOptions {
@@ -71,6 +72,6 @@ function ownersOf({ namespace, ownerReferences = [] }: Owned, kind: string): rea
 
 /** A pod whose Job is gone loses its owner, and keeps the label that the Job controller gave it. */
 function labelled({ namespace, labels: own = {}, ownerReferences = [] }: Owned): readonly string[] {
-  const job = own['batch.kubernetes.io/job-name'];
+  const job = own[jobNameLabel];
   return job === undefined || ownerReferences.length > 0 ? [] : [`${namespace}/${job}`];
 }

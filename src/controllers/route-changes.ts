@@ -3,6 +3,7 @@ import type { BackupRun, PitrRecovery } from '../api/kinds.ts';
 import { labels } from '../domain/labels.ts';
 import { keyOf } from '../kube/cache.ts';
 import type { KubeObject } from '../kube/client.ts';
+import { jobNameLabel } from '../kube/workloads.ts';
 import { type Caches, indexes } from './context.ts';
 
 export type Key = `${string}/${string}`;
@@ -64,7 +65,7 @@ export function routeChanges(caches: Caches, queues: Queues): void {
   });
   caches.pods.onChange((before, after) => {
     const pod = after ?? before;
-    const job = pod?.metadata.labels?.['batch.kubernetes.io/job-name'];
+    const job = pod?.metadata.labels?.[jobNameLabel];
     const namespace = pod?.metadata.namespace;
     if (job === undefined || namespace === undefined) return;
     const known = caches.jobs.get(namespace, job);

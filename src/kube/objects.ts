@@ -31,6 +31,22 @@ export async function read<Shape = KubeObject>(
   }
 }
 
+/** Those of a namespace that a label selector picks. Items of a list say neither their kind nor their apiVersion. */
+export async function list<Shape = KubeObject>(
+  client: KubeClient,
+  kind: string,
+  namespace: string,
+  labelSelector: string,
+  signal: AbortSignal,
+): Promise<readonly Shape[]> {
+  const path = resourcePath(kind, { namespace });
+  const { items } = await client.request<{ readonly items?: readonly Shape[] | null }>('GET', path, {
+    query: { labelSelector },
+    signal,
+  });
+  return items ?? [];
+}
+
 /** Server-side apply of the full set of fields that this field manager owns; an absent object is created. */
 export async function apply(
   client: KubeClient,

@@ -1,5 +1,8 @@
 import type { OwnerReference } from '../api/kinds.ts';
 
+/** On a pod: the name of its Job, by the Job controller. */
+export const jobNameLabel = 'batch.kubernetes.io/job-name';
+
 /** Kubernetes' own objects as JSON carries them, in so far as Tidemark looks at them. */
 interface Metadata {
   readonly name: string;

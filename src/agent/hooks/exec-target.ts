@@ -2,8 +2,7 @@ import { Failure, terminal, transient } from '../../domain/failure.ts';
 import type { ServerTask } from '../../domain/task.ts';
 import { isForbidden } from '../../kube/api-error.ts';
 import type { ExecClient } from '../../kube/client.ts';
-import { read } from '../../kube/objects.ts';
-import { resourcePath } from '../../kube/paths.ts';
+import { list, read } from '../../kube/objects.ts';
 import type { Pod, Workload } from '../../kube/workloads.ts';
 import { type AccessRoots, readAccess } from '../../postgres/access.ts';
 import { type ChosenServer, chooseServer } from '../../postgres/choose-server.ts';
@@ -107,12 +106,8 @@ async function runningPods({ client, namespace, place }: Seeking, signal: AbortS
   const labelSelector = Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
-  const path = resourcePath('Pod', { namespace });
-  const { items } = await client.request<{ readonly items: readonly Pod[] }>('GET', path, {
-    query: { labelSelector },
-    signal,
-  });
-  return items
+  const pods = await list<Pod>(client, 'Pod', namespace, labelSelector, signal);
+  return pods
     .filter(({ metadata, status }) => metadata.deletionTimestamp === undefined && status?.phase === 'Running')
     .toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name));
 }

@@ -5,6 +5,7 @@ import { labelValue } from '../../domain/label-value.ts';
 import { agentServiceAccount, annotations, labels, managedBy } from '../../domain/labels.ts';
 import { quantityOf } from '../../domain/quantity.ts';
 import { agentEnvironment, agentExit, type Task } from '../../domain/task.ts';
+import { jobNameLabel } from '../../kube/workloads.ts';
 import { type Refusal, refused } from '../refusal.ts';
 import { apiAccess } from './api-access.ts';
 import { volumesOf } from './volumes.ts';
@@ -156,7 +157,7 @@ function environment(task: Task, runName: string | undefined): readonly object[]
   const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   return [
     { name: agentEnvironment.task, value: JSON.stringify(task) },
-    field(agentEnvironment.jobName, "metadata.labels['batch.kubernetes.io/job-name']"),
+    field(agentEnvironment.jobName, `metadata.labels['${jobNameLabel}']`),
     field(agentEnvironment.podName, 'metadata.name'),
     field(agentEnvironment.podUID, 'metadata.uid'),
     ...(runName === undefined ? [] : [{ name: agentEnvironment.runName, value: runName }]),

@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BackupRun, RestoreRequest } from '../../api/kinds.ts';
 import { fateOf } from '../../domain/job-state.ts';
-import { read } from '../../kube/objects.ts';
-import { resourcePath } from '../../kube/paths.ts';
-import type { Pod } from '../../kube/workloads.ts';
+import { list, read } from '../../kube/objects.ts';
+import { jobNameLabel, type Pod } from '../../kube/workloads.ts';
 import { type Cached, type Context, indexes } from '../context.ts';
 import type { FoundJob } from './find-job.ts';
 
@@ -25,17 +24,12 @@ export async function lastWordMayCome(
   if (fateOf(job.view, run.status?.report, false).state === 'Completed') return false;
   const { namespace, name, resourceVersion } = run.metadata;
   const jobName = job.job.metadata.name;
-  const [present, { items }] = await Promise.all([
+  const [present, pods] = await Promise.all([
     read<Cached<BackupRun | RestoreRequest>>(client, run.kind, namespace, name, signal),
-    client.request<{ readonly items: readonly Pod[] | null }>('GET', resourcePath('Pod', { namespace }), {
-      query: { labelSelector: `batch.kubernetes.io/job-name=${jobName}` },
-      signal,
-    }),
+    list<Pod>(client, 'Pod', namespace, `${jobNameLabel}=${jobName}`, signal),
   ]);
   const known = caches.pods.byIndex(indexes.job, `${namespace}/${jobName}`);
-  return (
-    present?.metadata.resourceVersion !== resourceVersion || !isDeepStrictEqual(versions(items ?? []), versions(known))
-  );
+  return present?.metadata.resourceVersion !== resourceVersion || !isDeepStrictEqual(versions(pods), versions(known));
 }
 
 function versions(pods: readonly Pod[]): readonly (string | undefined)[] {

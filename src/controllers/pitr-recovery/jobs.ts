@@ -2,9 +2,8 @@ import type { PitrRecovery } from '../../api/kinds.ts';
 import { labelValue } from '../../domain/label-value.ts';
 import { labels } from '../../domain/labels.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { read } from '../../kube/objects.ts';
-import { resourcePath } from '../../kube/paths.ts';
-import type { Job, Pod } from '../../kube/workloads.ts';
+import { list, read } from '../../kube/objects.ts';
+import { type Job, jobNameLabel, type Pod } from '../../kube/workloads.ts';
 import { isOwnedBy } from '../jobs/create-job.ts';
 import type { FoundJob } from '../jobs/find-job.ts';
 import { isActive, viewJob } from '../jobs/view-job.ts';
@@ -25,18 +24,15 @@ export async function findJobs(
 ): Promise<RecoveryJobs> {
   const { namespace, name } = recovery.metadata;
   const labelSelector = `${labels.recovery}=${labelValue(name)}`;
-  const path = resourcePath('Pod', { namespace });
   const [plan, recover, pods] = await Promise.all([
     readOwn(client, recovery, 'plan', signal),
     readOwn(client, recovery, 'recover', signal),
-    client.request<{ readonly items?: readonly Pod[] }>('GET', path, { query: { labelSelector }, signal }),
+    list<Pod>(client, 'Pod', namespace, labelSelector, signal),
   ]);
-  const both = [plan, recover].map((job) => (job === undefined ? undefined : viewed(job, pods.items ?? [])));
-  const ofJobs = (pods.items ?? []).filter(({ metadata }) => metadata.labels?.[jobLabel] !== undefined);
+  const both = [plan, recover].map((job) => (job === undefined ? undefined : viewed(job, pods)));
+  const ofJobs = pods.filter(({ metadata }) => metadata.labels?.[jobNameLabel] !== undefined);
   return { planJob: both[0], recoverJob: both[1], pods: ofJobs };
 }
-
-const jobLabel = 'batch.kubernetes.io/job-name';
 
 async function readOwn(
   client: KubeClient,
@@ -52,7 +48,7 @@ async function readOwn(
 function viewed(job: Job, pods: readonly Pod[]): FoundJob {
   const own = pods.filter(
     ({ metadata }) =>
-      metadata.labels?.[jobLabel] === job.metadata.name &&
+      metadata.labels?.[jobNameLabel] === job.metadata.name &&
       (metadata.ownerReferences ?? []).every(({ uid }) => uid === job.metadata.uid),
   );
   return { job, view: viewJob(job, own), activePods: own.filter(isActive) };

@@ -1,7 +1,6 @@
 import type { PitrRecovery } from '../../api/kinds.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { read } from '../../kube/objects.ts';
-import { resourcePath } from '../../kube/paths.ts';
+import { list, read } from '../../kube/objects.ts';
 import type { Pod } from '../../kube/workloads.ts';
 import { isActive } from '../jobs/view-job.ts';
 import type { WorkloadState } from './gathered.ts';
@@ -44,16 +43,8 @@ async function countPods(
   { spec }: WorkloadObject,
   signal: AbortSignal,
 ): Promise<number> {
-  const labelSelector = selectorText(spec.selector);
-  const { items } = await client.request<{ readonly items?: readonly Pod[] }>(
-    'GET',
-    resourcePath('Pod', { namespace }),
-    {
-      query: { labelSelector },
-      signal,
-    },
-  );
-  return (items ?? []).filter(isActive).length;
+  const pods = await list<Pod>(client, 'Pod', namespace, selectorText(spec.selector), signal);
+  return pods.filter(isActive).length;
 }
 
 /** A label selector as a query has it (Kubernetes, "Labels and Selectors"). */

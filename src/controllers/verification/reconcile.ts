@@ -5,8 +5,7 @@ import { labelValue } from '../../domain/label-value.ts';
 import { labels, operatorFieldManager, verificationFieldManager } from '../../domain/labels.ts';
 import { isDrillOf } from '../../domain/verification/drill-history.ts';
 import { isNotFound } from '../../kube/api-error.ts';
-import { applyStatus, createIfAbsent, type Desired, remove } from '../../kube/objects.ts';
-import { resourcePath } from '../../kube/paths.ts';
+import { applyStatus, createIfAbsent, type Desired, list, remove } from '../../kube/objects.ts';
 import type { Cached, Context } from '../context.ts';
 import { policyLabels } from '../jobs/build-job.ts';
 import { refusalOf } from '../jobs/create-job.ts';
@@ -94,7 +93,7 @@ async function start(
 ): Promise<NewCondition | undefined> {
   const { client } = context;
   const [recoveries, restores] = await Promise.all(
-    [pitrRecovery.kind, restoreRequest.kind].map((kind) => list(context, kind, policy, signal)),
+    [pitrRecovery.kind, restoreRequest.kind].map((kind) => listTrials(context, kind, policy, signal)),
   );
   const trials = [...(recoveries ?? []), ...(restores ?? [])].filter(isOwn(policy.metadata.uid));
   const { create } = decideVerification({ ...gathered, trials });
@@ -110,20 +109,15 @@ async function start(
   }
 }
 
-async function list(
+async function listTrials(
   { client }: Context,
   kind: string,
   { metadata }: BackupPolicy,
   signal: AbortSignal,
 ): Promise<readonly Trial[]> {
   const labelSelector = `${labels.verification}=${labelValue(metadata.name)}`;
-  const { items } = await client.request<{ readonly items?: readonly Trial[] }>(
-    'GET',
-    resourcePath(kind, { namespace: metadata.namespace }),
-    { query: { labelSelector }, signal },
-  );
-  // A list's items do not say what they are.
-  return (items ?? []).map((item) => ({ ...item, apiVersion, kind }) as Trial);
+  const items = await list<Trial>(client, kind, metadata.namespace, labelSelector, signal);
+  return items.map((item) => ({ ...item, apiVersion, kind }) as Trial);
 }
 
 function announce(context: Context, policy: Cached<BackupPolicy>, { kind, metadata }: Desired): void {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { labelValue } from '../../domain/label-value.ts';
 import { labels } from '../../domain/labels.ts';
 import { resourcePath } from '../../kube/paths.ts';
+import { jobNameLabel } from '../../kube/workloads.ts';
 import { exitCode, Stop } from '../exit-code.ts';
 import { readableLogLine } from '../log-line.ts';
 import { find, list, listAll, type Work } from '../objects.ts';
@@ -65,7 +66,7 @@ async function podsOf(session: Session, { kind, metadata, status }: Work): Promi
   const selector =
     kind === 'PitrRecovery'
       ? `${labels.recovery}=${labelValue(metadata.name)}`
-      : `batch.kubernetes.io/job-name=${job ?? metadata.name}`;
+      : `${jobNameLabel}=${job ?? metadata.name}`;
   const path = resourcePath('Pod', { namespace: session.namespace });
   // What came after a run has a Job of its own.
   const hooks = `${labels.run}=${labelValue(metadata.name)},${labels.action}=hooks`;
