@@ -59,10 +59,10 @@ export interface PlanContext {
   readonly signal: AbortSignal;
 }
 
-export type Unpacked = ChosenDatabase & Pick<DatabasePlan, 'way' | 'dump' | 'isPacked' | 'archive'>;
+export type FetchedDatabase = ChosenDatabase & Pick<DatabasePlan, 'way' | 'dump' | 'isPacked' | 'archive'>;
 
 /** Every refusal of one database comes from here or from choose-databases.ts, and nothing has been changed then. */
-export async function planDatabase(database: Unpacked, context: PlanContext): Promise<DatabasePlan> {
+export async function planDatabase(database: FetchedDatabase, context: PlanContext): Promise<DatabasePlan> {
   const { way, targetName } = database;
   if (way !== 'Into') return planWith(database, newDatabase, context);
   const { access, signal } = context;
@@ -85,7 +85,7 @@ export async function planDatabase(database: Unpacked, context: PlanContext): Pr
   );
 }
 
-async function planWith(database: Unpacked, target: TargetCatalog, context: PlanContext): Promise<DatabasePlan> {
+async function planWith(database: FetchedDatabase, target: TargetCatalog, context: PlanContext): Promise<DatabasePlan> {
   const { asked, archive, index, targetName } = database;
   const { options, server, newRoles, newTablespaces, temporary } = context;
   const selection = await select(database, target, context.mountRoot);
@@ -112,7 +112,7 @@ async function planWith(database: Unpacked, target: TargetCatalog, context: Plan
   };
 }
 
-async function select(database: Unpacked, target: TargetCatalog, mountRoot: string): Promise<Selection> {
+async function select(database: FetchedDatabase, target: TargetCatalog, mountRoot: string): Promise<Selection> {
   const { asked, archive, index, way } = database;
   if (archive.format === 'Plain') return selectScript(archive, database, way);
   const listed = await readMountedList(asked, index, archive, mountRoot);
@@ -131,11 +131,11 @@ export function isDataOnly({ asked, selection }: Pick<DatabasePlan, 'asked' | 's
 }
 
 /** What is dropped before is dropped by one call, which then has to make all of it. */
-function inOneJob({ inOrderOnly, entries }: Selection, database: Unpacked): boolean {
+function inOneJob({ inOrderOnly, entries }: Selection, database: FetchedDatabase): boolean {
   return inOrderOnly || (isCleaned(database) && passesOf(entries, 2).length > 1);
 }
 
-export function isCleaned({ asked, way }: Pick<Unpacked, 'asked' | 'way'>): boolean {
+export function isCleaned({ asked, way }: Pick<FetchedDatabase, 'asked' | 'way'>): boolean {
   return way === 'Into' && asked.onConflict === 'Clean';
 }
 

@@ -4,7 +4,7 @@ import { type ChosenDatabase, chooseDatabases, wayOf } from './choose-databases.
 import { fetchArchive } from './fetch-archive.ts';
 import type { BackupFolder, FetchOptions } from './fetch-object.ts';
 import { fetchPackedDump } from './fetch-packed.ts';
-import { type DatabasePlan, planDatabase, type Unpacked } from './plan-database.ts';
+import { type DatabasePlan, type FetchedDatabase, planDatabase } from './plan-database.ts';
 import type { GlobalsPlan } from './plan-globals.ts';
 import { planSteps } from './plan-steps.ts';
 import { readArchive } from './read-archive.ts';
@@ -40,9 +40,9 @@ export async function prepare(work: Work): Promise<Prepared> {
     objects.reduce((sum, { size }) => sum + size, 0),
   );
   const globals = options.globals === 'Restore' ? await readGlobals(from, manifest, target.server, signal) : undefined;
-  const unpacked = await unpackAll(work, databases, progress);
+  const ready = await fetchAll(work, databases, progress);
   const plans: DatabasePlan[] = [];
-  for (const database of unpacked) {
+  for (const database of ready) {
     const newRoles = globals?.newRoles ?? [];
     const newTablespaces = globals?.newTablespaces ?? [];
     plans.push(
@@ -63,15 +63,15 @@ export async function prepare(work: Work): Promise<Prepared> {
   return { plans, globals, progress, adminDatabase };
 }
 
-async function unpackAll(
+async function fetchAll(
   { context, from, scratch }: Work,
-  databases: readonly (ChosenDatabase & Pick<Unpacked, 'way'>)[],
+  databases: readonly (ChosenDatabase & Pick<FetchedDatabase, 'way'>)[],
   progress: Prepared['progress'],
-): Promise<readonly Unpacked[]> {
+): Promise<readonly FetchedDatabase[]> {
   const { signal, log } = context;
   // Two entries may restore one database under two names.
   const dumps = new Map<string, Fetched>();
-  const unpacked: Unpacked[] = [];
+  const ready: FetchedDatabase[] = [];
   for (const database of databases) {
     const { source } = database;
     const isPacked = staysPacked(database);
@@ -83,9 +83,9 @@ async function unpackAll(
       fetched = await fetchDump(from, source, { scratch, signal, onBytes: progress.fetched }, isPacked);
       dumps.set(key, fetched);
     }
-    unpacked.push({ ...database, ...fetched });
+    ready.push({ ...database, ...fetched });
   }
-  return unpacked;
+  return ready;
 }
 
 /**
@@ -93,11 +93,11 @@ async function unpackAll(
  * end of a pipe for the end of the last rows and commits what it has of them, which is what it would see where this
  * process is killed. In a new database that is nobody's.
  */
-function staysPacked({ source: { format }, way }: ChosenDatabase & Pick<Unpacked, 'way'>): boolean {
+function staysPacked({ source: { format }, way }: ChosenDatabase & Pick<FetchedDatabase, 'way'>): boolean {
   return format === 'Plain' || (format === 'Tar' && way !== 'Into');
 }
 
-type Fetched = Pick<Unpacked, 'dump' | 'isPacked' | 'archive'>;
+type Fetched = Pick<FetchedDatabase, 'dump' | 'isPacked' | 'archive'>;
 
 /** For the tool that the format has; `archive` says what is in it. */
 async function fetchDump(
@@ -115,7 +115,7 @@ async function fetchDump(
 
 function chooseAdminDatabase(
   asked: string,
-  databases: readonly (ChosenDatabase & Pick<Unpacked, 'way'>)[],
+  databases: readonly (ChosenDatabase & Pick<FetchedDatabase, 'way'>)[],
   { databases: present }: TargetServer,
 ): string {
   const replaced = new Set(databases.filter(({ way }) => way === 'Replace').map(({ targetName }) => targetName));
