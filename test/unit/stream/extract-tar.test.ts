@@ -8,6 +8,7 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { extractTar, NotATar } from '../../../src/stream/extract-tar.ts';
+import { writeTar } from '../../support/write-tar.ts';
 
 let root: string;
 let from: string;
@@ -73,12 +74,7 @@ test('lays files whole, wherever the memory that is freed behind them ends', asy
     9,
   ];
   const files = sizes.map((size, index) => [`file-${index}`, randomBytes(size)] as const);
-  const tar = pack();
-  for (const [name, content] of files) tar.entry({ name }, content);
-  tar.finalize();
-  const parts: Buffer[] = [];
-  for await (const part of tar) parts.push(part as Buffer);
-  await extractTar(pieces(packed(Buffer.concat(parts))), { folder: to, compression: zstd, signal });
+  await extractTar(pieces(packed(await writeTar(files))), { folder: to, compression: zstd, signal });
   for (const [name, content] of files) expect(readFileSync(join(to, name)).equals(content), name).toBe(true);
 });
 

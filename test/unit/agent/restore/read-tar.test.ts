@@ -1,10 +1,11 @@
-import { pack } from 'tar-stream';
 import { expect, test } from 'vitest';
 import { createTarReader } from '../../../../src/agent/restore/read-tar.ts';
+import { writeTar } from '../../../support/write-tar.ts';
 import { entry, writeArchive } from './archive-writer.ts';
 
 const few = [entry({ id: 1, kind: 'TABLE', name: 'orders' })];
 const many = Array.from({ length: 30_000 }, (_, id) => entry({ id, kind: 'TABLE', name: `table ${id}` }));
+const tarOf = (members: Readonly<Record<string, Buffer>>) => writeTar(Object.entries(members));
 const contents = (entries = few) => writeArchive(entries, { format: 3 });
 
 test.each([
@@ -45,13 +46,4 @@ function read(tar: Buffer, size: number) {
   const shared = Buffer.alloc(size);
   for (let at = 0; at < tar.length; at += size) reader.push(shared.subarray(0, tar.copy(shared, 0, at)));
   return reader.end();
-}
-
-async function tarOf(members: Readonly<Record<string, Buffer>>): Promise<Buffer> {
-  const tar = pack();
-  for (const [name, content] of Object.entries(members)) tar.entry({ name }, content);
-  tar.finalize();
-  const parts: Buffer[] = [];
-  for await (const part of tar) parts.push(part as Buffer);
-  return Buffer.concat(parts);
 }

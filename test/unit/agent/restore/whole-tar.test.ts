@@ -1,8 +1,8 @@
-import { pack } from 'tar-stream';
 import { expect, test } from 'vitest';
 import { wholeTar } from '../../../../src/agent/restore/whole-tar.ts';
+import { writeTar } from '../../../support/write-tar.ts';
 
-const tar = await tarOf(Buffer.from('1\tone\n'.repeat(1000)));
+const tar = await writeTar([['1.dat', Buffer.from('1\tone\n'.repeat(1000))]]);
 
 test.each([1, 511, 512, 100_000])(
   'a tar passes as it is, in pieces of %i bytes whose memory is used again',
@@ -26,13 +26,4 @@ test.each([0, 1, 600, tar.length / 2, tar.length - 1024, tar.length - 512, tar.l
 async function* pieces(bytes: Buffer, size: number) {
   const shared = Buffer.alloc(size);
   for (let at = 0; at < bytes.length; at += size) yield shared.subarray(0, bytes.copy(shared, 0, at));
-}
-
-async function tarOf(content: Buffer): Promise<Buffer> {
-  const archive = pack();
-  archive.entry({ name: '1.dat' }, content);
-  archive.finalize();
-  const parts: Buffer[] = [];
-  for await (const part of archive) parts.push(part as Buffer);
-  return Buffer.concat(parts);
 }
